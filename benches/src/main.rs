@@ -1,0 +1,69 @@
+//! Measures of the built product, each as a ratio to a floor taken in the same
+//! run: `cargo run --release -p benches [restart] [status] [memory] [quickstart]`.
+//!
+//! Prints one table. Times drift from machine to machine, ratios less so; a
+//! measure that misses its target is shown, and never fails the run.
+//!
+//! | module | measure | floor |
+//! |---|---|---|
+//! | [`restart`] | kill -9 → the successor's first instruction | a pidfd-and-vfork loop in C |
+//! | [`status`] | `pmctl status` of 500 instances, whole command | exec of a program that only ends |
+//! | [`memory`] | PSS of all of ours, and its slope | – |
+//! | [`quickstart`] | `pmctl up` of the quickstart to all ready | – |
+
+mod floor;
+mod memory;
+mod quantile;
+mod quickstart;
+mod realtime;
+mod restart;
+mod status;
+mod table;
+
+use anyhow::{Context as _, Result, bail};
+use floor::Floor;
+use std::process::Command;
+use system_tests::binary;
+use table::Row;
+
+type Measure = fn(&Floor) -> Result<Vec<Row>>;
+
+const MEASURES: &[(&str, Measure)] =
+    &[("restart", restart::run), ("status", status::run), ("memory", memory::run), ("quickstart", quickstart::run)];
+
+fn main() -> Result<()> {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(unknown) = wanted.iter().find(|name| !MEASURES.iter().any(|(known, _)| known == name)) {
+        let known: Vec<&str> = MEASURES.iter().map(|(name, _)| *name).collect();
+        bail!("there is no measure {unknown}; there are {}", known.join(", "));
+    }
+    build()?;
+    let floor = Floor::compile()?;
+    let mut rows = Vec::new();
+    for (name, measure) in MEASURES {
+        if wanted.is_empty() || wanted.iter().any(|w| w == name) {
+            eprintln!("measuring {name} …");
+            match measure(&floor) {
+                Ok(measured) => rows.extend(measured),
+                Err(error) => rows.push(Row::failed(name, &error)),
+            }
+        }
+    }
+    print!("{}", table::render(&rows));
+    Ok(())
+}
+
+/// The programs under test, in the profile of this one. All of the workspace
+/// at once, so that features are the same as in every other build.
+fn build() -> Result<()> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(["build", "--quiet", "--workspace", "--bins"]).current_dir(binary::workspace_root());
+    if !cfg!(debug_assertions) {
+        command.arg("--release");
+    }
+    let status = command.status().context("cannot run cargo")?;
+    if !status.success() {
+        bail!("the programs under test cannot be built");
+    }
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! The table that is printed.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// One measure.
+pub(crate) struct Row {
+    /// What was measured.
+    pub(crate) measure: String,
+    /// What came out.
+    pub(crate) value: String,
+    /// The floor of the same run.
+    pub(crate) floor: String,
+    /// Value over floor.
+    pub(crate) ratio: String,
+    /// What is wanted.
+    pub(crate) target: String,
+    /// Whether it is reached; `None` where nothing is demanded.
+    pub(crate) reached: Option<bool>,
+}
+
+impl Row {
+    /// A time over a floor's time.
+    pub(crate) fn ratio(measure: &str, value: Duration, floor: Duration, most: Option<f64>) -> Self {
+        let ratio = value.as_secs_f64() / floor.as_secs_f64().max(f64::EPSILON);
+        Self {
+            measure: measure.to_owned(),
+            value: milliseconds(value),
+            floor: milliseconds(floor),
+            ratio: format!("{ratio:.2} ×"),
+            target: most.map_or_else(String::new, |most| format!("≤ {most} ×")),
+            reached: most.map(|most| ratio <= most),
+        }
+    }
+
+    /// A value that is demanded in its own unit.
+    pub(crate) fn bound(measure: &str, value: f64, most: Option<f64>, unit: &str) -> Self {
+        Self {
+            measure: measure.to_owned(),
+            value: format!("{value:.1} {unit}"),
+            floor: String::new(),
+            ratio: String::new(),
+            target: most.map_or_else(String::new, |most| format!("≤ {most} {unit}")),
+            reached: most.map(|most| value <= most),
+        }
+    }
+
+    /// A measure that could not be taken.
+    pub(crate) fn failed(measure: &str, error: &anyhow::Error) -> Self {
+        Self {
+            measure: measure.to_owned(),
+            value: format!("not measured: {error:#}"),
+            floor: String::new(),
+            ratio: String::new(),
+            target: String::new(),
+            reached: Some(false),
+        }
+    }
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{:.2} ms", time.as_secs_f64() * 1000.0)
+}
+
+/// As a Markdown table with aligned columns.
+pub(crate) fn render(rows: &[Row]) -> String {
+    let head = ["measure", "value", "floor", "ratio", "target", ""].map(str::to_owned);
+    let lines: Vec<[String; 6]> = std::iter::once(head)
+        .chain(rows.iter().map(|row| {
+            let verdict = match row.reached {
+                Some(true) => "reached",
+                Some(false) => "MISSED",
+                None => "",
+            };
+            let Row { measure, value, floor, ratio, target, .. } = row;
+            [measure, value, floor, ratio, target, verdict].map(|cell| cell.to_string())
+        }))
+        .collect();
+    let widths: Vec<usize> =
+        (0..6).map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0)).collect();
+    let mut text = String::new();
+    for (number, line) in lines.iter().enumerate() {
+        for (cell, width) in line.iter().zip(&widths) {
+            let _ = write!(text, "| {cell}{} ", " ".repeat(width - cell.chars().count()));
+        }
+        text += "|\n";
+        if number == 0 {
+            for width in &widths {
+                let _ = write!(text, "|{}", "-".repeat(width + 2));
+            }
+            text += "|\n";
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missed_target_is_shown_and_columns_are_aligned() {
+        let text = render(&[
+            Row::ratio("fast", Duration::from_millis(2), Duration::from_millis(1), Some(2.5)),
+            Row::bound("large", 61.0, Some(60.0), "MB"),
+        ]);
+        assert!(text.contains("| 2.00 ×") && text.contains("reached") && text.contains("MISSED"), "{text}");
+        let widths: Vec<usize> = text.lines().map(|line| line.chars().count()).collect();
+        assert!(widths.windows(2).all(|pair| pair[0] == pair[1]), "{text}");
+    }
+}

@@ -1,0 +1,99 @@
+//! `pmctl apply`: makes the stored processes those of the files. Repeating it
+//! changes nothing.
+
+use super::apply_row::ApplyRow;
+use crate::connection::Connection;
+use crate::context::Context;
+use crate::error::Failure;
+use crate::exit::Exit;
+use crate::files;
+use crate::output::{Tone, list};
+use pm_proto::convert::spec_to_wire;
+use pm_proto::v1::{ApplyProcessesRequest, ApplyProcessesResponse};
+use process_model::ProcessSpec;
+use std::path::PathBuf;
+
+/// Arguments of `apply`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  pmctl apply -f processes.yaml
+  pmctl apply -f processes.yaml --dry-run
+  generate | pmctl apply -f -")]
+pub struct Args {
+    /// Process file (YAML or JSON); - is standard input
+    #[arg(short, long = "file", required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Let the server check and say what would change; change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Why, for the audit log
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
+    reason: String,
+}
+
+/// How specs are applied.
+#[derive(Debug, Clone, Default)]
+pub struct Manner {
+    /// Where they come from.
+    pub source: &'static str,
+    /// Whether what came from there before and is not among them goes.
+    pub prune: bool,
+    /// Whether only to say what would change.
+    pub dry_run: bool,
+    /// Why.
+    pub reason: String,
+}
+
+/// Applies the files.
+///
+/// # Errors
+/// They are not valid, or the server refuses.
+pub fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
+    let read = files::read(&args.files)?;
+    for warning in &read.warnings {
+        context.terminal.note(format_args!("{} {warning}", context.terminal.err.paint(Tone::Warn, "warning:")));
+    }
+    let manner = Manner { source: "apply", prune: false, dry_run: args.dry_run, reason: args.reason };
+    context.block_on("apply", async {
+        let connection = context.connect().await?;
+        let answer = apply(&connection, "apply the processes", &read.processes, &manner).await?;
+        print(context, answer, args.dry_run)?;
+        Ok(Exit::Done)
+    })
+}
+
+/// Applies specs.
+///
+/// # Errors
+/// The server refuses.
+pub async fn apply(
+    connection: &Connection,
+    what: &str,
+    specs: &[ProcessSpec],
+    manner: &Manner,
+) -> Result<ApplyProcessesResponse, Failure> {
+    let request = ApplyProcessesRequest {
+        specs: specs.iter().map(spec_to_wire).collect(),
+        source: manner.source.to_owned(),
+        prune: manner.prune,
+        validate_only: manner.dry_run,
+        request_id: uuid::Uuid::new_v4().to_string(),
+        reason: manner.reason.clone(),
+        ..ApplyProcessesRequest::default()
+    };
+    let mut processes = connection.processes();
+    connection.call(what, processes.apply_processes(request)).await
+}
+
+/// Prints what applying did.
+///
+/// # Errors
+/// It cannot be written.
+pub fn print(context: &Context, answer: ApplyProcessesResponse, dry_run: bool) -> Result<(), Failure> {
+    let rows: Vec<_> = answer.results.into_iter().map(|result| ApplyRow { result, dry_run }).collect();
+    let terminal = &context.terminal;
+    if context.format.is_machine() {
+        return list(terminal, context.format, &rows, Some(answer.revision));
+    }
+    rows.iter().try_for_each(|row| terminal.line(terminal.out.paint(row.tone(), row.sentence())))
+}

@@ -1,0 +1,31 @@
+//! `pmctl completion`: a shell's completion script.
+
+use crate::args::Cli;
+use crate::context::Context;
+use crate::error::Failure;
+use crate::exit::Exit;
+use clap::CommandFactory;
+use clap_complete::Shell;
+
+/// Arguments of `completion`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  source <(pmctl completion bash)
+  pmctl completion zsh > ~/.zfunc/_pmctl
+  pmctl completion fish > ~/.config/fish/completions/pmctl.fish")]
+pub struct Args {
+    /// The shell
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+/// Prints the script.
+///
+/// # Errors
+/// It cannot be written.
+pub fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "pmctl", &mut script);
+    context.terminal.bytes(&script)?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,129 @@
+//! Forwards one gRPC call, of whatever kind, frame by frame: nothing is
+//! decoded and nothing is buffered, so that streams, trailers, compression and
+//! the client's own metadata pass as they are. Dropping the client's side
+//! cancels the backend's.
+
+use super::frame_limit::FrameLimit;
+use super::reply::Reply;
+use crate::access::Role;
+use crate::backend::{Backend, deadline_exceeded};
+use crate::catalogue::Method;
+use crate::meters::Observation;
+use http::{HeaderMap, Request, Response};
+use hyper::body::Incoming;
+use pm_proto::error::{reason, status};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
+use tonic::{Code, Status};
+
+/// Calls `backend` and returns its answer as it comes.
+pub(crate) async fn forward(
+    method: &Method,
+    backend: &Backend,
+    request: Request<Incoming>,
+    role: Role,
+    shutdown: &CancellationToken,
+    observation: Observation,
+) -> Response<Body> {
+    let deadline = match timeout(request.headers()) {
+        Ok(limit) => limit.map(|limit| Instant::now() + limit),
+        Err(refusal) => return observation.refuse(refusal),
+    };
+    let (tell, too_large) = oneshot::channel();
+    let request = request.map(|body| Body::new(FrameLimit::new(body, tell)));
+    let answer = tokio::select! {
+        biased;
+        size = seen(too_large) => Err(oversized(size)),
+        // Before the answer: the backend keeps the same time, and its word for
+        // a call that is over is CANCELLED.
+        () = until(deadline) => Err(deadline_exceeded()),
+        answer = backend.call(request, role) => answer,
+    };
+    match answer {
+        Ok(response) => {
+            // A single answer is let out during shutdown; a stream would hold
+            // it up for as long as its client likes.
+            let ends_early = method.descriptor.is_server_streaming().then(|| shutdown.clone());
+            Reply::wrap(response, backend.clone(), deadline, ends_early, observation)
+        }
+        Err(refusal) => observation.refuse(refusal),
+    }
+}
+
+async fn seen(too_large: oneshot::Receiver<u32>) -> u32 {
+    match too_large.await {
+        Ok(size) => size,
+        // The body ended, or goes on within the limit.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn oversized(size: u32) -> Status {
+    let limit = super::frame_limit::MAX_MESSAGE_BYTES;
+    let message = format!("a message of {size} bytes is larger than the {limit} allowed");
+    let metadata = [("size", size.to_string()), ("limit", limit.to_string())];
+    let metadata: Vec<(&str, &str)> = metadata.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    status(Code::ResourceExhausted, reason::REQUEST_TOO_LARGE, message, &metadata)
+}
+
+/// `grpc-timeout`: at most eight digits and a unit, as the gRPC over HTTP/2
+/// specification has it. The backend obeys it too; a stream's body only ends
+/// in time because the gateway watches.
+fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Status> {
+    let Some(value) = headers.get("grpc-timeout") else { return Ok(None) };
+    let parsed = value.to_str().ok().and_then(|text| {
+        let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+        if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        let number: u64 = digits.parse().ok()?;
+        match unit {
+            "H" => Some(Duration::from_secs(number * 3600)),
+            "M" => Some(Duration::from_secs(number * 60)),
+            "S" => Some(Duration::from_secs(number)),
+            "m" => Some(Duration::from_millis(number)),
+            "u" => Some(Duration::from_micros(number)),
+            "n" => Some(Duration::from_nanos(number)),
+            _ => None,
+        }
+    });
+    let fault = || {
+        let fix = "write up to eight digits and one of H M S m u n, as 10S";
+        pm_proto::error::invalid(&[process_model::spec::Fault::new("grpc-timeout", "is no duration", fix)])
+    };
+    parsed.map(Some).ok_or_else(fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Duration, HeaderMap, timeout};
+
+    #[test]
+    fn a_grpc_timeout_is_digits_and_a_unit() {
+        for (text, expected) in [
+            ("10S", Some(Duration::from_secs(10))),
+            ("250m", Some(Duration::from_millis(250))),
+            ("99999999H", Some(Duration::from_secs(99_999_999 * 3600))),
+            ("123456789S", None),
+            ("S", None),
+            ("-1S", None),
+            ("10x", None),
+            ("", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("grpc-timeout", text.parse().unwrap());
+            assert_eq!(timeout(&headers).ok().flatten(), expected, "{text}");
+        }
+        assert_eq!(timeout(&HeaderMap::new()).unwrap(), None);
+    }
+}

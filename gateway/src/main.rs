@@ -1,0 +1,99 @@
+//! `gateway`: parses its configuration, builds, runs until told to stop.
+
+use anyhow::Context as _;
+use clap::Parser;
+use gateway::{Gateway, Options};
+use service_host::config::{LogArgs, TokenArgs};
+use service_host::ops::{self, OpsState, Readiness};
+use service_host::secret::Secret;
+use service_host::transport::Dial;
+use service_host::{signals, telemetry};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// The public door: REST and gRPC on one port, in front of registry and monitor.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// Address of the public port.
+    #[arg(long, env = "PM_GATEWAY_LISTEN", default_value = "127.0.0.1:7480", value_name = "ADDRESS")]
+    listen: SocketAddr,
+    /// Address of the operations port: health, readiness, metrics; plaintext and without a token.
+    #[arg(long, env = "PM_GATEWAY_OPS_LISTEN", default_value = "127.0.0.1:7490", value_name = "ADDRESS")]
+    ops_listen: SocketAddr,
+    /// Where the registry is.
+    #[arg(long, env = "PM_GATEWAY_REGISTRY", default_value = "http://127.0.0.1:7481", value_name = "URL")]
+    registry: String,
+    /// Where the monitor is.
+    #[arg(long, env = "PM_GATEWAY_MONITOR", default_value = "http://127.0.0.1:7482", value_name = "URL")]
+    monitor: String,
+    /// File with the token that allows everything; only its owner may have access to it.
+    #[arg(long, env = "PM_GATEWAY_ADMIN_TOKEN_FILE", value_name = "FILE")]
+    admin_token_file: PathBuf,
+    /// File with the token that allows looking; without it there are no viewers.
+    #[arg(long, env = "PM_GATEWAY_VIEWER_TOKEN_FILE", value_name = "FILE")]
+    viewer_token_file: Option<PathBuf>,
+    #[command(flatten)]
+    service_token: TokenArgs,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let telemetry = telemetry::init(arguments.log.telemetry("gateway"))?;
+    let ran = run(arguments).await;
+    telemetry.shutdown();
+    ran
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let token = |path: &PathBuf, what| Secret::from_file(path).with_context(|| format!("reading the {what} token"));
+    let gateway = Gateway::new(Options {
+        registry: Dial::Tcp(arguments.registry),
+        monitor: Dial::Tcp(arguments.monitor),
+        service_token: arguments.service_token.read().context("reading the service token")?,
+        admin_token: token(&arguments.admin_token_file, "admin")?,
+        viewer_token: arguments.viewer_token_file.as_ref().map(|path| token(path, "viewer")).transpose()?,
+    })?;
+    let shutdown = CancellationToken::new();
+    let stop = shutdown.clone();
+    let terminated = signals::terminated();
+    tokio::spawn(async move {
+        terminated.await;
+        tracing::info!("stopping");
+        stop.cancel();
+    });
+    let listener = bind(arguments.listen).await?;
+    let ops_listener = bind(arguments.ops_listen).await?;
+    let (ready, readiness) = ops::readiness();
+    let metrics = gateway.metrics();
+    let dump = gateway.metrics();
+    signals::on_debug_dump(move || tracing::info!(metrics = dump.encode(), "debug dump"))?;
+    let operations = ops::serve(ops_listener, OpsState { metrics, ready: readiness }, shutdown.clone());
+    tracing::info!(listen = %arguments.listen, ops_listen = %arguments.ops_listen, "serving");
+    ready.send_replace(Readiness::Ready);
+    // An early end of either ends both.
+    let serving = async {
+        let served = gateway.serve(listener, shutdown.clone()).await;
+        ready.send_replace(Readiness::NotReady(String::from("stopping")));
+        shutdown.cancel();
+        served
+    };
+    let watching = async {
+        let watched = operations.await;
+        shutdown.cancel();
+        watched
+    };
+    let (served, watched) = tokio::join!(serving, watching);
+    served?;
+    watched?;
+    Ok(())
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))
+}

@@ -1,0 +1,82 @@
+//! One connection to its end. What it sends, be it garbage, concerns nobody
+//! else: the worst that comes of it is this task's end.
+
+use super::opening::{self, OPENING_TIME, Speaks};
+use crate::door::Door;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+/// Streams of one HTTP/2 connection at a time: a dashboard or a script that
+/// follows everything stays far below.
+const MAX_STREAMS: u32 = 1024;
+/// Headers of one request: a token, trace context, some metadata.
+const MAX_HEADER_BYTES: u32 = 32 * 1024;
+/// An HTTP/2 client is asked for a sign of life this often, so that one whose
+/// machine vanished does not hold its streams for ever.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+/// No answer within this time, and it is gone.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Serves a connection until it ends; after `shutdown` only what it has begun.
+pub(crate) async fn serve(mut stream: TcpStream, peer: SocketAddr, door: Arc<Door>, shutdown: CancellationToken) {
+    let opened = tokio::select! {
+        () = shutdown.cancelled() => return,
+        opened = opening::listen(&mut stream, OPENING_TIME) => opened,
+    };
+    let (speaks, seen) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return tracing::debug!(%peer, %error, "connection ended before its first request"),
+    };
+    let (read, write) = stream.into_split();
+    let io = TokioIo::new(tokio::io::join(std::io::Cursor::new(seen).chain(read), write));
+    let service = {
+        let shutdown = shutdown.clone();
+        service_fn(move |request: http::Request<Incoming>| {
+            let (door, shutdown) = (Arc::clone(&door), shutdown.clone());
+            async move { Ok::<_, Infallible>(door.answer(request, peer, &shutdown).await) }
+        })
+    };
+    let ended = match speaks {
+        Speaks::Http1 => {
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(OPENING_TIME)
+                .max_buf_size(MAX_HEADER_BYTES as usize)
+                .serve_connection(io, service);
+            drive(connection, &shutdown).await
+        }
+        Speaks::Http2 => {
+            let connection = http2::Builder::new(TokioExecutor::new())
+                .timer(TokioTimer::new())
+                .max_concurrent_streams(MAX_STREAMS)
+                .max_header_list_size(MAX_HEADER_BYTES)
+                .keep_alive_interval(KEEPALIVE_INTERVAL)
+                .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+                .serve_connection(io, service);
+            drive(connection, &shutdown).await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "connection broke off");
+    }
+}
+
+async fn drive<C: GracefulConnection>(connection: C, shutdown: &CancellationToken) -> Result<(), C::Error> {
+    let mut connection = pin!(connection);
+    tokio::select! {
+        ended = connection.as_mut() => return ended,
+        () = shutdown.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
+}

@@ -1,0 +1,219 @@
+//! A registry that remembers what it was asked.
+
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use pm_proto::error::{reason, status};
+use pm_proto::v1;
+use std::sync::{Arc, Mutex};
+use tokio::sync::Notify;
+use tonic::metadata::MetadataMap;
+use tonic::{Code, Request, Response, Status};
+
+#[derive(Clone, Default)]
+pub(crate) struct FakeRegistry(pub(crate) Arc<Memory>);
+
+#[derive(Default)]
+pub(crate) struct Memory {
+    pub(crate) metadata: Mutex<MetadataMap>,
+    pub(crate) actor: Mutex<String>,
+    pub(crate) applied: Mutex<Option<v1::ApplyProcessesRequest>>,
+    pub(crate) stopped: Mutex<Option<v1::StopProcessesRequest>>,
+    pub(crate) watched: Mutex<Option<v1::WatchEventsRequest>>,
+    /// A watch was dropped by its caller.
+    pub(crate) watch_dropped: Notify,
+    /// A restart has arrived, and waits for `release`.
+    pub(crate) arrived: Notify,
+    pub(crate) release: Notify,
+}
+
+impl FakeRegistry {
+    fn note<T>(&self, request: &Request<T>) {
+        *self.0.metadata.lock().unwrap() = request.metadata().clone();
+        *self.0.actor.lock().unwrap() = service_host::auth::actor(request);
+    }
+}
+
+fn process(name: &str) -> v1::Process {
+    let spec = v1::ProcessSpec { name: name.to_owned(), instances: 2, ..Default::default() };
+    v1::Process { spec: Some(spec), generation: 3, etag: "e-3".to_owned(), ..Default::default() }
+}
+
+#[tonic::async_trait]
+impl v1::process_service_server::ProcessService for FakeRegistry {
+    async fn list_processes(
+        &self,
+        request: Request<v1::ListProcessesRequest>,
+    ) -> Result<Response<v1::ListProcessesResponse>, Status> {
+        self.note(&request);
+        let request = request.into_inner();
+        let names = if request.selectors.is_empty() { vec!["web".to_owned()] } else { request.selectors };
+        let processes = names.iter().map(|name| process(name)).collect();
+        Ok(Response::new(v1::ListProcessesResponse { processes, revision: 9_007_199_254_740_993 }))
+    }
+
+    async fn get_process(
+        &self,
+        request: Request<v1::GetProcessRequest>,
+    ) -> Result<Response<v1::GetProcessResponse>, Status> {
+        self.note(&request);
+        let name = request.into_inner().name;
+        if name != "web" {
+            let message = format!("there is no process {name}");
+            return Err(status(Code::NotFound, reason::NOT_FOUND, message, &[("process", &name)]));
+        }
+        Ok(Response::new(v1::GetProcessResponse { process: Some(process("web")), revision: 7 }))
+    }
+
+    async fn apply_processes(
+        &self,
+        request: Request<v1::ApplyProcessesRequest>,
+    ) -> Result<Response<v1::ApplyProcessesResponse>, Status> {
+        self.note(&request);
+        let request = request.into_inner();
+        *self.0.applied.lock().unwrap() = Some(request.clone());
+        if request.etags.values().any(|etag| etag != "e-3") {
+            return Err(status(Code::Aborted, reason::ETAG_MISMATCH, "web was changed by somebody else", &[]));
+        }
+        if request.specs.iter().any(|spec| spec.instances > 10_000) {
+            let fault = process_model::spec::Fault::new("specs[0].instances", "is 10001", "write 0 to 10000");
+            return Err(pm_proto::error::invalid(&[fault]));
+        }
+        let result = |spec: &v1::ProcessSpec| v1::ApplyResult {
+            name: spec.name.clone(),
+            outcome: v1::ApplyOutcome::Created.into(),
+            process: Some(process(&spec.name)),
+        };
+        let results = request.specs.iter().map(result).collect();
+        Ok(Response::new(v1::ApplyProcessesResponse { results, revision: 8 }))
+    }
+
+    async fn delete_processes(
+        &self,
+        request: Request<v1::DeleteProcessesRequest>,
+    ) -> Result<Response<v1::DeleteProcessesResponse>, Status> {
+        self.note(&request);
+        let names = request.into_inner().selectors;
+        Ok(Response::new(v1::DeleteProcessesResponse { names, revision: 9, ..Default::default() }))
+    }
+
+    async fn start_processes(
+        &self,
+        _: Request<v1::StartProcessesRequest>,
+    ) -> Result<Response<v1::StartProcessesResponse>, Status> {
+        // A status without details, as a service's own library makes it.
+        Err(Status::failed_precondition("not now"))
+    }
+
+    async fn stop_processes(
+        &self,
+        request: Request<v1::StopProcessesRequest>,
+    ) -> Result<Response<v1::StopProcessesResponse>, Status> {
+        self.note(&request);
+        *self.0.stopped.lock().unwrap() = Some(request.into_inner());
+        Ok(Response::new(v1::StopProcessesResponse { actions: Vec::new(), revision: 10 }))
+    }
+
+    async fn restart_processes(
+        &self,
+        _: Request<v1::RestartProcessesRequest>,
+    ) -> Result<Response<v1::RestartProcessesResponse>, Status> {
+        self.0.arrived.notify_one();
+        self.0.release.notified().await;
+        Ok(Response::new(v1::RestartProcessesResponse { actions: Vec::new(), revision: 11 }))
+    }
+}
+
+#[tonic::async_trait]
+impl v1::instance_service_server::InstanceService for FakeRegistry {
+    async fn list_instances(
+        &self,
+        _: Request<v1::ListInstancesRequest>,
+    ) -> Result<Response<v1::ListInstancesResponse>, Status> {
+        let instance = v1::Instance {
+            id: "web-1".to_owned(),
+            phase: v1::InstancePhase::Running.into(),
+            ready: true,
+            ..Default::default()
+        };
+        Ok(Response::new(v1::ListInstancesResponse { instances: vec![instance], revision: 7 }))
+    }
+
+    async fn get_instance(
+        &self,
+        request: Request<v1::GetInstanceRequest>,
+    ) -> Result<Response<v1::GetInstanceResponse>, Status> {
+        let instance = v1::Instance { id: request.into_inner().id, ..Default::default() };
+        Ok(Response::new(v1::GetInstanceResponse { instance: Some(instance), revision: 7 }))
+    }
+}
+
+#[tonic::async_trait]
+impl v1::node_service_server::NodeService for FakeRegistry {
+    async fn list_nodes(&self, _: Request<v1::ListNodesRequest>) -> Result<Response<v1::ListNodesResponse>, Status> {
+        let node = v1::Node { name: "n1".to_owned(), ..Default::default() };
+        Ok(Response::new(v1::ListNodesResponse { nodes: vec![node], revision: 7 }))
+    }
+}
+
+#[tonic::async_trait]
+impl v1::cluster_service_server::ClusterService for FakeRegistry {
+    async fn get_cluster_status(
+        &self,
+        _: Request<v1::GetClusterStatusRequest>,
+    ) -> Result<Response<v1::GetClusterStatusResponse>, Status> {
+        Ok(Response::new(v1::GetClusterStatusResponse { id: 1, leader_id: 1, ..Default::default() }))
+    }
+}
+
+/// Tells when a watch's stream is dropped.
+struct Told(Arc<Memory>);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.0.watch_dropped.notify_one();
+    }
+}
+
+#[tonic::async_trait]
+impl v1::event_service_server::EventService for FakeRegistry {
+    type WatchEventsStream = BoxStream<'static, Result<v1::WatchEventsResponse, Status>>;
+
+    /// Events 1 to 3 of which the wanted ones come; then, with `follow`,
+    /// nothing for ever. Type `break` breaks it, type `big` is 200 kB each.
+    async fn watch_events(
+        &self,
+        request: Request<v1::WatchEventsRequest>,
+    ) -> Result<Response<Self::WatchEventsStream>, Status> {
+        self.note(&request);
+        let request = request.into_inner();
+        *self.0.watched.lock().unwrap() = Some(request.clone());
+        if request.from_revision == 999 {
+            return Err(status(Code::OutOfRange, reason::REVISION_COMPACTED, "revision 999 is no longer kept", &[]));
+        }
+        let event = |revision| {
+            let event = v1::Event { revision, r#type: "instance.started".to_owned(), ..Default::default() };
+            let frame = v1::watch_events_response::Frame::Event(event);
+            Ok(v1::WatchEventsResponse { frame: Some(frame) })
+        };
+        let mut frames: Vec<_> = (request.from_revision.max(1)..=3).map(event).collect();
+        if request.types.iter().any(|kind| kind == "break") {
+            frames.push(Err(status(Code::ResourceExhausted, reason::WATCHER_TOO_SLOW, "too slow", &[])));
+        }
+        let told = Told(Arc::clone(&self.0));
+        let rest = if request.follow { futures::stream::pending().boxed() } else { futures::stream::empty().boxed() };
+        let stream = futures::stream::iter(frames).chain(rest).map(move |frame| {
+            let _keep = &told;
+            frame
+        });
+        Ok(Response::new(stream.boxed()))
+    }
+
+    async fn list_audit_entries(
+        &self,
+        request: Request<v1::ListAuditEntriesRequest>,
+    ) -> Result<Response<v1::ListAuditEntriesResponse>, Status> {
+        let targets = vec![request.into_inner().page_size.to_string()];
+        let entry = v1::AuditEntry { targets, ..Default::default() };
+        Ok(Response::new(v1::ListAuditEntriesResponse { entries: vec![entry] }))
+    }
+}

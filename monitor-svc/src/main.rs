@@ -1,0 +1,87 @@
+//! monitor-svc: reads its configuration, builds a [`Monitor`], serves until it
+//! is told to stop.
+
+use anyhow::Context;
+use clap::Parser;
+use monitor_svc::{Monitor, Options};
+use service_host::config::LogArgs;
+use service_host::ops::{self, OpsState, Readiness};
+use service_host::secret::Secret;
+use service_host::transport::Incoming;
+use service_host::{signals, telemetry};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// Keeps what runners measure, relays logs, shows metrics.
+#[derive(Debug, Parser)]
+#[command(name = "monitor-svc", version)]
+struct Args {
+    /// Where runners and clients connect
+    #[arg(long, env = "PM_MONITOR_LISTEN", default_value = "127.0.0.1:7482", value_name = "HOST:PORT")]
+    listen: SocketAddr,
+    /// Where health and metrics are shown, without a token
+    #[arg(long, env = "PM_MONITOR_OPS_LISTEN", default_value = "127.0.0.1:7492", value_name = "HOST:PORT")]
+    ops_listen: SocketAddr,
+    /// File with the token that every caller has to show; readable by its owner only
+    #[arg(long, alias = "service-token-file", env = "PM_TOKEN_FILE", value_name = "FILE")]
+    token_file: PathBuf,
+    /// How long samples are kept, as 90m or 1h
+    #[arg(long, env = "PM_MONITOR_RETENTION", default_value = "1h", value_name = "DURATION", value_parser = retention)]
+    retention: Duration,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+fn retention(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if duration < Duration::from_secs(60) {
+        return Err("is shorter than a minute; write 1m or more".to_owned());
+    }
+    Ok(duration)
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let telemetry = telemetry::init(args.log.telemetry("monitor-svc")).context("cannot set up logs and traces")?;
+    let served = run(args).await;
+    telemetry.shutdown();
+    served
+}
+
+async fn run(args: Args) -> anyhow::Result<()> {
+    let terminated = signals::terminated();
+    let token = Secret::from_file(&args.token_file)?;
+    let listener = listen(args.listen).await?;
+    let ops_listener = listen(args.ops_listen).await?;
+    let monitor = Monitor::new(Options { retention: args.retention, ..Options::new(token) });
+
+    let dumped = monitor.clone();
+    signals::on_debug_dump(move || dumped.dump()).context("cannot handle SIGUSR1")?;
+    let shutdown = CancellationToken::new();
+    let stop = shutdown.clone();
+    tokio::spawn(async move {
+        terminated.await;
+        tracing::info!("stopping");
+        stop.cancel();
+    });
+
+    let (ready, readiness) = ops::readiness();
+    ready.send_replace(Readiness::Ready);
+    let state = OpsState { metrics: monitor.metrics(), ready: readiness };
+    // The bound ones: a port that was given as 0 has a number now.
+    let (address, ops_address) = (listener.local_addr()?, ops_listener.local_addr()?);
+    tracing::info!(listen = %address, ops_listen = %ops_address, "monitor serves");
+    let ops = async { ops::serve(ops_listener, state, shutdown.clone()).await };
+    let grpc = async { monitor.serve(Incoming::Tcp(listener), shutdown.clone()).await };
+    // The first to fail ends the other.
+    let ended = tokio::try_join!(ops, grpc);
+    ended.map(|_| ()).context("the monitor ended")
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}

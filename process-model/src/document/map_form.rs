@@ -1,0 +1,24 @@
+//! `processes:` as a map from name to fields.
+
+use super::fields::PROCESS;
+use super::mapping::{Mapping, located};
+use super::process::{self, name};
+use super::report::Report;
+use super::root::Shared;
+use super::scalar::segment;
+use super::tree::Entry;
+use crate::ProcessSpec;
+
+/// The processes of the map.
+pub(super) fn read(entries: &[Entry], shared: &Shared<'_>, report: &mut Report) -> Vec<ProcessSpec> {
+    entries.iter().filter_map(|entry| one(entry, shared, report)).collect()
+}
+
+fn one(entry: &Entry, shared: &Shared<'_>, report: &mut Report) -> Option<ProcessSpec> {
+    let path = format!("processes.{}", segment(&entry.key));
+    let name = name(&entry.key).map_err(|wrong| report.fault(entry.key_at, located(&path, wrong))).ok();
+    let fields = Mapping::open(&PROCESS, &entry.value, path, entry.key_at, report)?;
+    let spec = process::read(&fields, name, shared, report)?;
+    process::check(&spec, &fields, report);
+    Some(spec)
+}

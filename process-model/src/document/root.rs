@@ -1,0 +1,90 @@
+//! The root of the file: version, environment of all, and the processes in one
+//! of two forms.
+
+use super::fields::ROOT;
+use super::mapping::{Mapping, located};
+use super::report::{MAX_FAULTS, Report};
+use super::scalar::Wrong;
+use super::tree::{Node, Position, Value};
+use super::{list_form, locate, map_form};
+use crate::ProcessSpec;
+use crate::spec::{Command, Fault};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Most bytes of environment that all processes of a file may have from it.
+const MAX_ENV_BYTES: usize = 16 * 1024 * 1024;
+
+/// What every process of the file shares.
+pub(super) struct Shared<'t> {
+    /// Where relative paths start.
+    pub(super) base_dir: &'t Path,
+    /// The file's own environment.
+    pub(super) env: BTreeMap<String, String>,
+}
+
+/// The specs of the file. They are valid only if the report stays empty.
+pub(super) fn read(tree: &Node, base_dir: &Path, report: &mut Report) -> Vec<ProcessSpec> {
+    if matches!(tree.value, Value::Sequence(_)) {
+        report.fault(tree.at, Fault::new("document", "it is a list", "write processes: above it, and indent it"));
+        return Vec::new();
+    }
+    let Some(root) = Mapping::open(&ROOT, tree, String::new(), Position::default(), report) else { return Vec::new() };
+    root.integer("version", report);
+    let env = env(&root, report);
+    let Some(processes) = root.wanted("processes", report) else { return Vec::new() };
+    let shared = Shared { base_dir, env: bounded(env, &root, &processes.value, report) };
+    let specs = match &processes.value.value {
+        Value::Mapping(entries) => map_form::read(entries, &shared, report),
+        Value::Sequence(items) => list_form::read(items, &shared, report),
+        Value::Scalar(_) => {
+            let wrong = Wrong::found(&processes.value, "write a map from names to processes, or a list of processes");
+            report.fault(processes.value.at, located("processes", wrong));
+            return Vec::new();
+        }
+    };
+    if specs.is_empty() {
+        report.warn(
+            processes.value.at,
+            Fault::new("processes", "it is empty", "write a process, unless none is to be defined"),
+        );
+    }
+    specs
+}
+
+/// The file's own environment, under the same rules as a process's.
+fn env(root: &Mapping<'_>, report: &mut Report) -> BTreeMap<String, String> {
+    let env = root.text_map("env", report);
+    if let Ok(name) = "unnamed".parse() {
+        let probe = ProcessSpec { env: env.clone(), ..ProcessSpec::new(name, Command::Shell(":".to_owned())) };
+        for fault in probe.check().into_iter().take(MAX_FAULTS) {
+            let (at, fault) = locate::place(fault, root);
+            report.fault(at, fault);
+        }
+    }
+    env
+}
+
+/// Each process gets a copy of the environment: small files must not become
+/// large ones.
+fn bounded(
+    env: BTreeMap<String, String>,
+    root: &Mapping<'_>,
+    processes: &Node,
+    report: &mut Report,
+) -> BTreeMap<String, String> {
+    let copies = match &processes.value {
+        Value::Mapping(entries) => entries.len(),
+        Value::Sequence(items) => items.len(),
+        Value::Scalar(_) => 0,
+    };
+    let bytes = copies * env.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+    if bytes <= MAX_ENV_BYTES {
+        return env;
+    }
+    let at = root.entry("env").map_or(root.at, |entry| entry.key_at);
+    let problem = format!("copied into {copies} processes it has {bytes} bytes");
+    let fix = format!("write less, so that it stays within {MAX_ENV_BYTES} bytes");
+    report.fault(at, Fault::new("env", problem, fix));
+    BTreeMap::new()
+}

@@ -1,0 +1,107 @@
+//! Lifecycle facts with a revision.
+
+use crate::{Action, ExitStatus, InstanceId, NodeName, Phase, ProcessName, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// The types of events: stable, dotted, lower case.
+pub mod event_type {
+    /// A process was created.
+    pub const PROCESS_CREATED: &str = "process.created";
+    /// A process's spec changed.
+    pub const PROCESS_UPDATED: &str = "process.updated";
+    /// A process was deleted.
+    pub const PROCESS_DELETED: &str = "process.deleted";
+    /// An instance was assigned to a node.
+    pub const INSTANCE_ASSIGNED: &str = "instance.assigned";
+    /// An instance is wanted by nobody and nothing of it is left.
+    pub const INSTANCE_REMOVED: &str = "instance.removed";
+    /// A program was started.
+    pub const INSTANCE_STARTED: &str = "instance.started";
+    /// A program could not be started.
+    pub const INSTANCE_START_FAILED: &str = "instance.start_failed";
+    /// An instance became ready.
+    pub const INSTANCE_READY: &str = "instance.ready";
+    /// An instance is no longer ready.
+    pub const INSTANCE_UNREADY: &str = "instance.unready";
+    /// A program ended by itself.
+    pub const INSTANCE_EXITED: &str = "instance.exited";
+    /// The next start has been scheduled.
+    pub const INSTANCE_BACKOFF: &str = "instance.backoff";
+    /// A stop began.
+    pub const INSTANCE_STOPPING: &str = "instance.stopping";
+    /// A stop is complete.
+    pub const INSTANCE_STOPPED: &str = "instance.stopped";
+    /// Something could not be killed.
+    pub const INSTANCE_STOP_FAILED: &str = "instance.stop_failed";
+    /// The runner gave up restarting.
+    pub const INSTANCE_FAILED: &str = "instance.failed";
+    /// The log watchdog saw no activity for too long; a restart follows.
+    pub const INSTANCE_WATCHDOG: &str = "instance.watchdog_timeout";
+    /// A new runner took over a running instance.
+    pub const INSTANCE_ADOPTED: &str = "instance.adopted";
+    /// The node of an instance is silent.
+    pub const INSTANCE_LOST: &str = "instance.lost";
+    /// The node of a lost instance is back; what was last seen of it holds again.
+    pub const INSTANCE_RETURNED: &str = "instance.returned";
+    /// A node connected for the first time, or again after it was lost.
+    pub const NODE_READY: &str = "node.ready";
+    /// A node's lease ran out.
+    pub const NODE_LOST: &str = "node.lost";
+    /// An action was queued.
+    pub const ACTION_QUEUED: &str = "action.queued";
+    /// An action reached its node.
+    pub const ACTION_DELIVERED: &str = "action.delivered";
+    /// An action is done.
+    pub const ACTION_DONE: &str = "action.done";
+    /// An action failed.
+    pub const ACTION_FAILED: &str = "action.failed";
+}
+
+/// One fact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Position in the cluster-wide order.
+    pub revision: u64,
+    /// When, by the clock of whoever saw it.
+    pub time: Timestamp,
+    /// One of [`event_type`].
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The process it is about.
+    pub process: Option<ProcessName>,
+    /// The instance it is about.
+    pub instance: Option<InstanceId>,
+    /// The node it is about.
+    pub node: Option<NodeName>,
+    /// In words.
+    pub message: String,
+    /// Who caused it.
+    pub actor: String,
+    /// Data, by type.
+    pub detail: Option<EventDetail>,
+}
+
+/// Data of an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventDetail {
+    /// The instance as it was then.
+    Instance(InstanceDetail),
+    /// The action as it was then.
+    Action(Box<Action>),
+}
+
+/// An instance at the time of an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceDetail {
+    /// Its phase after the event.
+    pub phase: Phase,
+    /// Whether it serves.
+    pub ready: bool,
+    /// Process id; 0 when none runs.
+    pub pid: u32,
+    /// Restarts so far.
+    pub restarts: u32,
+    /// How it ended, when this event is an end.
+    pub exit: Option<ExitStatus>,
+}

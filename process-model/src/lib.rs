@@ -1,0 +1,34 @@
+//! The words that every part agrees on, as checked types: what cannot be
+//! valid cannot be built.
+//!
+//! ```text
+//! document (YAML/JSON text) ──read──▶ ProcessSpec ──registry──▶ Assignment ──runner──▶ InstanceReport ──▶ Event
+//! ```
+//!
+//! Pure: no clock, no randomness, no files, no sockets. Wire types live in
+//! `pm-proto`, which converts from and to these.
+
+mod action;
+mod assignment;
+pub mod document;
+mod event;
+mod exit;
+mod name;
+mod phase;
+mod report;
+mod sample;
+mod selector;
+pub mod spec;
+mod timestamp;
+
+pub use action::{Action, ActionState, ActionVerb};
+pub use assignment::Assignment;
+pub use event::{Event, EventDetail, InstanceDetail, event_type};
+pub use exit::ExitStatus;
+pub use name::{InstanceId, InvalidInstanceId, InvalidName, NodeName, ProcessName};
+pub use phase::Phase;
+pub use report::{ActionReport, InstanceReport};
+pub use sample::{InstanceSample, NodeSample};
+pub use selector::Selector;
+pub use spec::ProcessSpec;
+pub use timestamp::Timestamp;

@@ -1,0 +1,174 @@
+//! The life of an action: queued → delivered → done | failed. It only moves
+//! forward; a repeated or late word about it changes nothing.
+
+use crate::draft::{Draft, Fact};
+use crate::row::RowKey;
+use crate::step::Decided;
+use crate::{Refusal, Switch, action_id, action_number, limits};
+use process_model::{Action, ActionReport, ActionState, ActionVerb, EventDetail, InstanceId, NodeName, event_type};
+use std::collections::BTreeMap;
+
+/// Queues an action for an instance and returns its number.
+pub(crate) fn queue(draft: &mut Draft<'_>, order: &Switch, id: &InstanceId) -> Option<u64> {
+    let (node, restart_count) = draft.state().instances().get(id).map(|i| (i.node.clone(), i.restart_count))?;
+    let number = draft.next_revision();
+    let header = draft.header.clone();
+    let action = Action {
+        id: action_id(number),
+        verb: order.verb,
+        instance: id.clone(),
+        node: node.clone(),
+        state: ActionState::Queued,
+        message: String::new(),
+        created: header.time,
+        updated: header.time,
+        actor: header.actor,
+        reason: header.reason,
+        stop_timeout: order.stop_timeout,
+        restart_count,
+        traceparent: order.traceparent.clone(),
+    };
+    let state = draft.touch(RowKey::Action(number));
+    state.actions.insert(number, action);
+    state.open_actions.insert(number);
+    draft.orders_change();
+    emit(draft, number, None);
+    // Nothing runs where nothing was placed: such a stop is complete.
+    if order.verb == ActionVerb::Stop && node.is_none() {
+        advance(draft, number, ActionState::Done, "the instance is not on any node", None);
+    }
+    Some(number)
+}
+
+/// Moves an action forward; `false` when it was there already or beyond.
+pub(crate) fn advance(
+    draft: &mut Draft<'_>,
+    number: u64,
+    to: ActionState,
+    message: &str,
+    time: Option<process_model::Timestamp>,
+) -> bool {
+    let now = time.unwrap_or(draft.header.time);
+    let Some(current) = draft.state().actions.get(&number) else { return false };
+    if current.state.is_final() || to <= current.state {
+        return false;
+    }
+    let state = draft.touch(RowKey::Action(number));
+    if let Some(action) = state.actions.get_mut(&number) {
+        action.state = to;
+        action.updated = now;
+        action.message = message.to_owned();
+    }
+    if to.is_final() {
+        state.open_actions.remove(&number);
+    }
+    emit(draft, number, time);
+    forget_oldest(draft);
+    true
+}
+
+fn emit(draft: &mut Draft<'_>, number: u64, time: Option<process_model::Timestamp>) {
+    let Some(action) = draft.state().actions.get(&number).cloned() else { return };
+    let kind = match action.state {
+        ActionState::Queued => event_type::ACTION_QUEUED,
+        ActionState::Delivered => event_type::ACTION_DELIVERED,
+        ActionState::Done => event_type::ACTION_DONE,
+        ActionState::Failed => event_type::ACTION_FAILED,
+    };
+    let mut message = format!("{} of {} is {}", action.verb.as_str(), action.instance, action.state.as_str());
+    if !action.message.is_empty() {
+        message = format!("{message}: {}", action.message);
+    }
+    draft.emit(Fact {
+        kind: kind.to_owned(),
+        time,
+        instance: Some(action.instance.clone()),
+        node: action.node.clone(),
+        message,
+        detail: Some(EventDetail::Action(Box::new(action))),
+        ..Fact::default()
+    });
+}
+
+/// Actions that are over are kept for a while; the oldest go first.
+fn forget_oldest(draft: &mut Draft<'_>) {
+    let state = draft.state();
+    if state.actions.len() - state.open_actions.len() <= limits::FINISHED_ACTIONS {
+        return;
+    }
+    let oldest = state.actions.keys().find(|number| !state.open_actions.contains(number)).copied();
+    if let Some(oldest) = oldest {
+        draft.touch(RowKey::Action(oldest)).actions.remove(&oldest);
+    }
+}
+
+/// Open actions by instance.
+pub(crate) fn open_by_instance(draft: &Draft<'_>) -> BTreeMap<InstanceId, Vec<u64>> {
+    let mut open: BTreeMap<InstanceId, Vec<u64>> = BTreeMap::new();
+    for number in &draft.state().open_actions {
+        if let Some(action) = draft.state().actions.get(number) {
+            open.entry(action.instance.clone()).or_default().push(*number);
+        }
+    }
+    open
+}
+
+/// Ends what waits at an instance because a newer order makes it moot. What
+/// its node already has is left to the node to finish.
+pub(crate) fn supersede(draft: &mut Draft<'_>, open: &[u64], verb: ActionVerb) {
+    for number in open {
+        let queued = draft.state().actions.get(number).is_some_and(|a| a.state == ActionState::Queued);
+        if queued {
+            let why = format!("a later {} takes its place", verb.as_str());
+            advance(draft, *number, ActionState::Failed, &why, None);
+        }
+    }
+}
+
+/// Ends what waits at an instance that is no more. Its stop has happened.
+pub(crate) fn close_for_removed(draft: &mut Draft<'_>, id: &InstanceId) {
+    let open: Vec<(u64, ActionVerb)> = (draft.state().open_actions.iter())
+        .filter_map(|n| draft.state().actions.get(n).map(|a| (*n, a)))
+        .filter(|(_, action)| action.instance == *id)
+        .map(|(number, action)| (number, action.verb))
+        .collect();
+    for (number, verb) in open {
+        match verb {
+            ActionVerb::Stop => advance(draft, number, ActionState::Done, "the instance was removed", None),
+            ActionVerb::Start | ActionVerb::Restart => {
+                advance(draft, number, ActionState::Failed, "the instance was removed", None)
+            }
+        };
+    }
+}
+
+/// Gives the actions that waited for an instance to be placed their node.
+pub(crate) fn placed(draft: &mut Draft<'_>, open: &[u64], node: &NodeName) {
+    for number in open {
+        let state = draft.touch(RowKey::Action(*number));
+        if let Some(action) = state.actions.get_mut(number) {
+            action.node = Some(node.clone());
+        }
+    }
+}
+
+/// The node has these actions.
+pub(crate) fn delivered(draft: &mut Draft<'_>, node: &NodeName, ids: &[String]) -> Result<Decided, Refusal> {
+    if !draft.state().nodes().contains_key(node) {
+        return Err(Refusal::UnknownNode(node.to_string()));
+    }
+    for number in ids.iter().filter_map(|id| action_number(id)) {
+        if draft.state().actions.get(&number).is_some_and(|a| a.node.as_ref() == Some(node)) {
+            advance(draft, number, ActionState::Delivered, "", None);
+        }
+    }
+    Ok(Decided::noted(draft))
+}
+
+/// What a node says of an action of its own.
+pub(crate) fn reported(draft: &mut Draft<'_>, node: &NodeName, report: &ActionReport) {
+    let Some(number) = action_number(&report.action) else { return };
+    if draft.state().actions.get(&number).is_some_and(|a| a.node.as_ref() == Some(node)) {
+        advance(draft, number, report.state, &report.message, Some(report.time));
+    }
+}

@@ -1,0 +1,180 @@
+//! Specs become processes and instances. All of a request or nothing of it.
+
+use crate::audit::Subject;
+use crate::command::Apply;
+use crate::draft::{Draft, Fact};
+use crate::reply::{Applied, ApplyOutcome, Reply};
+use crate::step::Decided;
+use crate::{Instance, Process, Refusal, State, limits, placement, retire};
+use process_model::{InstanceId, ProcessName, ProcessSpec, event_type};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What applying would do, without doing it.
+///
+/// # Errors
+/// Why it would be refused.
+pub fn check(state: &State, order: &Apply) -> Result<Vec<Applied>, Refusal> {
+    let mut names: BTreeSet<&ProcessName> = BTreeSet::new();
+    for spec in &order.specs {
+        if !names.insert(&spec.name) {
+            return Err(Refusal::DuplicateName(spec.name.clone()));
+        }
+    }
+    if order.prune && order.source.is_empty() {
+        return Err(Refusal::PruneWithoutSource);
+    }
+    for (name, expected) in &order.etags {
+        let actual = name.parse().ok().and_then(|n: ProcessName| state.processes.get(&n)).map(Process::etag);
+        if actual.as_deref().unwrap_or_default() != expected {
+            let (process, expected, actual) = (name.clone(), expected.clone(), actual.unwrap_or_default());
+            return Err(Refusal::EtagMismatch { process, expected, actual });
+        }
+    }
+    let mut results: Vec<Applied> = order
+        .specs
+        .iter()
+        .map(|spec| Applied { name: spec.name.clone(), outcome: outcome(state, spec) })
+        .collect();
+    if order.prune {
+        let stale = state.processes.values().filter(|p| p.source == order.source && !names.contains(&p.spec.name));
+        results.extend(stale.map(|p| Applied { name: p.spec.name.clone(), outcome: ApplyOutcome::Pruned }));
+    }
+    check_room(state, order, &results)?;
+    Ok(results)
+}
+
+fn outcome(state: &State, spec: &ProcessSpec) -> ApplyOutcome {
+    match state.processes.get(&spec.name) {
+        None => ApplyOutcome::Created,
+        Some(process) if *process.spec == *spec => ApplyOutcome::Unchanged,
+        Some(_) => ApplyOutcome::Updated,
+    }
+}
+
+fn check_room(state: &State, order: &Apply, results: &[Applied]) -> Result<(), Refusal> {
+    let created = results.iter().filter(|r| r.outcome == ApplyOutcome::Created).count();
+    let processes = state.processes.len() + created;
+    if processes > limits::PROCESSES {
+        return Err(too_many("processes", processes, limits::PROCESSES));
+    }
+    // Counts what an instance that is being removed still takes, too: its row
+    // stays until its node has answered.
+    let more: usize = order
+        .specs
+        .iter()
+        .map(|spec| (spec.instances as usize).saturating_sub(state.instances_of(&spec.name).count()))
+        .sum();
+    let instances = state.instances.len() + more;
+    if instances > limits::INSTANCES {
+        return Err(too_many("instances", instances, limits::INSTANCES));
+    }
+    Ok(())
+}
+
+fn too_many(what: &str, got: usize, limit: usize) -> Refusal {
+    Refusal::TooMany { what: what.to_owned(), got: got as u64, limit: limit as u64 }
+}
+
+pub(crate) fn apply(draft: &mut Draft<'_>, order: &Apply) -> Result<Decided, Refusal> {
+    let results = check(draft.state(), order)?;
+    for (spec, result) in order.specs.iter().zip(&results) {
+        match result.outcome {
+            ApplyOutcome::Created => create(draft, spec, order),
+            ApplyOutcome::Updated => update(draft, spec, order),
+            ApplyOutcome::Unchanged => adopt_source(draft, &spec.name, &order.source),
+            // Comes after the specs in the results, never beside one.
+            ApplyOutcome::Pruned => {}
+        }
+    }
+    for result in results.iter().filter(|r| r.outcome == ApplyOutcome::Pruned) {
+        retire::process(draft, &result.name, &format!("process {} is no longer in its source", result.name));
+    }
+    placement::place(draft);
+    let audit = Subject::new("apply", results.iter().map(|r| r.name.as_str()));
+    let revision = draft.state().revision();
+    Ok(Decided { reply: Reply::Applied { results, revision }, audit: Some(audit) })
+}
+
+fn create(draft: &mut Draft<'_>, spec: &Arc<ProcessSpec>, order: &Apply) {
+    // Instances of a deleted process of this name may still be ending; the new
+    // one goes on counting, so that their runner sees a newer generation.
+    let generation = draft.state().instances_of(&spec.name).map(|i| i.generation).max().unwrap_or(0) + 1;
+    let now = draft.header.time;
+    let process = Process {
+        spec: spec.clone(),
+        generation,
+        changed: draft.next_revision(),
+        source: order.source.clone(),
+        created: now,
+        updated: now,
+    };
+    draft.put_process(process);
+    emit(draft, event_type::PROCESS_CREATED, spec, "created");
+    scale(draft, spec, generation, true, &order.traceparent);
+}
+
+fn update(draft: &mut Draft<'_>, spec: &Arc<ProcessSpec>, order: &Apply) {
+    let Some(old) = draft.state().processes.get(&spec.name).cloned() else { return };
+    let generation = old.generation + 1;
+    let reassign = !old.runs_like(spec);
+    let process = Process {
+        spec: spec.clone(),
+        generation,
+        changed: draft.next_revision(),
+        source: order.source.clone(),
+        created: old.created,
+        updated: draft.header.time,
+    };
+    draft.put_process(process);
+    emit(draft, event_type::PROCESS_UPDATED, spec, "changed");
+    scale(draft, spec, generation, reassign, &order.traceparent);
+}
+
+/// The same spec from elsewhere belongs to its new source from now on.
+fn adopt_source(draft: &mut Draft<'_>, name: &ProcessName, source: &str) {
+    if let Some(process) = draft.state().processes.get(name).filter(|p| p.source != source).cloned() {
+        draft.put_process(Process { source: source.to_owned(), ..process });
+    }
+}
+
+fn emit(draft: &mut Draft<'_>, kind: &str, spec: &ProcessSpec, what: &str) {
+    draft.emit(Fact {
+        kind: kind.to_owned(),
+        process: Some(spec.name.clone()),
+        message: format!("process {} was {what}", spec.name),
+        ..Fact::default()
+    });
+}
+
+/// Brings the instances of a process to the number that its spec asks for.
+fn scale(draft: &mut Draft<'_>, spec: &ProcessSpec, generation: u64, reassign: bool, traceparent: &str) {
+    let now = draft.header.time;
+    for index in 1..=spec.instances {
+        let id = InstanceId::new(spec.name.clone(), index);
+        match draft.state().instances().get(&id).map(|i| i.removing) {
+            None => draft.put_instance(Instance {
+                traceparent: traceparent.to_owned(),
+                ..Instance::new(id, generation, spec.autostart, now)
+            }),
+            Some(false) if !reassign => {}
+            Some(removing) => {
+                let Some(instance) = draft.instance_mut(&id) else { continue };
+                instance.generation = generation;
+                traceparent.clone_into(&mut instance.traceparent);
+                if removing {
+                    instance.removing = false;
+                    instance.wanted = spec.autostart;
+                }
+            }
+        }
+    }
+    let surplus: Vec<InstanceId> = (draft.state().instances_of(&spec.name))
+        .filter(|i| i.id.index > spec.instances && !i.removing)
+        .map(|i| i.id.clone())
+        .collect();
+    for id in surplus {
+        retire::instance(draft, &id);
+    }
+    draft.orders_change();
+}

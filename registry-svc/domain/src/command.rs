@@ -1,0 +1,145 @@
+//! What enters: commands, as they stand in the replicated log. Decoded by
+//! every later version, so fields are only ever added, with a default.
+
+use process_model::{ActionReport, ActionVerb, InstanceReport, NodeName, ProcessSpec, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One change that somebody asks for, with everything that deciding needs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Command {
+    /// Who, why and when.
+    pub header: Header,
+    /// What.
+    pub order: Order,
+}
+
+/// Who asks, why and when.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Header {
+    /// `admin`, `node:NAME`, `registry`.
+    pub actor: String,
+    /// Why, as the caller said; may be empty.
+    #[serde(default)]
+    pub reason: String,
+    /// Idempotency key; empty: none.
+    #[serde(default)]
+    pub request_id: String,
+    /// Hash of the request, made where it came in: tells a repeated request
+    /// from another one with the same key.
+    #[serde(default)]
+    pub fingerprint: u64,
+    /// When the leader took it in.
+    pub time: Timestamp,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// Settings of the cluster that every replica has to agree on.
+    Configure(Configure),
+    /// Create or replace processes.
+    Apply(Apply),
+    /// Forget processes and stop their instances.
+    Delete {
+        /// Process names or patterns.
+        selectors: Vec<String>,
+    },
+    /// Start, stop or restart.
+    Switch(Switch),
+    /// A node's session began.
+    NodeConnected(NodeHello),
+    /// A node's lease ran out.
+    NodeLost {
+        /// The node.
+        node: NodeName,
+    },
+    /// What a runner saw.
+    Report(Report),
+    /// Actions were handed to their node.
+    ActionsDelivered {
+        /// The node.
+        node: NodeName,
+        /// Their ids.
+        actions: Vec<String>,
+    },
+}
+
+/// Settings of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Configure {
+    /// Id of the cluster; taken only while it has none.
+    pub cluster_id: String,
+    /// Events that are kept.
+    pub event_retention: u64,
+}
+
+/// Creates or replaces processes, all or none.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Apply {
+    /// The specs, each name at most once; already checked.
+    pub specs: Vec<Arc<ProcessSpec>>,
+    /// Where they come from.
+    #[serde(default)]
+    pub source: String,
+    /// Whether to delete what came from the same source and is not in `specs`.
+    #[serde(default)]
+    pub prune: bool,
+    /// Expected etag by process name; empty text: it must not exist.
+    #[serde(default)]
+    pub etags: BTreeMap<String, String>,
+    /// W3C `traceparent` of the request; may be empty.
+    #[serde(default)]
+    pub traceparent: String,
+}
+
+/// Starts, stops or restarts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Switch {
+    /// Which of the three.
+    pub verb: ActionVerb,
+    /// Process names, instance ids or patterns.
+    pub selectors: Vec<String>,
+    /// Overrides the spec's stop timeout.
+    #[serde(default)]
+    pub stop_timeout: Option<Duration>,
+    /// W3C `traceparent` of the request; may be empty.
+    #[serde(default)]
+    pub traceparent: String,
+}
+
+/// How a node introduces itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeHello {
+    /// Its name.
+    pub node: NodeName,
+    /// The kernel's boot id.
+    pub boot_id: String,
+    /// Version of its runner.
+    pub runner_version: String,
+    /// Processors.
+    pub cpus: u32,
+    /// Memory in bytes.
+    pub memory_bytes: u64,
+}
+
+/// What a runner saw, in the order in which it happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// The node.
+    pub node: NodeName,
+    /// The boot that it happened in.
+    #[serde(default)]
+    pub boot_id: String,
+    /// The runner's count of its reports.
+    #[serde(default)]
+    pub seq: u64,
+    /// States of instances.
+    pub instances: Vec<InstanceReport>,
+    /// Changes of actions.
+    #[serde(default)]
+    pub actions: Vec<ActionReport>,
+}

@@ -1,0 +1,90 @@
+//! What holds in every state that commands can lead to. Written once; the
+//! property tests and simulations ask for it after each step.
+
+use crate::{Instance, State, limits, placement};
+use std::collections::BTreeSet;
+
+/// Everything that is wrong with a state; nothing, unless the registry has a
+/// fault.
+#[must_use]
+pub fn broken(state: &State) -> Vec<String> {
+    let mut faults = Vec::new();
+    instances(state, &mut faults);
+    numbers(state, &mut faults);
+    actions(state, &mut faults);
+    bounds(state, &mut faults);
+    faults
+}
+
+fn instances(state: &State, faults: &mut Vec<String>) {
+    for (id, instance) in &state.instances {
+        let wanted = state.processes.get(&id.process).is_some_and(|p| (1..=p.spec.instances).contains(&id.index));
+        if wanted == instance.removing {
+            faults.push(format!("{id}: its process wants it: {wanted}, it is being removed: {}", instance.removing));
+        }
+        if instance.id != *id {
+            faults.push(format!("{id}: stands under another id, {}", instance.id));
+        }
+        if instance.removing && (instance.wanted || instance.node.is_none()) {
+            faults.push(format!("{id}: being removed, and wanted or not on any node"));
+        }
+        if let Some(node) = instance.node.as_ref().filter(|n| !state.nodes.contains_key(n)) {
+            faults.push(format!("{id}: on node {node}, which nobody knows"));
+        }
+        if instance.lost_since.is_some() && instance.node.is_none() {
+            faults.push(format!("{id}: lost without a node"));
+        }
+    }
+    for (name, process) in &state.processes {
+        let indexes: BTreeSet<u32> =
+            state.instances_of(name).filter(|i: &&Instance| !i.removing).map(|i| i.id.index).collect();
+        if indexes != (1..=process.spec.instances).collect() {
+            faults.push(format!("{name}: {} instances asked for, there are {indexes:?}", process.spec.instances));
+        }
+    }
+    if !placement::plan(state).is_empty() {
+        faults.push("instances wait for a node although one is ready".to_owned());
+    }
+}
+
+fn numbers(state: &State, faults: &mut Vec<String>) {
+    let gap = state.events.keys().zip(state.events.keys().skip(1)).any(|(a, b)| a + 1 != *b);
+    let newest = state.events.last_key_value().map(|(revision, _)| *revision);
+    if gap || newest.is_some_and(|revision| revision != state.meta.revision) {
+        faults.push(format!("events have a gap or end at {newest:?}, the revision is {}", state.meta.revision));
+    }
+    if state.audit.last_key_value().is_some_and(|(number, _)| *number != state.meta.audited) {
+        faults.push("the newest audit entry is not the last one counted".to_owned());
+    }
+    let indexed: BTreeSet<u64> = state.reply_by_request.values().copied().collect();
+    if indexed != state.replies.keys().copied().collect() {
+        faults.push("replies and their index differ".to_owned());
+    }
+}
+
+fn actions(state: &State, faults: &mut Vec<String>) {
+    for (number, action) in &state.actions {
+        if state.open_actions.contains(number) == action.state.is_final() {
+            faults.push(format!("{}: {} is in the wrong index", action.id, action.state.as_str()));
+        }
+        let instance = state.instances.get(&action.instance);
+        if !action.state.is_final() && instance.is_none_or(|i| i.node != action.node) {
+            faults.push(format!("{}: open, and its instance is gone or elsewhere", action.id));
+        }
+    }
+}
+
+fn bounds(state: &State, faults: &mut Vec<String>) {
+    for (what, count, limit) in [
+        ("processes", state.processes.len(), limits::PROCESSES),
+        ("instances", state.instances.len(), limits::INSTANCES),
+        ("finished actions", state.actions.len() - state.open_actions.len(), limits::FINISHED_ACTIONS),
+        ("audit entries", state.audit.len(), limits::AUDIT_ENTRIES),
+        ("replies", state.replies.len(), limits::STORED_REPLIES),
+        ("events", state.events.len(), usize::try_from(state.meta.event_retention).unwrap_or(usize::MAX)),
+    ] {
+        if count > limit {
+            faults.push(format!("{count} {what} are kept, the limit is {limit}"));
+        }
+    }
+}

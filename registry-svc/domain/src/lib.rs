@@ -1,0 +1,67 @@
+//! What the registry decides, and nothing else: `State × Command → State +
+//! Events`, pure. Every replica runs the same commands through [`step`] and
+//! comes to the same state; the service around it (`registry-svc`) replicates,
+//! stores and serves.
+//!
+//! ```text
+//!            ┌─ dedupe ── answered before? ─▶ first reply
+//! Command ──▶│
+//!            └─ apply · delete · switch · nodes · reports · actions ─▶ Outcome { reply, events, changes }
+//!                          └──────── placement ────────┘
+//! ```
+//!
+//! | module | what |
+//! |---|---|
+//! | [`step()`] | the one entrance |
+//! | `apply`, `delete` | specs become processes and instances, and go |
+//! | `switch` | start, stop, restart: what is wanted, and the actions that show it |
+//! | `nodes` | a node connects, or falls silent |
+//! | `reports` | what runners saw |
+//! | `actions` | the life of an action |
+//! | [`placement`] | which node an instance goes to |
+//! | `selection`, `suggestion` | what a selector means, and what was meant instead |
+//! | `audit`, `dedupe` | who asked for what; answers to repeated requests |
+//! | [`row`] | the state as rows, so that storage writes only what changed |
+//! | [`invariants`] | what holds in every state, for tests |
+
+mod action_log;
+mod actions;
+mod apply;
+mod audit;
+mod command;
+mod configure;
+mod dedupe;
+mod delete;
+mod draft;
+mod instance;
+pub mod invariants;
+pub mod limits;
+mod node;
+mod nodes;
+pub mod placement;
+mod process;
+mod refusal;
+mod reply;
+mod reports;
+mod retire;
+pub mod row;
+mod selection;
+mod state;
+mod step;
+mod suggestion;
+mod switch;
+
+pub use action_log::{action_id, action_number};
+pub use apply::check as check_apply;
+pub use audit::AuditEntry;
+pub use command::{Apply, Command, Configure, Header, NodeHello, Order, Report, Switch};
+pub use dedupe::StoredReply;
+pub use instance::{Instance, Seen};
+pub use node::{Node, NodeState};
+pub use process::Process;
+pub use refusal::{Miss, Refusal};
+pub use reply::{ApplyOutcome, Applied, Outcome, Reply};
+pub use row::{Change, Meta, Row, RowKey};
+pub use selection::Selection;
+pub use state::State;
+pub use step::step;

@@ -1,0 +1,19 @@
+//! How much the registry keeps. Bounded, because the whole state is in every
+//! replica's memory and in every snapshot.
+
+/// Processes in a cluster.
+pub const PROCESSES: usize = 10_000;
+/// Instances in a cluster, those being removed included.
+pub const INSTANCES: usize = 100_000;
+/// Actions that are over. Enough for the longest answer of `ListActions`.
+pub const FINISHED_ACTIONS: usize = 1_000;
+/// Audit entries. Ten full answers of `ListAuditEntries`.
+pub const AUDIT_ENTRIES: usize = 10_000;
+/// Replies kept for repeated request ids. A client repeats within seconds; at
+/// a hundred changes a second this is ten seconds of them.
+pub const STORED_REPLIES: usize = 1_000;
+/// Names listed in one audit entry; the rest is counted.
+pub const AUDIT_TARGETS: usize = 100;
+/// Fewest events that may be kept: below, a watcher could not follow one
+/// large `stop "*"`.
+pub const MIN_EVENTS: u64 = 100;

@@ -1,0 +1,72 @@
+//! Why a command was refused. A refused command has changed nothing.
+
+use process_model::ProcessName;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Why a command was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// Selectors match nothing.
+    #[error("{}", join(.0))]
+    NotFound(Vec<Miss>),
+    /// No selector was given.
+    #[error("selectors: none was given; name at least one process, or write \"*\" for all")]
+    NoSelectors,
+    /// Somebody else changed the process.
+    #[error("process {process} has etag {actual:?}, not {expected:?}: somebody else changed it; read it again")]
+    EtagMismatch {
+        /// The process.
+        process: String,
+        /// What the caller expected.
+        expected: String,
+        /// What it is; empty when there is no such process.
+        actual: String,
+    },
+    /// One request names a process twice.
+    #[error("specs: {0} is there twice; give each process once")]
+    DuplicateName(ProcessName),
+    /// Pruning needs to know what belongs together.
+    #[error("prune: it needs a source; set source to what these specs come from")]
+    PruneWithoutSource,
+    /// The request id was used for another request.
+    #[error("request id {0} was used before for another request; use a new one")]
+    RequestIdReused(String),
+    /// More than the registry holds.
+    #[error("{what}: {got} are too many; at most {limit}")]
+    TooMany {
+        /// Of what.
+        what: String,
+        /// How many there would be.
+        got: u64,
+        /// How many there may be.
+        limit: u64,
+    },
+    /// The node has never connected.
+    #[error("node {0} is not known; it has to connect first")]
+    UnknownNode(String),
+}
+
+/// A selector that matches nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Miss {
+    /// The selector.
+    pub selector: String,
+    /// What may have been meant.
+    pub suggestion: Option<String>,
+}
+
+impl fmt::Display for Miss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "nothing matches {:?}", self.selector)?;
+        match &self.suggestion {
+            Some(name) => write!(f, "; did you mean {name:?}?"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn join(misses: &[Miss]) -> String {
+    misses.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}

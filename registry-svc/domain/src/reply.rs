@@ -1,0 +1,89 @@
+//! What leaves: the answer to a command, the events, and the changed rows.
+
+use crate::{Change, Refusal};
+use process_model::{Event, InstanceId, ProcessName};
+use serde::{Deserialize, Serialize};
+
+/// Everything that a command led to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// The answer.
+    pub reply: Result<Reply, Refusal>,
+    /// What happened, in the order of revisions.
+    pub events: Vec<Event>,
+    /// Rows that changed, each once.
+    pub changes: Vec<Change>,
+    /// Whether some node has something else to do than before, or an action
+    /// waits for it.
+    pub orders_changed: bool,
+}
+
+/// The answer to an accepted command. Small: it is kept for repeated requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// To `Apply`.
+    Applied {
+        /// One for each spec, in the order of the request, then the pruned.
+        results: Vec<Applied>,
+        /// Revision after it.
+        revision: u64,
+    },
+    /// To `Delete`.
+    Deleted {
+        /// The processes.
+        names: Vec<ProcessName>,
+        /// Instances that have yet to end.
+        instances: Vec<InstanceId>,
+        /// Revision after it.
+        revision: u64,
+    },
+    /// To `Switch`.
+    Switched {
+        /// Numbers of the actions; see [`crate::action_id`].
+        actions: Vec<u64>,
+        /// Revision after it.
+        revision: u64,
+    },
+    /// To everything that is no request of a user.
+    Noted {
+        /// Revision after it.
+        revision: u64,
+    },
+}
+
+impl Reply {
+    /// Revision after the command.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        match self {
+            Self::Applied { revision, .. }
+            | Self::Deleted { revision, .. }
+            | Self::Switched { revision, .. }
+            | Self::Noted { revision } => *revision,
+        }
+    }
+}
+
+/// What applying did to one process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// The process.
+    pub name: ProcessName,
+    /// What happened to it.
+    pub outcome: ApplyOutcome,
+}
+
+/// What applying does to a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApplyOutcome {
+    /// It is new.
+    Created,
+    /// Its spec changed.
+    Updated,
+    /// Its spec was the same already.
+    Unchanged,
+    /// Its source no longer has it.
+    Pruned,
+}

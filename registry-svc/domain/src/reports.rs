@@ -1,0 +1,65 @@
+//! What runners saw. A runner repeats what was not acknowledged, so most of
+//! this is about what to leave aside: what is known already (by the number of
+//! the instance's report), what comes from a node that does not have the
+//! instance, and what is about an instance that is no more.
+
+use crate::command::Report;
+use crate::draft::{Draft, Fact};
+use crate::step::Decided;
+use crate::{Refusal, Seen, actions, retire};
+use process_model::{EventDetail, ExitStatus, InstanceReport, NodeName, event_type};
+
+pub(crate) fn report(draft: &mut Draft<'_>, report: &Report) -> Result<Decided, Refusal> {
+    if !draft.state().nodes().contains_key(&report.node) {
+        return Err(Refusal::UnknownNode(report.node.to_string()));
+    }
+    for seen in &report.instances {
+        instance(draft, &report.node, seen);
+    }
+    for action in &report.actions {
+        actions::reported(draft, &report.node, action);
+    }
+    Ok(Decided::noted(draft))
+}
+
+fn instance(draft: &mut Draft<'_>, node: &NodeName, report: &InstanceReport) {
+    let id = &report.instance;
+    let news = draft.state().instances().get(id).is_some_and(|i| i.node.as_ref() == Some(node) && report.seq > i.seen.seq);
+    if !news {
+        return;
+    }
+    let Some(instance) = draft.instance_mut(id) else { return };
+    instance.observe(report);
+    let removing = instance.removing;
+    let detail = instance.detail(ending(report));
+    // `instance.removed` is ours to say, once the row is gone.
+    if report.event_type != event_type::INSTANCE_REMOVED {
+        draft.emit(Fact {
+            kind: report.event_type.clone(),
+            time: Some(report.time),
+            instance: Some(id.clone()),
+            node: Some(node.clone()),
+            message: report.message.clone(),
+            detail: Some(EventDetail::Instance(detail)),
+            ..Fact::default()
+        });
+    }
+    if report.gone && removing {
+        retire::removed(draft, id);
+    } else if report.gone {
+        // It was wanted again before its node had let go of it: the node has
+        // the new assignment and begins anew.
+        if let Some(instance) = draft.instance_mut(id) {
+            instance.seen = Seen { seq: report.seq, ..Seen::nothing(report.time) };
+        }
+        draft.orders_change();
+    }
+}
+
+/// How it ended, when the report is of an end: later reports repeat the last
+/// exit, but their events are not ends.
+fn ending(report: &InstanceReport) -> Option<ExitStatus> {
+    let is_end = [event_type::INSTANCE_EXITED, event_type::INSTANCE_STOPPED, event_type::INSTANCE_FAILED]
+        .contains(&report.event_type.as_str());
+    if is_end { report.last_exit.clone() } else { None }
+}

@@ -1,0 +1,95 @@
+//! The state as rows: storage keeps rows, a snapshot is all rows, and the
+//! state is rebuilt from them.
+
+use crate::{AuditEntry, Instance, Node, Process, StoredReply};
+use process_model::{Action, Event, InstanceId, NodeName, ProcessName};
+use serde::{Deserialize, Serialize};
+
+/// A row that changed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// It is new or different.
+    Put(Box<Row>),
+    /// It is gone; it may never have been written.
+    Remove(RowKey),
+}
+
+/// One row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Row {
+    /// The one row of counters and settings.
+    Meta(Meta),
+    /// A process.
+    Process(Process),
+    /// An instance.
+    Instance(Instance),
+    /// A node.
+    Node(Node),
+    /// An action.
+    Action(Action),
+    /// An event.
+    Event(Event),
+    /// An audit entry.
+    Audit(AuditEntry),
+    /// The reply to a request id.
+    Reply(StoredReply),
+}
+
+/// Key of a row; unique over all kinds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RowKey {
+    /// The one row of counters and settings.
+    Meta,
+    /// By name.
+    Process(ProcessName),
+    /// By id.
+    Instance(InstanceId),
+    /// By name.
+    Node(NodeName),
+    /// By number.
+    Action(u64),
+    /// By revision.
+    Event(u64),
+    /// By number.
+    Audit(u64),
+    /// By the number of its audit entry.
+    Reply(u64),
+}
+
+/// Counters and settings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meta {
+    /// Revision of the newest event.
+    pub revision: u64,
+    /// Number of the newest audit entry.
+    pub audited: u64,
+    /// Id of the cluster; empty until it is founded.
+    pub cluster_id: String,
+    /// Events that are kept.
+    pub event_retention: u64,
+}
+
+impl Default for Meta {
+    fn default() -> Self {
+        Self { revision: 0, audited: 0, cluster_id: String::new(), event_retention: 10_000 }
+    }
+}
+
+impl Row {
+    /// Its key.
+    #[must_use]
+    pub fn key(&self) -> RowKey {
+        match self {
+            Self::Meta(_) => RowKey::Meta,
+            Self::Process(process) => RowKey::Process(process.spec.name.clone()),
+            Self::Instance(instance) => RowKey::Instance(instance.id.clone()),
+            Self::Node(node) => RowKey::Node(node.name.clone()),
+            // An action without a number of ours cannot be made; 0 is none of them.
+            Self::Action(action) => RowKey::Action(crate::action_number(&action.id).unwrap_or(0)),
+            Self::Event(event) => RowKey::Event(event.revision),
+            Self::Audit(entry) => RowKey::Audit(entry.number),
+            Self::Reply(reply) => RowKey::Reply(reply.number),
+        }
+    }
+}

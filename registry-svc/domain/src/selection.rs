@@ -1,0 +1,111 @@
+//! What selectors mean. A selector that matches nothing is an error: it is a
+//! typing error far more often than an intention.
+
+use crate::{Instance, Miss, Refusal, State, suggestion};
+use process_model::{InstanceId, ProcessName, Selector};
+use std::collections::BTreeSet;
+
+/// Several selectors.
+pub struct Selection(Vec<Selector>);
+
+impl Selection {
+    /// Selectors as a user wrote them; none means everything.
+    #[must_use]
+    pub fn new(selectors: &[String]) -> Self {
+        Self(selectors.iter().map(|text| Selector::new(text.as_str())).collect())
+    }
+
+    /// Selectors of which there has to be at least one.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn required(selectors: &[String]) -> Result<Self, Refusal> {
+        if selectors.is_empty() { Err(Refusal::NoSelectors) } else { Ok(Self::new(selectors)) }
+    }
+
+    /// Whether it selects everything.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The processes that it names.
+    ///
+    /// # Errors
+    /// `NotFound` with every selector that names none.
+    pub fn processes(&self, state: &State) -> Result<Vec<ProcessName>, Refusal> {
+        let mut found = BTreeSet::new();
+        let mut misses = Vec::new();
+        for selector in &self.0 {
+            let before = found.len();
+            let mut hit = false;
+            for name in state.processes.keys().filter(|name| selector.matches(name.as_str())) {
+                hit = true;
+                found.insert(name.clone());
+            }
+            if !hit && before == found.len() {
+                misses.push(miss(state, selector, Kind::Processes));
+            }
+        }
+        if self.is_everything() {
+            found.extend(state.processes.keys().cloned());
+        }
+        if misses.is_empty() { Ok(found.into_iter().collect()) } else { Err(Refusal::NotFound(misses)) }
+    }
+
+    /// The instances that it names, those being removed left out. A process
+    /// without instances is found, and has none.
+    ///
+    /// # Errors
+    /// `NotFound` with every selector that names no process and no instance.
+    pub fn instances(&self, state: &State) -> Result<Vec<InstanceId>, Refusal> {
+        let mut found = BTreeSet::new();
+        let mut misses = Vec::new();
+        for selector in &self.0 {
+            let mut hit = state.processes.keys().any(|name| selector.matches(name.as_str()));
+            for instance in state.instances.values().filter(|i| !i.removing) {
+                if selects(state, selector, instance) {
+                    hit = true;
+                    found.insert(instance.id.clone());
+                }
+            }
+            if !hit {
+                misses.push(miss(state, selector, Kind::Instances));
+            }
+        }
+        if self.is_everything() {
+            found.extend(state.instances.values().filter(|i| !i.removing).map(|i| i.id.clone()));
+        }
+        if misses.is_empty() { Ok(found.into_iter().collect()) } else { Err(Refusal::NotFound(misses)) }
+    }
+}
+
+/// A plain name that is a process's means that process only: with processes
+/// `web` and `web-1`, `stop web-1` leaves the first instance of `web` alone.
+fn selects(state: &State, selector: &Selector, instance: &Instance) -> bool {
+    let by_process = selector.matches(instance.id.process.as_str());
+    let taken = selector.is_literal()
+        && selector.as_str().parse::<ProcessName>().is_ok_and(|name| state.processes.contains_key(&name));
+    by_process || (!taken && selector.matches(&instance.id.to_string()))
+}
+
+enum Kind {
+    Processes,
+    Instances,
+}
+
+fn miss(state: &State, selector: &Selector, kind: Kind) -> Miss {
+    let text = selector.as_str();
+    let suggestion = match kind {
+        // An instance cannot be deleted by itself; its process can.
+        Kind::Processes => (text.parse::<InstanceId>().ok())
+            .filter(|id| state.instances.contains_key(id) && state.processes.contains_key(&id.process))
+            .map(|id| id.process.to_string())
+            .or_else(|| suggestion::closest(text, state.processes.keys().map(ToString::to_string))),
+        Kind::Instances => {
+            let ids = state.instances.values().filter(|i| !i.removing).map(|i| i.id.to_string());
+            suggestion::closest(text, state.processes.keys().map(ToString::to_string).chain(ids))
+        }
+    };
+    Miss { selector: text.chars().take(100).collect(), suggestion }
+}

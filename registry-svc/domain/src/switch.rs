@@ -1,0 +1,41 @@
+//! Start, stop, restart: what is wanted of instances. The wanted state is the
+//! level that nodes act on; the action is the edge that people see.
+
+use crate::audit::Subject;
+use crate::command::Switch;
+use crate::draft::Draft;
+use crate::reply::Reply;
+use crate::selection::Selection;
+use crate::step::Decided;
+use crate::{Refusal, actions};
+use process_model::{ActionVerb, Phase};
+
+pub(crate) fn switch(draft: &mut Draft<'_>, order: &Switch) -> Result<Decided, Refusal> {
+    let targets = Selection::required(&order.selectors)?.instances(draft.state())?;
+    let open = actions::open_by_instance(draft);
+    let mut queued = Vec::with_capacity(targets.len());
+    for id in &targets {
+        let Some(instance) = draft.instance_mut(id) else { continue };
+        instance.traceparent.clone_from(&order.traceparent);
+        match order.verb {
+            ActionVerb::Start => {
+                // Wanted already, but it ended or waits: to want it once more says nothing, so it is a restart.
+                let ended = matches!(instance.phase(), Phase::Exited | Phase::Failed | Phase::Backoff);
+                instance.restart_count += u64::from(instance.wanted && ended);
+                instance.wanted = true;
+            }
+            ActionVerb::Stop => instance.wanted = false,
+            ActionVerb::Restart => {
+                instance.wanted = true;
+                instance.restart_count += 1;
+            }
+        }
+        if let Some(open) = open.get(id) {
+            actions::supersede(draft, open, order.verb);
+        }
+        queued.extend(actions::queue(draft, order, id));
+    }
+    let audit = Subject::new(order.verb.as_str(), &targets);
+    let revision = draft.state().revision();
+    Ok(Decided { reply: Reply::Switched { actions: queued, revision }, audit: Some(audit) })
+}

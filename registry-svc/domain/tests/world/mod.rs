@@ -1,0 +1,149 @@
+//! A registry to try commands on: keeps the state, checks the invariants and
+//! the rows after each command.
+
+#![allow(dead_code, unreachable_pub, missing_docs)]
+
+use process_model::spec::Command as Program;
+use process_model::{
+    ActionReport, ActionState, ActionVerb, Event, InstanceReport, Phase, ProcessSpec, Timestamp, event_type,
+};
+use registry_domain::*;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+#[derive(Default)]
+pub struct World {
+    pub state: State,
+    pub rows: BTreeMap<RowKey, Row>,
+    pub clock: i64,
+    pub log: Vec<Command>,
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Runs a command and checks what has to hold after every one.
+    pub fn run(&mut self, header: Header, order: Order) -> Outcome {
+        self.clock += 1_000_000_000;
+        let command = Command { header: Header { time: Timestamp(self.clock), ..header }, order };
+        self.log.push(command.clone());
+        let before = self.state.clone();
+        let outcome = step(&mut self.state, command);
+        if outcome.reply.is_err() {
+            assert_eq!(self.state, before, "a refused command changed something");
+            assert!(outcome.events.is_empty() && outcome.changes.is_empty());
+        }
+        let mut expected = before.revision();
+        for event in &outcome.events {
+            expected += 1;
+            assert_eq!(event.revision, expected, "revisions grow by one with each event");
+        }
+        assert_eq!(self.state.revision(), expected);
+        for change in &outcome.changes {
+            match change {
+                Change::Put(row) => drop(self.rows.insert(row.key(), (**row).clone())),
+                Change::Remove(key) => drop(self.rows.remove(key)),
+            }
+        }
+        assert_eq!(invariants::broken(&self.state), Vec::<String>::new());
+        let rebuilt: State = self.rows.values().cloned().collect();
+        assert_eq!(rebuilt, self.state, "the rows are not the state");
+        outcome
+    }
+
+    pub fn admin(&mut self, order: Order) -> Outcome {
+        self.run(Header { actor: "admin".into(), ..Header::default() }, order)
+    }
+
+    pub fn ok(&mut self, order: Order) -> Outcome {
+        let outcome = self.admin(order);
+        assert!(outcome.reply.is_ok(), "refused: {:?}", outcome.reply);
+        outcome
+    }
+
+    pub fn refused(&mut self, order: Order) -> Refusal {
+        self.admin(order).reply.unwrap_err()
+    }
+
+    pub fn instance(&self, id: &str) -> &Instance {
+        &self.state.instances()[&id.parse().unwrap()]
+    }
+
+    pub fn has(&self, id: &str) -> bool {
+        self.state.instances().contains_key(&id.parse().unwrap())
+    }
+}
+
+pub fn spec(name: &str, instances: u32) -> ProcessSpec {
+    let mut spec = ProcessSpec::new(name.parse().unwrap(), Program::Shell(format!("run {name}")));
+    spec.instances = instances;
+    spec
+}
+
+pub fn apply(specs: Vec<ProcessSpec>) -> Order {
+    Order::Apply(Apply { specs: specs.into_iter().map(Arc::new).collect(), ..Apply::default() })
+}
+
+pub fn hello(node: &str) -> Order {
+    booted(node, "boot-1")
+}
+
+pub fn booted(node: &str, boot_id: &str) -> Order {
+    Order::NodeConnected(NodeHello {
+        node: node.parse().unwrap(),
+        boot_id: boot_id.into(),
+        runner_version: "1".into(),
+        cpus: 2,
+        memory_bytes: 1 << 30,
+    })
+}
+
+pub fn lost(node: &str) -> Order {
+    Order::NodeLost { node: node.parse().unwrap() }
+}
+
+pub fn delete(selector: &str) -> Order {
+    Order::Delete { selectors: vec![selector.into()] }
+}
+
+pub fn switch(verb: ActionVerb, selector: &str) -> Order {
+    Order::Switch(Switch { verb, selectors: vec![selector.into()], stop_timeout: None, traceparent: String::new() })
+}
+
+pub fn seen(id: &str, seq: u64, phase: Phase) -> InstanceReport {
+    InstanceReport {
+        instance: id.parse().unwrap(),
+        seq,
+        generation: 1,
+        event_type: event_type::INSTANCE_STARTED.into(),
+        time: Timestamp(7),
+        phase,
+        ready: phase == Phase::Running,
+        pid: 100,
+        restarts: 0,
+        last_exit: None,
+        started: Some(Timestamp(7)),
+        message: format!("{id} is {phase}"),
+        next_restart: None,
+        gone: false,
+    }
+}
+
+pub fn gone(id: &str, seq: u64) -> InstanceReport {
+    InstanceReport { gone: true, event_type: event_type::INSTANCE_STOPPED.into(), ..seen(id, seq, Phase::Stopped) }
+}
+
+pub fn report(node: &str, instances: Vec<InstanceReport>) -> Order {
+    Order::Report(Report { node: node.parse().unwrap(), boot_id: "boot-1".into(), seq: 1, instances, actions: vec![] })
+}
+
+pub fn action_report(node: &str, action: &str, state: ActionState) -> Order {
+    let actions = vec![ActionReport { action: action.into(), state, message: String::new(), time: Timestamp(9) }];
+    Order::Report(Report { node: node.parse().unwrap(), boot_id: "boot-1".into(), seq: 2, instances: vec![], actions })
+}
+
+pub fn kinds(events: &[Event]) -> Vec<&str> {
+    events.iter().map(|e| e.kind.as_str()).collect()
+}

@@ -1,0 +1,95 @@
+//! Rows of the state → messages.
+
+use pm_proto::convert::{spec_to_wire, timestamp_to_wire};
+use pm_proto::v1;
+use process_model::NodeName;
+use registry_domain::{AuditEntry, Instance, Node, NodeState, Process, State};
+use std::collections::BTreeMap;
+
+pub(super) fn process(process: &Process) -> v1::Process {
+    v1::Process {
+        spec: Some(spec_to_wire(&process.spec)),
+        generation: process.generation,
+        etag: process.etag(),
+        source: process.source.clone(),
+        create_time: Some(timestamp_to_wire(process.created)),
+        update_time: Some(timestamp_to_wire(process.updated)),
+    }
+}
+
+pub(super) fn instance(instance: &Instance) -> v1::Instance {
+    let seen = &instance.seen;
+    v1::Instance {
+        id: instance.id.to_string(),
+        process: instance.id.process.to_string(),
+        index: instance.id.index,
+        node: instance.node.as_ref().map(ToString::to_string).unwrap_or_default(),
+        generation: instance.generation,
+        wanted: instance.wanted,
+        phase: v1::InstancePhase::from(instance.phase()).into(),
+        ready: instance.is_ready(),
+        pid: seen.pid,
+        restarts: seen.restarts,
+        last_exit: seen.last_exit.as_ref().map(Into::into),
+        start_time: seen.started.map(timestamp_to_wire),
+        phase_time: Some(timestamp_to_wire(instance.phase_time())),
+        message: message(instance),
+        next_restart_time: seen.next_restart.map(timestamp_to_wire),
+        removing: instance.removing,
+    }
+}
+
+/// Why it is in its phase, where its node cannot say so.
+fn message(instance: &Instance) -> String {
+    match (&instance.node, instance.lost_since, instance.seen.seq) {
+        (None, _, _) => "no node is ready to take it".to_owned(),
+        (Some(node), Some(_), _) => format!("node {node} is silent"),
+        (Some(node), None, 0) => format!("waiting for node {node} to take it up"),
+        (Some(_), None, _) => instance.seen.message.clone(),
+    }
+}
+
+/// Instances by node.
+pub(super) fn load(state: &State) -> BTreeMap<&NodeName, u32> {
+    let mut load = BTreeMap::new();
+    for node in state.instances().values().filter_map(|i| i.node.as_ref()) {
+        *load.entry(node).or_default() += 1;
+    }
+    load
+}
+
+pub(super) fn node(node: &Node, instances: u32) -> v1::Node {
+    let state = match node.state {
+        NodeState::Ready => v1::NodeState::Ready,
+        NodeState::Lost => v1::NodeState::Lost,
+    };
+    v1::Node {
+        name: node.name.to_string(),
+        state: state.into(),
+        boot_id: node.boot_id.clone(),
+        runner_version: node.runner_version.clone(),
+        cpus: node.cpus,
+        memory_bytes: node.memory_bytes,
+        instances,
+        state_time: Some(timestamp_to_wire(node.state_time)),
+        create_time: Some(timestamp_to_wire(node.created)),
+    }
+}
+
+pub(super) fn audit(entry: &AuditEntry) -> v1::AuditEntry {
+    v1::AuditEntry {
+        revision: entry.revision,
+        time: Some(timestamp_to_wire(entry.time)),
+        actor: entry.actor.clone(),
+        command: entry.command.clone(),
+        targets: entry.targets.clone(),
+        reason: entry.reason.clone(),
+        request_id: entry.request_id.clone(),
+    }
+}
+
+/// Actions by number, as they are now. One that has been forgotten since is
+/// left out.
+pub(super) fn actions(state: &State, numbers: &[u64]) -> Vec<v1::Action> {
+    numbers.iter().filter_map(|number| state.actions().get(number)).map(Into::into).collect()
+}

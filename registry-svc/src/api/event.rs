@@ -1,0 +1,45 @@
+//! Events and the audit log.
+
+use super::answers;
+use super::request::{check_selectors, page};
+use super::watch::{Frames, Watch};
+use crate::registry::Inner;
+use pm_proto::v1;
+use pm_proto::v1::event_service_server::EventService;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+
+pub(super) struct Api {
+    pub(super) registry: Arc<Inner>,
+    pub(super) shutdown: CancellationToken,
+}
+
+#[tonic::async_trait]
+impl EventService for Api {
+    type WatchEventsStream = Frames;
+
+    async fn watch_events(
+        &self,
+        request: Request<v1::WatchEventsRequest>,
+    ) -> Result<Response<Self::WatchEventsStream>, Status> {
+        let request = request.into_inner();
+        check_selectors("selectors", &request.selectors)?;
+        check_selectors("types", &request.types)?;
+        // Not a linearizable read: a replica that is behind shows the same
+        // events later, in the same order.
+        let watch = Watch::begin(self.registry.clone(), self.shutdown.clone(), request)?;
+        Ok(Response::new(watch.frames()))
+    }
+
+    async fn list_audit_entries(
+        &self,
+        request: Request<v1::ListAuditEntriesRequest>,
+    ) -> Result<Response<v1::ListAuditEntriesResponse>, Status> {
+        let most = page(request.get_ref().page_size)?;
+        self.registry.read_barrier(false).await?;
+        let machine = self.registry.view.read();
+        let entries = machine.state.audit().values().rev().take(most);
+        Ok(Response::new(v1::ListAuditEntriesResponse { entries: entries.map(answers::audit).collect() }))
+    }
+}

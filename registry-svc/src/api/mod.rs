@@ -1,0 +1,62 @@
+//! The edge: one gRPC service a file. Wire messages stop here.
+//!
+//! | module | what |
+//! |---|---|
+//! | `process`, `instance`, `node`, `action`, `event`, `cluster` | for clients, through the gateway |
+//! | `runner_session` | for runners |
+//! | `raft` | for peers |
+//! | `request` | what every mutation has: bounds, idempotency, actor |
+//! | `answers` | rows → wire |
+//! | `status` | refusals → gRPC statuses |
+
+mod action;
+mod answers;
+mod cluster;
+mod event;
+mod instance;
+mod node;
+mod process;
+mod raft;
+mod request;
+mod runner_session;
+mod status;
+mod watch;
+
+pub(crate) use runner_session::Sessions;
+pub(crate) use status::not_linearizable;
+
+use crate::io::network::MAX_MESSAGE_BYTES;
+use crate::registry::Inner;
+use pm_proto::v1;
+use service_host::server::{GrpcHost, ServeError};
+use service_host::transport::Incoming;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Serves every service until `shutdown`. Streams that would never end by
+/// themselves end with it.
+pub(crate) async fn serve(
+    registry: Arc<Inner>,
+    incoming: Incoming,
+    shutdown: CancellationToken,
+) -> Result<(), ServeError> {
+    let token = registry.options.token.clone();
+    let streams = shutdown.child_token();
+    let raft = v1::raft_service_server::RaftServiceServer::new(raft::Api(registry.clone()))
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES);
+    let events = event::Api { registry: registry.clone(), shutdown: streams.clone() };
+    let runners = runner_session::Api { registry: registry.clone(), shutdown: streams };
+    GrpcHost::new(pm_proto::DESCRIPTORS)
+        .token(token)
+        .service(v1::process_service_server::ProcessServiceServer::new(process::Api(registry.clone())))
+        .service(v1::instance_service_server::InstanceServiceServer::new(instance::Api(registry.clone())))
+        .service(v1::node_service_server::NodeServiceServer::new(node::Api(registry.clone())))
+        .service(v1::action_service_server::ActionServiceServer::new(action::Api(registry.clone())))
+        .service(v1::event_service_server::EventServiceServer::new(events))
+        .service(v1::cluster_service_server::ClusterServiceServer::new(cluster::Api(registry)))
+        .service(v1::runner_session_service_server::RunnerSessionServiceServer::new(runners))
+        .service(raft)
+        .serve(incoming, shutdown)
+        .await
+}

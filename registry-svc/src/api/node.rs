@@ -1,0 +1,27 @@
+//! Nodes.
+
+use super::answers;
+use crate::registry::Inner;
+use pm_proto::v1;
+use pm_proto::v1::node_service_server::NodeService;
+use std::sync::Arc;
+use tonic::{Request, Response, Status};
+
+pub(super) struct Api(pub(super) Arc<Inner>);
+
+#[tonic::async_trait]
+impl NodeService for Api {
+    async fn list_nodes(
+        &self,
+        request: Request<v1::ListNodesRequest>,
+    ) -> Result<Response<v1::ListNodesResponse>, Status> {
+        self.0.read_barrier(request.get_ref().stale).await?;
+        let machine = self.0.view.read();
+        let load = answers::load(&machine.state);
+        let nodes = machine.state.nodes().values();
+        Ok(Response::new(v1::ListNodesResponse {
+            nodes: nodes.map(|n| answers::node(n, load.get(&n.name).copied().unwrap_or(0))).collect(),
+            revision: machine.state.revision(),
+        }))
+    }
+}

@@ -1,0 +1,110 @@
+//! What every mutation has: bounds on what comes in, who asks, and what tells
+//! a repeated request from another one.
+
+use super::status::{bad_field, not_proposed, refused};
+use crate::registry::Inner;
+use pm_proto::error::{reason, status};
+use registry_domain::{Command, Header, Order, Reply};
+use tonic::{Code, Request, Status};
+
+/// Longest text of the small kind.
+const TEXT_BYTES: usize = 4 << 10;
+/// Longest request id; a UUID has 36.
+const REQUEST_ID_BYTES: usize = 128;
+/// Selectors in one request.
+const SELECTORS: usize = 1_000;
+
+/// A mutation, taken apart.
+pub(super) struct Mutation {
+    actor: String,
+    reason: String,
+    request_id: String,
+    fingerprint: u64,
+    bytes: usize,
+}
+
+impl Mutation {
+    /// Checks what every mutation has. `method` goes into the fingerprint, so
+    /// that the same body in another call is another request.
+    pub(super) fn new<M: prost::Message>(
+        method: &str,
+        request: &Request<M>,
+        request_id: &str,
+        reason: &str,
+    ) -> Result<Self, Status> {
+        check_text("reason", reason, TEXT_BYTES)?;
+        check_text("request_id", request_id, REQUEST_ID_BYTES)?;
+        let actor = service_host::auth::actor(request);
+        check_text("pm-actor", &actor, TEXT_BYTES)?;
+        let body = request.get_ref().encode_to_vec();
+        let fingerprint = fnv1a([method.as_bytes(), b"\0", actor.as_bytes(), b"\0", &body]);
+        let (reason, request_id) = (reason.to_owned(), request_id.to_owned());
+        Ok(Self { actor, reason, request_id, fingerprint, bytes: body.len() })
+    }
+
+    /// Proposes the order and waits for its reply.
+    pub(super) async fn run(self, registry: &Inner, order: Order) -> Result<Reply, Status> {
+        let header = Header {
+            actor: self.actor,
+            reason: self.reason,
+            request_id: self.request_id,
+            fingerprint: self.fingerprint,
+            time: registry.now(),
+        };
+        match registry.driver.propose(Command { header, order }, self.bytes).await {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(refusal)) => Err(refused(&refusal)),
+            Err(error) => Err(not_proposed(&error)),
+        }
+    }
+}
+
+/// A reply of another kind than the order asks for: a request id that was used
+/// for another kind of call has another fingerprint, so only a fault of ours.
+pub(super) fn unexpected(reply: &Reply) -> Status {
+    tracing::error!(?reply, "a reply does not fit its request");
+    status(Code::Internal, reason::INTERNAL, "the registry gave an unexpected reply", &[])
+}
+
+pub(super) fn check_text(field: &str, text: &str, max: usize) -> Result<(), Status> {
+    if text.len() > max {
+        return Err(bad_field(field, format!("it has {} bytes", text.len()), format!("write at most {max}")));
+    }
+    if text.contains(|c: char| c == '\0') {
+        return Err(bad_field(field, "it contains a NUL character", "leave it out"));
+    }
+    Ok(())
+}
+
+pub(super) fn check_selectors(field: &str, selectors: &[String]) -> Result<(), Status> {
+    if selectors.len() > SELECTORS {
+        return Err(bad_field(field, format!("there are {}", selectors.len()), format!("write at most {SELECTORS}")));
+    }
+    selectors.iter().try_for_each(|selector| check_text(field, selector, TEXT_BYTES))
+}
+
+/// Most entries of a list: `page_size`, 0 for 100.
+pub(super) fn page(page_size: u32) -> Result<usize, Status> {
+    match page_size {
+        0 => Ok(100),
+        1..=1_000 => Ok(page_size as usize),
+        _ => Err(bad_field("page_size", format!("{page_size} is out of range"), "write 0 to 1000")),
+    }
+}
+
+/// FNV-1a, 64 bits: the same on every machine and in every version, which the
+/// standard library's hash does not promise.
+fn fnv1a<const N: usize>(parts: [&[u8]; N]) -> u64 {
+    parts.into_iter().flatten().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn fnv1a_gives_its_published_values() {
+        assert_eq!(super::fnv1a([b""]), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(super::fnv1a([b"foo", b"bar"]), 0x8594_4171_f739_67e8);
+    }
+}

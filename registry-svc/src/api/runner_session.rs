@@ -1,0 +1,123 @@
+//! Sessions of runners: a node says who it is, is told what to run, and says
+//! what happened.
+//!
+//! ```text
+//! runner                             registry
+//!   hello ───────────────────────────▶ node.ready, if it was not
+//!   ◀──────────────────────── welcome
+//!   ◀─────────────── assignments, all
+//!   ◀──────── actions that are not over
+//!   heartbeat ─▶ lease, ack            … then, as it changes:
+//!   report ─▶ commit, ack              assignments that differ, actions
+//! ```
+
+mod inbox;
+mod orders;
+mod session;
+mod sessions;
+
+pub(crate) use sessions::Sessions;
+
+use super::status::{bad_field, not_proposed, refused};
+use crate::registry::Inner;
+use pm_proto::convert::duration_to_wire;
+use pm_proto::v1;
+use pm_proto::v1::run_session_request::Message;
+use pm_proto::v1::run_session_response::Message as Answer;
+use pm_proto::v1::runner_session_service_server::RunnerSessionService;
+use registry_domain::{NodeHello, Order};
+use session::Session;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, Streaming};
+
+/// Messages between the session and the connection. Few: what waits longer
+/// waits in the session, where assignments that change again are merged.
+const OUTGOING: usize = 16;
+/// Longest text of a hello.
+const HELLO_BYTES: usize = 256;
+
+pub(super) struct Api {
+    pub(super) registry: Arc<Inner>,
+    pub(super) shutdown: CancellationToken,
+}
+
+#[tonic::async_trait]
+impl RunnerSessionService for Api {
+    type RunSessionStream = ReceiverStream<Result<v1::RunSessionResponse, Status>>;
+
+    async fn run_session(
+        &self,
+        request: Request<Streaming<v1::RunSessionRequest>>,
+    ) -> Result<Response<Self::RunSessionStream>, Status> {
+        let mut incoming = request.into_inner();
+        let first = incoming.message().await?.and_then(|request| request.message);
+        let Some(Message::Hello(hello)) = first else {
+            return Err(bad_field("hello", "the first message is another one", "send hello first"));
+        };
+        let hello = hello_from_wire(hello)?;
+        let node = hello.node.clone();
+        // A follower refuses here, and names the leader.
+        self.registry.read_barrier(false).await?;
+        self.registry.leases.renew(&node);
+        let place = self.registry.sessions.begin(&node);
+        announce(&self.registry, &hello).await?;
+        tracing::info!(%node, version = hello.runner_version, "a runner connected");
+        let (outgoing, stream) = mpsc::channel(OUTGOING);
+        let session = Session::new(self.registry.clone(), hello, place, outgoing, welcome(&self.registry));
+        tokio::spawn(session.run(incoming, self.shutdown.clone()));
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+}
+
+/// Makes the node ready, unless it is so already.
+async fn announce(registry: &Inner, hello: &NodeHello) -> Result<(), Status> {
+    if is_announced(registry, hello) {
+        return Ok(());
+    }
+    let actor = format!("node:{}", hello.node);
+    match registry.driver.note(&actor, Order::NodeConnected(hello.clone())).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(refusal)) => Err(refused(&refusal)),
+        Err(error) => Err(not_proposed(&error)),
+    }
+}
+
+fn is_announced(registry: &Inner, hello: &NodeHello) -> bool {
+    let machine = registry.view.read();
+    let state = &machine.state;
+    state.is_ready(&hello.node)
+        && state.nodes().get(&hello.node).is_some_and(|node| {
+            node.boot_id == hello.boot_id
+                && node.runner_version == hello.runner_version
+                && node.cpus == hello.cpus
+                && node.memory_bytes == hello.memory_bytes
+        })
+}
+
+fn hello_from_wire(hello: v1::SessionHello) -> Result<NodeHello, Status> {
+    let node = hello
+        .node
+        .parse()
+        .map_err(|error: process_model::InvalidName| bad_field("hello.node", error.to_string(), "send a valid name"))?;
+    super::request::check_text("hello.boot_id", &hello.boot_id, HELLO_BYTES)?;
+    super::request::check_text("hello.runner_version", &hello.runner_version, HELLO_BYTES)?;
+    Ok(NodeHello {
+        node,
+        boot_id: hello.boot_id,
+        runner_version: hello.runner_version,
+        cpus: hello.cpus,
+        memory_bytes: hello.memory_bytes,
+    })
+}
+
+fn welcome(registry: &Inner) -> v1::RunSessionResponse {
+    let welcome = v1::SessionWelcome {
+        heartbeat_interval: Some(duration_to_wire(registry.options.heartbeat_interval)),
+        lease: Some(duration_to_wire(registry.options.lease)),
+        cluster_id: registry.view.read().state.meta().cluster_id.clone(),
+    };
+    v1::RunSessionResponse { message: Some(Answer::Welcome(welcome)) }
+}

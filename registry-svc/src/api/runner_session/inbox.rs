@@ -1,0 +1,51 @@
+//! Reports from the wire. A fact that cannot be read is left out and said in
+//! the log: refusing the whole report would have the runner send it again for
+//! ever, and nothing that comes after it would get through.
+
+use pm_proto::convert::WireFault;
+use pm_proto::v1;
+use process_model::{ActionReport, InstanceReport};
+use registry_domain::{NodeHello, Report};
+
+/// Longest text in a report; the rest is cut off.
+const TEXT_BYTES: usize = 4 << 10;
+/// Longest event type.
+const TYPE_BYTES: usize = 64;
+
+pub(super) fn report(hello: &NodeHello, wire: &v1::Report) -> Report {
+    let instances = wire.instances.iter().filter_map(|r| readable(hello, r.try_into().and_then(checked)));
+    let actions = wire.actions.iter().filter_map(|r| {
+        let report: Option<ActionReport> = readable(hello, r.try_into());
+        report.map(|report| ActionReport { message: cut(report.message), ..report })
+    });
+    Report {
+        node: hello.node.clone(),
+        boot_id: hello.boot_id.clone(),
+        seq: wire.seq,
+        instances: instances.collect(),
+        actions: actions.collect(),
+    }
+}
+
+fn readable<T>(hello: &NodeHello, fact: Result<T, WireFault>) -> Option<T> {
+    fact.inspect_err(|error| tracing::warn!(node = %hello.node, %error, "a fact in a report cannot be read")).ok()
+}
+
+fn checked(report: InstanceReport) -> Result<InstanceReport, WireFault> {
+    let kind = &report.event_type;
+    let fits = kind.len() <= TYPE_BYTES
+        && kind.starts_with("instance.")
+        && kind.bytes().all(|b| b.is_ascii_lowercase() || b"._".contains(&b));
+    if !fits {
+        let problem = format!("{:?} is no type of an instance's event", kind.chars().take(80).collect::<String>());
+        return Err(WireFault { field: "event_type", problem });
+    }
+    Ok(InstanceReport { message: cut(report.message), ..report })
+}
+
+fn cut(mut text: String) -> String {
+    if text.len() > TEXT_BYTES {
+        text.truncate(text.floor_char_boundary(TEXT_BYTES));
+    }
+    text
+}

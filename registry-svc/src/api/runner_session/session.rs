@@ -1,0 +1,229 @@
+//! One session: one task that reads, commits, and writes what changed. It
+//! never waits for its runner to read while it should be reading itself.
+
+use super::orders::Told;
+use super::sessions::Place;
+use super::{inbox, is_announced};
+use crate::api::status::{bad_field, closing, not_proposed, refused};
+use crate::driver::{Answer as Committed, ProposeError, note};
+use crate::registry::Inner;
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesOrdered;
+use openraft::metrics::RaftServerMetrics;
+use pm_proto::error::{reason, status};
+use pm_proto::v1;
+use pm_proto::v1::run_session_request::Message;
+use pm_proto::v1::run_session_response::Message as Answer;
+use registry_domain::{NodeHello, Order};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use tokio::sync::mpsc::Sender;
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Status, Streaming};
+
+/// Reports that are being committed. More are not read until the first is
+/// through; heartbeats wait with them, so it is more than a healthy disk ever
+/// has outstanding.
+const IN_FLIGHT: usize = 64;
+/// Answers that the runner has not read. A runner that reads nothing is not
+/// read either.
+const UNREAD: usize = 256;
+
+type Outgoing = Sender<Result<v1::RunSessionResponse, Status>>;
+type Members = openraft::BasicNode;
+
+/// A command on its way, and the number of the report that it came from.
+type InFlight = BoxFuture<'static, (Option<u64>, Committed)>;
+
+pub(super) struct Session {
+    registry: Arc<Inner>,
+    hello: NodeHello,
+    place: Place,
+    outgoing: Outgoing,
+    outbox: VecDeque<v1::RunSessionResponse>,
+    told: Told,
+    /// Actions in the outbox, to be marked once it is empty.
+    undelivered: Vec<String>,
+    in_flight: FuturesOrdered<InFlight>,
+}
+
+/// Why a session ended.
+enum End {
+    /// The runner has gone; it comes back, or its lease runs out.
+    Gone,
+    /// We end it, and say why.
+    Told(Status),
+}
+
+impl From<ProposeError> for End {
+    fn from(error: ProposeError) -> Self {
+        Self::Told(not_proposed(&error))
+    }
+}
+
+impl Session {
+    pub(super) fn new(
+        registry: Arc<Inner>,
+        hello: NodeHello,
+        place: Place,
+        outgoing: Outgoing,
+        welcome: v1::RunSessionResponse,
+    ) -> Self {
+        registry.numbers.sessions.inc();
+        Self {
+            registry,
+            hello,
+            place,
+            outgoing,
+            outbox: VecDeque::from([welcome]),
+            told: Told::default(),
+            undelivered: Vec::new(),
+            in_flight: FuturesOrdered::new(),
+        }
+    }
+
+    pub(super) async fn run(mut self, incoming: Streaming<v1::RunSessionRequest>, shutdown: CancellationToken) {
+        let end = match self.converse(incoming, shutdown).await {
+            Ok(never) => match never {},
+            Err(end) => end,
+        };
+        let node = &self.hello.node;
+        match end {
+            End::Gone => tracing::info!(%node, "a runner disconnected"),
+            End::Told(status) => {
+                tracing::info!(%node, code = ?status.code(), reason = status.message(), "a runner's session ended");
+                // A runner that does not read learns it from the end of the
+                // stream.
+                let _ = self.outgoing.try_send(Err(status));
+            }
+        }
+    }
+
+    async fn converse(
+        &mut self,
+        mut incoming: Streaming<v1::RunSessionRequest>,
+        shutdown: CancellationToken,
+    ) -> Result<std::convert::Infallible, End> {
+        let mut orders = self.registry.view.orders();
+        let mut server = self.registry.raft.server_metrics();
+        let registry = self.registry.clone();
+        let replaced = self.place.replaced.clone();
+        let outgoing = self.outgoing.clone();
+        orders.mark_changed();
+        loop {
+            let reading = self.in_flight.len() < IN_FLIGHT && self.outbox.len() < UNREAD;
+            tokio::select! {
+                () = replaced.cancelled() => return Err(End::Told(why_replaced(&registry))),
+                () = shutdown.cancelled() => return Err(End::Told(closing())),
+                () = registry.stopped().cancelled() => return Err(End::Told(closing())),
+                message = incoming.message(), if reading => match message {
+                    Ok(Some(request)) => self.take_in(request.message).await?,
+                    Ok(None) | Err(_) => return Err(End::Gone),
+                },
+                Some((seq, committed)) = self.in_flight.next() => self.committed(seq, committed)?,
+                permit = outgoing.reserve(), if !self.outbox.is_empty() => {
+                    let permit = permit.map_err(|_| End::Gone)?;
+                    if let Some(message) = self.outbox.pop_front() {
+                        permit.send(Ok(message));
+                    }
+                    self.mark_delivered().await?;
+                }
+                changed = orders.changed(), if self.outbox.is_empty() => {
+                    changed.map_err(|_| End::Told(closing()))?;
+                    self.tell_news();
+                }
+                changed = server.changed() => {
+                    changed.map_err(|_| End::Told(closing()))?;
+                    still_leading(&server.borrow_and_update())?;
+                }
+            }
+        }
+    }
+
+    async fn take_in(&mut self, message: Option<Message>) -> Result<(), End> {
+        // Whatever it says, it says that it lives.
+        self.registry.leases.renew(&self.hello.node);
+        match message {
+            Some(Message::Heartbeat(beat)) => {
+                // Declared lost while this sign of life was on its way.
+                if !is_announced(&self.registry, &self.hello) {
+                    self.submit(None, Order::NodeConnected(self.hello.clone()), 0).await?;
+                }
+                self.answer(Answer::HeartbeatAck(v1::HeartbeatAck { seq: beat.seq }));
+                Ok(())
+            }
+            Some(Message::Report(report)) => {
+                let bytes = prost::Message::encoded_len(&report);
+                let order = Order::Report(inbox::report(&self.hello, &report));
+                self.submit(Some(report.seq), order, bytes).await
+            }
+            Some(Message::Hello(_)) => {
+                Err(End::Told(bad_field("hello", "it came twice", "open another session instead")))
+            }
+            None => Err(End::Told(bad_field("message", "it is missing or unknown", "send a message that the contract has"))),
+        }
+    }
+
+    async fn submit(&mut self, seq: Option<u64>, order: Order, bytes: usize) -> Result<(), End> {
+        let command = note(&format!("node:{}", self.hello.node), order);
+        let pending = self.registry.driver.submit(command, bytes).await?;
+        self.in_flight.push_back(Box::pin(async move { (seq, pending.answer().await) }));
+        Ok(())
+    }
+
+    fn committed(&mut self, seq: Option<u64>, committed: Committed) -> Result<(), End> {
+        committed?.map_err(|refusal| End::Told(refused(&refusal)))?;
+        if let Some(seq) = seq {
+            self.answer(Answer::ReportAck(v1::ReportAck { seq }));
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        self.outbox.push_back(v1::RunSessionResponse { message: Some(answer) });
+    }
+
+    fn tell_news(&mut self) {
+        let news = self.told.news(&self.registry.view.read().state, &self.hello.node);
+        self.outbox.extend(news.messages);
+        self.undelivered.extend(news.undelivered);
+    }
+
+    /// The orders are with the connection, which is as much as we can know
+    /// before the runner reports.
+    async fn mark_delivered(&mut self) -> Result<(), End> {
+        if !self.outbox.is_empty() || self.undelivered.is_empty() {
+            return Ok(());
+        }
+        let actions = std::mem::take(&mut self.undelivered);
+        let order = Order::ActionsDelivered { node: self.hello.node.clone(), actions };
+        self.submit(None, order, 0).await
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.registry.numbers.sessions.dec();
+    }
+}
+
+fn why_replaced(registry: &Inner) -> Status {
+    if registry.stopped().is_cancelled() {
+        return closing();
+    }
+    status(Code::Aborted, reason::SESSION_REPLACED, "a newer session of this node took over", &[])
+}
+
+/// A replica that no longer leads grants no leases: the runner has to go to
+/// the one that does.
+fn still_leading(server: &RaftServerMetrics<u64, Members>) -> Result<(), End> {
+    if server.current_leader == Some(server.id) {
+        return Ok(());
+    }
+    let leader = server.current_leader.and_then(|id| {
+        let membership = server.membership_config.membership();
+        membership.get_node(&id).map(|node| node.addr.clone())
+    });
+    Err(End::from(ProposeError::NotLeader { leader }))
+}

@@ -1,0 +1,84 @@
+//! The one place that maps refusals and failures to gRPC statuses.
+
+use crate::driver::ProposeError;
+use openraft::BasicNode;
+use openraft::error::{CheckIsLeaderError, RaftError};
+use pm_proto::error::{invalid, reason, status};
+use process_model::spec::Fault;
+use registry_domain::Refusal;
+use tonic::{Code, Status};
+
+/// A field that is not as it has to be.
+pub(super) fn bad_field(field: &str, problem: impl Into<String>, fix: impl Into<String>) -> Status {
+    invalid(&[Fault::new(field, problem, fix)])
+}
+
+/// Nothing has this name or id.
+pub(super) fn unknown(what: &str, name: &str) -> Status {
+    let name: String = name.chars().take(100).collect();
+    status(Code::NotFound, reason::NOT_FOUND, format!("there is no {what} {name:?}"), &[("name", &name)])
+}
+
+/// The registry is going.
+pub(super) fn closing() -> Status {
+    status(Code::Unavailable, reason::NO_LEADER, "the registry is shutting down; try again", &[])
+}
+
+pub(super) fn refused(refusal: &Refusal) -> Status {
+    let text = refusal.to_string();
+    match refusal {
+        Refusal::NotFound(misses) => {
+            let first = misses.first();
+            let selector = first.map(|m| m.selector.as_str()).unwrap_or_default();
+            let suggestion = first.and_then(|m| m.suggestion.as_deref()).unwrap_or_default();
+            let data = [("selector", selector), ("suggestion", suggestion)];
+            status(Code::NotFound, reason::NOT_FOUND, text, &data)
+        }
+        Refusal::NoSelectors => bad_field("selectors", "none was given", "name at least one process, or write * for all"),
+        Refusal::DuplicateName(name) => {
+            bad_field("specs", format!("{name} is there twice"), "give each process once")
+        }
+        Refusal::PruneWithoutSource => bad_field("prune", "it needs a source", "set source to where the specs come from"),
+        Refusal::EtagMismatch { process, expected, actual } => {
+            let data = [("process", process.as_str()), ("expected", expected), ("actual", actual)];
+            status(Code::Aborted, reason::ETAG_MISMATCH, text, &data)
+        }
+        Refusal::RequestIdReused(id) => {
+            status(Code::AlreadyExists, reason::REQUEST_ID_REUSED, text, &[("request_id", id)])
+        }
+        Refusal::TooMany { what, limit, .. } => {
+            let data = [("what", what.as_str()), ("limit", &limit.to_string())];
+            status(Code::ResourceExhausted, reason::REQUEST_TOO_LARGE, text, &data)
+        }
+        Refusal::UnknownNode(node) => {
+            status(Code::FailedPrecondition, reason::NOT_FOUND, text, &[("node", node)])
+        }
+    }
+}
+
+pub(super) fn not_proposed(error: &ProposeError) -> Status {
+    match error {
+        ProposeError::NotLeader { leader } => no_leader(leader.as_deref()),
+        ProposeError::Timeout => status(Code::Unavailable, reason::NO_LEADER, error.to_string(), &[]),
+        ProposeError::Closing => closing(),
+    }
+}
+
+fn no_leader(address: Option<&str>) -> Status {
+    let (text, address) = match address {
+        Some(address) => (format!("this replica does not lead; {address} does"), address),
+        None => ("the registry has no leader now; try again".to_owned(), ""),
+    };
+    status(Code::Unavailable, reason::NO_LEADER, text, &[("leader", address)])
+}
+
+/// Why a read cannot be linearizable.
+pub(crate) fn not_linearizable(error: &RaftError<u64, CheckIsLeaderError<u64, BasicNode>>) -> Status {
+    match error {
+        RaftError::APIError(CheckIsLeaderError::ForwardToLeader(forward)) => {
+            no_leader(forward.leader_node.as_ref().map(|node| node.addr.as_str()))
+        }
+        RaftError::APIError(CheckIsLeaderError::QuorumNotEnough(_)) => no_leader(None),
+        RaftError::Fatal(_) => closing(),
+    }
+}

@@ -1,0 +1,157 @@
+//! The machine: what is wanted, what was decided, what was seen.
+
+use crate::{Context, Effect, Input, Memo, RunId, State, Timer, View, state::AfterStop, state::Rest};
+use process_model::{Assignment, ExitStatus, InstanceId, ProcessSpec, Timestamp};
+use std::time::Duration;
+
+/// One instance. [`Machine::step`] is its only way to change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Machine {
+    /// What is wanted: the last assignment.
+    pub(crate) assignment: Assignment,
+    /// Wanted: the instance has to go.
+    pub(crate) removing: bool,
+    /// Wanted: the runner shuts down.
+    pub(crate) held: bool,
+    /// Decided: where it is.
+    pub(crate) state: State,
+    /// Decided: `restart_count` of the newest request that was carried out.
+    pub(crate) restarts_asked: u64,
+    /// Decided: restarts since it was last started on request.
+    pub(crate) restarts: u32,
+    /// Decided: restarts since it last ran for long enough.
+    pub(crate) streak: u32,
+    /// Wanted: stop timeout of the stop that is going on, when it has its own.
+    pub(crate) stop_timeout: Option<Duration>,
+    /// Seen: how the last run ended.
+    pub(crate) last_exit: Option<ExitStatus>,
+    /// Seen: when the current or last run began.
+    pub(crate) started: Option<Timestamp>,
+    /// Decided by the runner before this one: what comes after the stop that
+    /// was going on when it died.
+    pub(crate) unfinished: Option<AfterStop>,
+    /// What this step asks for so far.
+    pub(crate) effects: Vec<Effect>,
+}
+
+impl Machine {
+    /// A machine of an instance that this node has not had before. Step it
+    /// with the assignment to set it going.
+    #[must_use]
+    pub fn new(assignment: Assignment) -> Self {
+        Self {
+            restarts_asked: assignment.restart_count,
+            assignment,
+            removing: false,
+            held: false,
+            state: State::AtRest(Rest::Fresh),
+            restarts: 0,
+            streak: 0,
+            stop_timeout: None,
+            last_exit: None,
+            started: None,
+            unfinished: None,
+            effects: Vec::new(),
+        }
+    }
+
+    /// A machine as it was when its memo was written. The caller then steps it
+    /// with what the keeper knows of its run.
+    #[must_use]
+    pub fn restore(assignment: Assignment, memo: &Memo) -> Self {
+        let mut machine = Self::new(assignment);
+        memo.apply_to(&mut machine);
+        machine
+    }
+
+    /// Takes an input in and returns what is to be done, in order.
+    pub fn step(&mut self, input: Input, ctx: &Context) -> Vec<Effect> {
+        match input {
+            Input::Assigned(assignment) => self.assigned(assignment, ctx),
+            Input::Unassigned => self.unassigned(ctx),
+            Input::Held => self.hold(ctx),
+            Input::StopTimeoutGiven(timeout) => self.stop_timeout_given(timeout),
+            Input::Spawned { run, pid, started } => self.spawned(run, pid, started, ctx),
+            Input::SpawnFailed { run, error } => self.spawn_failed(run, &error, ctx),
+            Input::Exited { run, status, at, tree_empty } => self.exited(run, status, at, tree_empty, ctx),
+            Input::TreeEmptied { run } => self.tree_emptied(run, ctx),
+            Input::Adopted { run, pid, started, age } => self.adopted(run, pid, started, age, ctx),
+            Input::RunLost { run, rebooted } => self.run_lost(run, rebooted, ctx),
+            Input::TimerFired(Timer::Restart) => self.restart_due(ctx),
+            Input::TimerFired(Timer::Stop) => self.stop_step_over(),
+            Input::ProbeSucceeded { run } => self.probe_succeeded(run),
+            Input::ProbeFailed { run, why } => self.probe_failed(run, &why),
+            Input::WentSilent { run, silence } => self.went_silent(run, silence),
+        }
+        std::mem::take(&mut self.effects)
+    }
+
+    /// The instance.
+    #[must_use]
+    pub fn instance(&self) -> &InstanceId {
+        &self.assignment.instance
+    }
+
+    /// The assignment that it follows.
+    #[must_use]
+    pub fn assignment(&self) -> &Assignment {
+        &self.assignment
+    }
+
+    /// The spec that it follows.
+    #[must_use]
+    pub fn spec(&self) -> &ProcessSpec {
+        &self.assignment.spec
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Whether it should run, all in all.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.assignment.wanted && !self.removing && !self.held
+    }
+
+    /// The public view.
+    #[must_use]
+    pub fn view(&self) -> View {
+        let (ready, pid, next_restart, message) = match &self.state {
+            State::Running { ready, pid, .. } => (*ready, *pid, None, String::new()),
+            State::Stopping { pid, .. } => (false, pid.unwrap_or(0), None, String::new()),
+            State::Backoff { due, why } => (false, 0, Some(*due), why.clone()),
+            State::AtRest(Rest::Failed(why)) => (false, 0, None, why.clone()),
+            State::AtRest(Rest::Held) => (false, 0, None, "stopped with its runner".to_owned()),
+            State::AtRest(Rest::Fresh | Rest::Stopped | Rest::Exited) | State::Starting { .. } => {
+                (false, 0, None, String::new())
+            }
+            State::Stuck { .. } => (false, 0, None, "processes survived SIGKILL".to_owned()),
+        };
+        View {
+            phase: self.state.phase(),
+            ready,
+            pid,
+            restarts: self.restarts,
+            last_exit: self.last_exit.clone(),
+            started: self.started,
+            next_restart,
+            message,
+        }
+    }
+
+    pub(crate) fn push(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    pub(crate) fn report(&mut self, event: &'static str, message: impl Into<String>) {
+        self.effects.push(Effect::Report { event, message: message.into() });
+    }
+
+    /// Whether `run` is the run that the machine is about now.
+    pub(crate) fn is_current(&self, run: RunId) -> bool {
+        self.state.run() == Some(run)
+    }
+}

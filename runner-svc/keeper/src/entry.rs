@@ -1,0 +1,148 @@
+//! How a keeper comes to life: the same binary, run again with a first
+//! argument that only we use, before any runtime and any thread.
+
+use crate::keeper::Keeper;
+use nix::fcntl::{Flock, FlockArg};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// The first argument of a keeper.
+const ARGUMENT: &str = "__pm-keeper";
+
+/// What a keeper prints once its socket is there.
+const READY: &str = "ready";
+
+/// Where a keeper of this state directory listens.
+#[must_use]
+pub fn socket_path(state_dir: &Path) -> PathBuf {
+    state_dir.join("keeper.sock")
+}
+
+/// Starts a keeper for `state_dir` and waits until it listens.
+///
+/// # Errors
+/// It could not be started, or ended before it listened; its last words are in
+/// `keeper.log` of the directory and in the error.
+pub fn spawn_keeper(state_dir: &Path) -> io::Result<Child> {
+    let log = OpenOptions::new().append(true).create(true).mode(0o600).open(state_dir.join("keeper.log"))?;
+    let mut child = Command::new("/proc/self/exe")
+        .arg0("pm-keeper")
+        .arg(ARGUMENT)
+        .arg(state_dir)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()?;
+    let mut line = String::new();
+    if let Some(stdout) = child.stdout.take() {
+        BufReader::new(stdout).read_line(&mut line)?;
+    }
+    if line.trim() == READY {
+        return Ok(child);
+    }
+    let status = child.wait()?;
+    let words = std::fs::read_to_string(state_dir.join("keeper.log")).unwrap_or_default();
+    let last = words.lines().last().unwrap_or_default();
+    Err(io::Error::other(format!("the keeper ended with {status}: {last}")))
+}
+
+/// Becomes a keeper, and never returns, if this process was started as one.
+/// The first thing that every `main` which can host a runner has to call.
+pub fn main_if_asked() {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_none_or(|first| first != ARGUMENT) {
+        return;
+    }
+    let Some(state_dir) = arguments.next() else {
+        eprintln!("a keeper needs its state directory");
+        std::process::exit(2);
+    };
+    let code = match serve(Path::new(&state_dir)) {
+        Ok(()) => 0,
+        Err(e) => {
+            eprintln!("keeper: {e}");
+            1
+        }
+    };
+    std::process::exit(code);
+}
+
+fn serve(state_dir: &Path) -> io::Result<()> {
+    // A session of its own: no terminal's signal reaches it.
+    rustix::process::setsid()?;
+    nix::sys::prctl::set_child_subreaper(true)?;
+    let _lock = lock(state_dir)?;
+    let signals = signals()?;
+    let nofile = raise_open_files()?;
+    let socket = socket_path(state_dir);
+    match std::fs::remove_file(&socket) {
+        Ok(()) => {}
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+        Err(e) => return Err(e),
+    }
+    let listener = bind(&socket)?;
+    let mut keeper = Keeper::new(listener, signals, nofile)?;
+    announce()?;
+    keeper.serve()?;
+    std::fs::remove_file(&socket)
+}
+
+/// One keeper for each state directory.
+fn lock(state_dir: &Path) -> io::Result<Flock<File>> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(state_dir.join("keeper.lock"))?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock)
+        .map_err(|(_, e)| io::Error::other(format!("another keeper serves {}: {e}", state_dir.display())))
+}
+
+/// Children's ends are read from a descriptor; whatever would end a keeper by
+/// accident is blocked. It ends when it is told to, or by SIGKILL.
+fn signals() -> io::Result<SignalFd> {
+    let mut blocked = SigSet::empty();
+    for signal in [Signal::SIGCHLD, Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM, Signal::SIGQUIT, Signal::SIGPIPE] {
+        blocked.add(signal);
+    }
+    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&blocked), None)?;
+    let mut children = SigSet::empty();
+    children.add(Signal::SIGCHLD);
+    Ok(SignalFd::with_flags(&children, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?)
+}
+
+/// A handful of descriptors for each run: takes what the system allows, and
+/// returns what programs are to get back.
+fn raise_open_files() -> io::Result<(u64, u64)> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+    Ok((soft, hard))
+}
+
+/// Binds with a short relative name: `sun_path` holds 107 bytes (unix(7)), a
+/// state directory may be longer.
+fn bind(socket: &Path) -> io::Result<UnixListener> {
+    let (Some(dir), Some(name)) = (socket.parent(), socket.file_name()) else {
+        return Err(io::Error::other("the socket has no directory"));
+    };
+    std::env::set_current_dir(dir)?;
+    let listener = UnixListener::bind(name)?;
+    std::fs::set_permissions(socket, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    std::env::set_current_dir("/")?;
+    Ok(listener)
+}
+
+/// Says that the socket is there, and lets go of the starter's pipe.
+fn announce() -> io::Result<()> {
+    let mut stdout = io::stdout();
+    writeln!(stdout, "{READY}")?;
+    stdout.flush()?;
+    let null = OpenOptions::new().write(true).open("/dev/null")?;
+    rustix::stdio::dup2_stdout(&null)?;
+    Ok(())
+}

@@ -1,0 +1,34 @@
+//! The keeper: a tiny, single-threaded process that outlives its runner. It
+//! spawns instances, is their parent and reaper, holds their output pipes and
+//! writes their log files. It decides nothing: the runner tells it what to do
+//! over a Unix socket and may die, be upgraded and come back at any time.
+//!
+//! ```text
+//!  runner ──Request──▶ keeper ──clone/exec──▶ instances
+//!         ◀──Event────        ◀──SIGCHLD─────
+//!                             ◀──pipes──── stdout, stderr ──▶ log files
+//! ```
+//!
+//! | file | what |
+//! |---|---|
+//! | [`protocol`] | the messages, versioned |
+//! | [`frame`] | messages on a byte stream |
+//! | `keeper` | the loop: one event in, what follows done |
+//! | `run`, `output`, `log_file` | one run and its outputs |
+//! | `tree` | who belongs to a run |
+//! | `connection` | the runner's end of the socket |
+//! | `sys` | the system calls: the only `unsafe` of the product |
+
+mod connection;
+pub mod entry;
+mod epoll;
+pub mod frame;
+mod keeper;
+mod log_file;
+mod output;
+pub mod protocol;
+mod run;
+mod sys;
+mod tree;
+
+pub use entry::{main_if_asked, socket_path, spawn_keeper};

@@ -1,0 +1,146 @@
+//! Measuring instances and the node. One pass over `/proc` for each round:
+//! every process is added to the instance that it descends from.
+
+use crate::clock;
+use crate::instance::Seen;
+use process_model::{InstanceId, InstanceSample, NodeName, NodeSample, Timestamp};
+use procfs::process::Process;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
+
+/// Keeps what the next round is compared with.
+pub(crate) struct Sampler {
+    node: NodeName,
+    system: Option<System>,
+    /// Processor seconds of a run at the round before, and when that was.
+    before: BTreeMap<InstanceId, (u32, f64, Duration)>,
+}
+
+/// What a tree adds up to.
+#[derive(Debug, Default, Clone, Copy)]
+struct Total {
+    cpu_seconds: f64,
+    memory_bytes: u64,
+    threads: u32,
+    open_files: u32,
+    processes: u32,
+}
+
+impl Sampler {
+    pub(crate) fn new(node: NodeName) -> Self {
+        let what = RefreshKind::nothing()
+            .with_cpu(CpuRefreshKind::nothing().with_usage())
+            .with_memory(MemoryRefreshKind::nothing().with_ram());
+        let system = System::new_with_specifics(what);
+        let system = system.inspect_err(|e| tracing::warn!(error = %e, "cannot measure this node")).ok();
+        Self { node, system, before: BTreeMap::new() }
+    }
+
+    /// One round.
+    pub(crate) fn measure(&mut self, instances: &[(InstanceId, Seen)]) -> (Vec<InstanceSample>, Option<NodeSample>) {
+        let (now, time) = (clock::monotonic(), clock::wall());
+        let mains: BTreeMap<i32, &InstanceId> = instances
+            .iter()
+            .filter(|(_, seen)| seen.view.pid != 0)
+            .filter_map(|(id, seen)| Some((i32::try_from(seen.view.pid).ok()?, id)))
+            .collect();
+        let totals = if mains.is_empty() { BTreeMap::new() } else { totals(&mains) };
+        let mut before = BTreeMap::new();
+        let mut samples = Vec::with_capacity(totals.len());
+        for (id, seen) in instances {
+            let Some(total) = totals.get(id) else { continue };
+            let pid = seen.view.pid;
+            let cpu_percent = match self.before.get(id) {
+                Some((same, seconds, at)) if *same == pid && now > *at => {
+                    (total.cpu_seconds - seconds).max(0.0) / (now - *at).as_secs_f64() * 100.0
+                }
+                // A first look, or a new run: nothing to compare with.
+                Some(_) | None => 0.0,
+            };
+            before.insert(id.clone(), (pid, total.cpu_seconds, now));
+            samples.push(InstanceSample {
+                instance: id.clone(),
+                node: self.node.clone(),
+                time,
+                cpu_seconds: total.cpu_seconds,
+                cpu_percent,
+                memory_bytes: total.memory_bytes,
+                threads: total.threads,
+                open_files: total.open_files,
+                uptime_seconds: uptime(seen.view.started, time),
+                processes: total.processes,
+                restarts: seen.view.restarts,
+                pid,
+            });
+        }
+        self.before = before;
+        let node = self.measure_node(time);
+        (samples, node)
+    }
+
+    fn measure_node(&mut self, time: Timestamp) -> Option<NodeSample> {
+        let system = self.system.as_mut()?;
+        system.refresh_cpu_usage();
+        system.refresh_memory();
+        Some(NodeSample {
+            node: self.node.clone(),
+            time,
+            cpu_percent: f64::from(system.global_cpu_usage()),
+            memory_used_bytes: system.used_memory(),
+            memory_total_bytes: system.total_memory(),
+            load1: System::load_average().map_or(0.0, |load| load.one),
+            uptime_seconds: System::uptime().unwrap_or(0),
+        })
+    }
+}
+
+fn uptime(started: Option<Timestamp>, now: Timestamp) -> f64 {
+    let nanos = started.map_or(0, |started| now.0.saturating_sub(started.0).max(0));
+    Duration::from_nanos(nanos.unsigned_abs()).as_secs_f64()
+}
+
+/// Adds every process to the instance that it descends from.
+fn totals(mains: &BTreeMap<i32, &InstanceId>) -> BTreeMap<InstanceId, Total> {
+    let mut stats = BTreeMap::new();
+    for process in procfs::process::all_processes().into_iter().flatten().flatten() {
+        if let Ok(stat) = process.stat() {
+            stats.insert(stat.pid, (process, stat));
+        }
+    }
+    let mut totals: BTreeMap<InstanceId, Total> = BTreeMap::new();
+    for (pid, (process, stat)) in &stats {
+        let Some(instance) = owner(*pid, mains, &stats) else { continue };
+        add(totals.entry(instance.clone()).or_default(), process, stat);
+    }
+    totals
+}
+
+type Stats = BTreeMap<i32, (Process, procfs::process::Stat)>;
+
+fn owner<'a>(pid: i32, mains: &BTreeMap<i32, &'a InstanceId>, stats: &Stats) -> Option<&'a InstanceId> {
+    let mut at = pid;
+    // Process trees are shallow; the bound only guards against a loop made by reused numbers within one pass.
+    for _ in 0..64 {
+        if let Some(instance) = mains.get(&at) {
+            return Some(instance);
+        }
+        let (_, stat) = stats.get(&at)?;
+        if let Some(instance) = mains.get(&stat.session) {
+            // An orphan of a run's session.
+            return Some(instance);
+        }
+        at = stat.ppid;
+    }
+    None
+}
+
+fn add(total: &mut Total, process: &Process, stat: &procfs::process::Stat) {
+    let ticks = procfs::ticks_per_second().max(1);
+    let used = u32::try_from(stat.utime + stat.stime).map_or(f64::from(u32::MAX), f64::from);
+    total.cpu_seconds += used / u32::try_from(ticks).map_or(100.0, f64::from);
+    total.memory_bytes += stat.rss * procfs::page_size();
+    total.threads += u32::try_from(stat.num_threads).unwrap_or(0);
+    total.open_files += process.fd_count().ok().and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+    total.processes += 1;
+}

@@ -1,0 +1,51 @@
+//! What a runner needs to know.
+
+use process_model::NodeName;
+use service_host::secret::Secret;
+use service_host::transport::Dial;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Configuration of a runner.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Journal, locks and the keeper's socket.
+    pub state_dir: PathBuf,
+    /// Output of instances whose spec names no file.
+    pub log_dir: PathBuf,
+    /// This node's name.
+    pub node: NodeName,
+    /// Where the registry is; `None`: nobody is asked, assignments come from
+    /// [`crate::Runner::assign`].
+    pub registry: Option<Dial>,
+    /// Where the monitor is; `None`: nothing is measured.
+    pub monitor: Option<Dial>,
+    /// The token that services show each other.
+    pub token: Secret,
+    /// Time between measurements.
+    pub sample_interval: Duration,
+}
+
+/// Why options cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidOptions {
+    /// A directory has to be absolute: programs run in other directories.
+    #[error("{name}: {path} is no absolute path; begin with /")]
+    NotAbsolute {
+        /// Which option.
+        name: &'static str,
+        /// Its value.
+        path: PathBuf,
+    },
+}
+
+impl Options {
+    pub(crate) fn check(&self) -> Result<(), InvalidOptions> {
+        for (name, path) in [("state_dir", &self.state_dir), ("log_dir", &self.log_dir)] {
+            if !path.is_absolute() {
+                return Err(InvalidOptions::NotAbsolute { name, path: path.clone() });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,269 @@
+//! The handle on a runner.
+
+use crate::api::LocalInstances;
+use crate::clock::RunIds;
+use crate::instance::{Deps, Instance, Origin, Restored};
+use crate::io::journal::{Journal, OpenError};
+use crate::io::keeper_link::KeeperLink;
+use crate::io::program::Surroundings;
+use crate::io::{boot, intake, session};
+use crate::notice::Notice;
+use crate::options::{InvalidOptions, Options};
+use crate::roster::Roster;
+use nix::fcntl::{Flock, FlockArg};
+use pm_proto::v1::instance_service_server::InstanceServiceServer;
+use process_model::{Assignment, InstanceId, NodeName, Phase};
+use runner_domain::RunId;
+use runner_keeper::protocol::{Request, RunRecord};
+use service_host::secret::Secret;
+use service_host::server::{GrpcHost, ServeError};
+use service_host::transport::{Incoming, TransportError};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// News that a slow listener may be behind; older ones are lost to it.
+const NOTICES: usize = 1024;
+
+/// Time that the registry and the keeper get to hear the last news.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Why a runner cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The options are wrong.
+    #[error(transparent)]
+    Options(#[from] InvalidOptions),
+    /// A directory cannot be used.
+    #[error("cannot use {path}: {source}")]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Another runner serves the same state directory.
+    #[error("another runner serves {path}; stop it, or use another state directory")]
+    Busy {
+        /// The state directory.
+        path: PathBuf,
+    },
+    /// The journal is damaged or unreadable.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// No keeper could be reached or started.
+    #[error("cannot start the keeper: {0}")]
+    Keeper(#[source] io::Error),
+    /// An address is malformed.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+}
+
+/// What is wrong with the journal; its text names the file and the way out.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct JournalError(#[from] OpenError);
+
+/// A running runner.
+pub struct Runner {
+    roster: Roster,
+    journal: Journal,
+    keeper: KeeperLink,
+    notices: broadcast::Sender<Notice>,
+    node: NodeName,
+    token: Secret,
+    shutdown: CancellationToken,
+    tasks: TaskTracker,
+    _lock: Flock<File>,
+}
+
+/// Makes the stops that are going on faster; outlives the runner.
+#[derive(Clone)]
+pub struct Hurry(Roster);
+
+impl Hurry {
+    /// From now on, stops that are going on do not wait: SIGKILL.
+    pub fn hurry(&self) {
+        self.0.hurry();
+    }
+}
+
+impl Runner {
+    /// Starts a runner: takes over what its predecessor left, then connects.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing has been started or stopped then.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        options.check()?;
+        make_dir(&options.state_dir, 0o700)?;
+        make_dir(&options.log_dir, 0o755)?;
+        let lock = lock(&options.state_dir)?;
+        let journal = Journal::open(&options.state_dir).map_err(JournalError)?;
+        let boot_id = boot::boot_id()
+            .map_err(|source| StartError::Directory { path: "/proc/sys/kernel/random/boot_id".into(), source })?;
+        let rebooted = journal.booted(&boot_id).is_some_and(|before| before != boot_id);
+        let (keeper, records) = KeeperLink::open(&options.state_dir).await.map_err(StartError::Keeper)?;
+        let newest_run = records.iter().map(|record| record.run).fold(journal.newest_run(), u64::max);
+        let (notices, _) = broadcast::channel(NOTICES);
+        let deps = Deps {
+            keeper: keeper.clone(),
+            journal: journal.clone(),
+            surroundings: Arc::new(Surroundings { node: options.node.clone(), log_dir: options.log_dir.clone() }),
+            run_ids: Arc::new(RunIds::starting_above(newest_run)),
+            notices: notices.clone(),
+        };
+        let roster = Roster::new(deps);
+        take_over(&roster, &journal, &keeper, records, rebooted);
+        let runner = Self {
+            roster,
+            journal,
+            keeper,
+            notices,
+            node: options.node.clone(),
+            token: options.token.clone(),
+            shutdown: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            _lock: lock,
+        };
+        runner.connect(&options, &boot_id)?;
+        Ok(runner)
+    }
+
+    fn connect(&self, options: &Options, boot_id: &str) -> Result<(), StartError> {
+        if let Some(dial) = &options.registry {
+            let session = session::Session::new(options, dial, boot_id, self.roster.clone(), self.journal.clone())?;
+            self.tasks.spawn(session.run(self.shutdown.clone()));
+        }
+        if let Some(dial) = &options.monitor {
+            let intake = intake::Intake::new(options, dial, self.roster.clone())?;
+            self.tasks.spawn(intake.run(self.shutdown.clone()));
+        }
+        Ok(())
+    }
+
+    /// Serves this node's own view until `shutdown`.
+    pub fn local_service(
+        &self,
+        incoming: Incoming,
+        shutdown: CancellationToken,
+    ) -> impl Future<Output = Result<(), ServeError>> + Send + use<> {
+        let service = InstanceServiceServer::new(LocalInstances::new(self.roster.clone(), self.node.clone()));
+        GrpcHost::new(pm_proto::DESCRIPTORS).token(self.token.clone()).service(service).serve(incoming, shutdown)
+    }
+
+    /// News from now on.
+    #[must_use]
+    pub fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.notices.subscribe()
+    }
+
+    /// What should run, when there is no registry to say it: the whole set.
+    pub fn assign(&self, assignments: Vec<Assignment>) {
+        self.roster.assign(true, assignments, &[]);
+    }
+
+    /// The phases of all instances.
+    #[must_use]
+    pub fn phases(&self) -> Vec<(InstanceId, Phase)> {
+        self.roster.seen().into_iter().map(|(id, seen)| (id, seen.view.phase)).collect()
+    }
+
+    /// One line for each instance, for a debug dump.
+    #[must_use]
+    pub fn dump(&self) -> Vec<String> {
+        self.roster.seen().iter().map(|(id, seen)| Instance::describe(id, seen)).collect()
+    }
+
+    /// A handle that makes a [`Runner::drain`] faster.
+    #[must_use]
+    pub fn hurry(&self) -> Hurry {
+        Hurry(self.roster.clone())
+    }
+
+    /// Stops every instance, though it stays wanted, and ends the keeper.
+    /// Bounded by the longest stop sequence. Returns false when something
+    /// could not be stopped; the keeper then stays.
+    pub async fn drain(mut self) -> bool {
+        self.roster.hold().await;
+        let _ = tokio::time::timeout(FAREWELL, self.confirmed()).await;
+        self.disconnect().await;
+        self.keeper.shutdown(FAREWELL).await
+    }
+
+    /// Ends the runner and leaves its instances running, held by the keeper
+    /// for the next runner.
+    pub async fn detach(self) {
+        self.disconnect().await;
+    }
+
+    /// Waits until the registry, if there is one, has confirmed every report.
+    async fn confirmed(&self) {
+        if self.tasks.is_empty() {
+            return;
+        }
+        let mut news = self.journal.confirmations();
+        while !self.journal.is_confirmed() {
+            if news.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn disconnect(&self) {
+        self.shutdown.cancel();
+        self.tasks.close();
+        let _ = tokio::time::timeout(FAREWELL, self.tasks.wait()).await;
+    }
+}
+
+/// Sets every instance of the journal going, with what the keeper knows.
+fn take_over(roster: &Roster, journal: &Journal, keeper: &KeeperLink, records: Vec<RunRecord>, rebooted: bool) {
+    let mut records: std::collections::BTreeMap<RunId, RunRecord> =
+        records.into_iter().map(|record| (RunId(record.run), record)).collect();
+    for (_, stored) in journal.instances() {
+        let origin = match stored.memo {
+            Some(memo) => {
+                let record = memo.run.and_then(|run| records.remove(&run));
+                Origin::Restored(Box::new(Restored { memo, main: stored.main, record, rebooted }))
+            }
+            None => Origin::New,
+        };
+        roster.restore(stored.assignment, origin);
+    }
+    for (run, record) in records {
+        // Ended and taken in, but the keeper was not told; or not of this journal at all.
+        if record.ending.as_ref().is_none_or(|ending| !ending.tree_empty) {
+            tracing::warn!(instance = record.instance, pid = record.pid, "the keeper holds a run that nobody knows; ending it");
+            keeper.send(Request::SignalTree { run: run.0, signal: process_model::spec::Signal::KILL.number() });
+        }
+        keeper.send(Request::Forget { run: run.0 });
+    }
+}
+
+fn make_dir(path: &Path, mode: u32) -> Result<(), StartError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)
+        .map_err(|source| StartError::Directory { path: path.to_owned(), source })
+}
+
+/// Two runners on one directory would start everything twice.
+fn lock(state_dir: &Path) -> Result<Flock<File>, StartError> {
+    let path = state_dir.join("runner.lock");
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|source| StartError::Directory { path, source })?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| StartError::Busy { path: state_dir.to_owned() })
+}

@@ -1,0 +1,16 @@
+//! Fail-stop: the end when going on could make things worse.
+
+use std::fmt::Display;
+use std::io::Write;
+
+/// Says why and aborts, at once and without running destructors: a storage error means that memory and disk may
+/// disagree, and every clean-up could write the wrong one. The next start recovers from the disk.
+pub fn abort_on(why: impl Display) -> ! {
+    if tracing::dispatcher::has_been_set() {
+        tracing::error!(%why, "fatal, aborting");
+    } else {
+        // Nothing can be done about a closed stderr here.
+        let _ = writeln!(std::io::stderr(), "fatal, aborting: {why}");
+    }
+    std::process::abort()
+}

@@ -1,0 +1,62 @@
+//! What a server's `main` needs before its first domain line and after its last.
+//!
+//! Enters: a listener, a token, a gRPC service, a stop signal. Leaves: a server that is
+//! authenticated, traced, measured, observable and that ends in bounded time.
+//! Nothing here knows what the services do.
+//!
+//! | module | responsibility |
+//! |---|---|
+//! | [`secret`] | a token: made, read from a file, compared in constant time |
+//! | [`transport`] | TCP and in-memory connections behind one face |
+//! | [`client`] | a channel whose calls carry token, actor and trace context |
+//! | [`auth`] | the server's side of it: no token, no call |
+//! | [`server`] | the gRPC host: health, reflection, tracing, bounded graceful stop |
+//! | [`ops`] | the plaintext operations port: `/healthz`, `/readyz`, `/metrics` |
+//! | [`metrics`] | the registry of metrics and its text form |
+//! | [`telemetry`] | logs on stderr, traces over OTLP |
+//! | [`trace_context`] | W3C trace context in and out of headers and strings |
+//! | [`signals`] | SIGTERM, SIGINT, SIGUSR1 |
+//! | [`fatal`] | fail-stop |
+//! | [`config`] | command line arguments that every server shares |
+//!
+//! A `main` in short:
+//!
+//! ```no_run
+//! use service_host::{metrics::Metrics, ops, secret::Secret, server::GrpcHost, signals, telemetry, transport::Incoming};
+//! use tokio_util::sync::CancellationToken;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let telemetry = telemetry::init(telemetry::TelemetryOptions::new("example-svc"))?;
+//! let shutdown = CancellationToken::new();
+//! let stop = shutdown.clone();
+//! tokio::spawn(async move {
+//!     signals::terminated().await;
+//!     stop.cancel();
+//! });
+//! let (ready, readiness) = ops::readiness();
+//! let ops_listener = tokio::net::TcpListener::bind("127.0.0.1:7490").await?;
+//! let state = ops::OpsState { metrics: Metrics::new("example-svc"), ready: readiness };
+//! tokio::spawn(ops::serve(ops_listener, state, shutdown.clone()));
+//!
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:7480").await?;
+//! let host = GrpcHost::new(&[]).token(Secret::from_file("token".as_ref())?);
+//! ready.send_replace(ops::Readiness::Ready);
+//! host.serve(Incoming::Tcp(listener), shutdown).await?;
+//! telemetry.shutdown();
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod auth;
+pub mod client;
+pub mod config;
+pub mod fatal;
+pub mod metrics;
+pub mod ops;
+pub mod secret;
+pub mod server;
+pub mod signals;
+pub mod telemetry;
+pub mod trace_context;
+pub mod transport;

@@ -1,0 +1,151 @@
+//! Logs on stderr, traces over OTLP.
+//!
+//! Enters: three options and the environment (`PM_OTLP_ENDPOINT`, the standard `OTEL_…`, `NO_COLOR`). Leaves: the
+//! process-wide subscriber. Decides: who may log how much ([`filter`]), and whether spans are exported: only when an
+//! endpoint is set. Without one, spans still get their ids, so that `traceparent` reaches the next hop, and cost
+//! neither a thread nor a buffer.
+
+mod export;
+mod filter;
+mod json_lines;
+
+use std::io::IsTerminal;
+
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing::Subscriber;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt};
+
+use export::ExportRuntime;
+pub use export::FLUSH_TIMEOUT;
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people: compact, coloured on a terminal.
+    #[default]
+    Human,
+    /// One JSON object a line, with `trace_id` and `span_id`.
+    Json,
+}
+
+/// What differs between programs.
+#[derive(Clone, Debug)]
+pub struct TelemetryOptions {
+    /// `service.name` of the traces, `service` of the JSON logs.
+    pub service_name: String,
+    /// How a log line looks.
+    pub log_format: LogFormat,
+    /// What is logged: a level for our own code (everything else stays at `warn`), or a list like
+    /// `info,runner_svc=debug,h2=debug` in the syntax of `tracing_subscriber::EnvFilter`. From `--log` or `PM_LOG`.
+    pub level: String,
+}
+
+impl TelemetryOptions {
+    /// Human format, level `info`.
+    #[must_use]
+    pub fn new(service_name: impl Into<String>) -> Self {
+        Self { service_name: service_name.into(), log_format: LogFormat::default(), level: "info".to_owned() }
+    }
+}
+
+/// Why there is no telemetry.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The level is neither a level nor a filter.
+    #[error(
+        "the log filter {filter:?} is not valid; write error, warn, info, debug, trace or e.g. info,runner_svc=debug"
+    )]
+    Filter {
+        /// What was given.
+        filter: String,
+        /// Where it goes wrong.
+        #[source]
+        source: tracing_subscriber::filter::ParseError,
+    },
+    /// The OTLP exporter cannot be made.
+    #[error("traces cannot be exported to the endpoint in PM_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_ENDPOINT")]
+    Exporter(#[source] opentelemetry_otlp::ExporterBuildError),
+    /// The thread that exports cannot be started.
+    #[error("traces cannot be exported: their thread does not start")]
+    ExportThread(#[source] std::io::Error),
+    /// There is a subscriber already; a process has one.
+    #[error("telemetry was set up twice")]
+    AlreadySet(#[source] tracing_subscriber::util::TryInitError),
+}
+
+/// Telemetry is running. Keep it to the end of `main` and end it by [`Telemetry::shutdown`]: spans that were not
+/// exported yet are lost otherwise.
+#[derive(Debug)]
+#[must_use]
+pub struct Telemetry {
+    provider: SdkTracerProvider,
+    exporting: Option<ExportRuntime>,
+}
+
+/// Sets up logs and traces for the process. Needs no runtime.
+///
+/// # Errors
+/// When the filter or the endpoint is not valid, or when called twice.
+pub fn init(options: TelemetryOptions) -> Result<Telemetry, TelemetryError> {
+    let log_filter = filter::logs(&options.level)?;
+    let endpoint = export::endpoint(|name| std::env::var(name).ok());
+    let (provider, exporting) = match endpoint {
+        Some(endpoint) => {
+            let (provider, runtime) = export::exporting(&options.service_name, endpoint)?;
+            (provider, Some(runtime))
+        }
+        None => (export::carrying_on(), None),
+    };
+
+    opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
+    let traces = tracing_opentelemetry::layer()
+        .with_tracer(provider.tracer("service_host"))
+        .with_location(false)
+        .with_threads(false)
+        .with_tracked_inactivity(false)
+        .with_filter(filter::traces(exporting.is_some()));
+    let logs = logs(options.log_format, options.service_name).with_filter(log_filter);
+    // `try_init` takes the records of the `log` crate in as well (sled writes those).
+    tracing_subscriber::registry().with(traces).with(logs).try_init().map_err(TelemetryError::AlreadySet)?;
+    Ok(Telemetry { provider, exporting })
+}
+
+fn logs<S>(format: LogFormat, service_name: String) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    // With internal errors logged, the layer would panic on a closed stderr: it reports the failed write there.
+    let layer = fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
+    match format {
+        LogFormat::Human => {
+            let colour =
+                std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
+            layer.with_ansi(colour).compact().boxed()
+        }
+        LogFormat::Json => layer
+            .with_ansi(false)
+            .fmt_fields(fmt::format::JsonFields::new())
+            .event_format(json_lines::JsonLines::new(service_name))
+            .boxed(),
+    }
+}
+
+impl Telemetry {
+    /// Whether spans are exported.
+    #[must_use]
+    pub fn is_exporting(&self) -> bool {
+        self.exporting.is_some()
+    }
+
+    /// Exports what is left; blocks the calling thread for at most 3 s. Works inside any kind of runtime and outside.
+    pub fn shutdown(self) {
+        if self.is_exporting() {
+            export::finish(&self.provider);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Where a service is, and how a client gets a channel to it.
+
+use std::time::Duration;
+
+use hyper_util::rt::TokioIo;
+use tonic::transport::{Channel, Endpoint};
+
+use super::{CONNECTION_WINDOW, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, MemoryConnector, MemoryIncoming, STREAM_WINDOW};
+
+/// A connect that takes longer has failed; the next call tries again.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The address of a service.
+#[derive(Clone, Debug)]
+pub enum Dial {
+    /// `http://host:port`.
+    Tcp(String),
+    /// A service in the same process.
+    Memory(MemoryConnector),
+}
+
+/// Where a server takes its connections from.
+#[derive(Debug)]
+pub enum Incoming {
+    /// A bound socket.
+    Tcp(tokio::net::TcpListener),
+    /// The same process.
+    Memory(MemoryIncoming),
+}
+
+/// Why there is no channel. A service that is merely down is not among these: calls then fail with `UNAVAILABLE`.
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    /// Not an address.
+    #[error("{address:?} is not an address; write http://HOST:PORT")]
+    Address {
+        /// What was given.
+        address: String,
+        /// Why it is none.
+        #[source]
+        source: Option<tonic::transport::Error>,
+    },
+    /// A channel runs a task, so it has to be made inside a Tokio runtime.
+    #[error("a channel was asked for outside of a Tokio runtime")]
+    NoRuntime,
+    /// The token cannot travel in a header.
+    #[error("the token cannot be sent in a header")]
+    Token(#[source] tonic::metadata::errors::InvalidMetadataValue),
+}
+
+impl Dial {
+    /// A channel that connects at the first call, multiplexes all calls over one connection, and connects anew by
+    /// itself after the connection was lost. Clone it freely, make it once.
+    ///
+    /// # Errors
+    /// When the address is none, or outside of a Tokio runtime.
+    pub fn channel(&self) -> Result<Channel, TransportError> {
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(TransportError::NoRuntime);
+        }
+        match self {
+            Self::Tcp(address) => {
+                // No ping in memory: a pipe within the process cannot lose its other end without closing, and an
+                // idle process must not wake up for it.
+                let endpoint = endpoint(address)?
+                    .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
+                    .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+                    .keep_alive_while_idle(true)
+                    .tcp_nodelay(true);
+                Ok(endpoint.connect_lazy())
+            }
+            Self::Memory(connector) => {
+                let connector = connector.clone();
+                Ok(endpoint("http://in-memory")?.connect_with_connector_lazy(tower::service_fn(move |_| {
+                    let connector = connector.clone();
+                    async move { connector.connect().await.map(TokioIo::new) }
+                })))
+            }
+        }
+    }
+}
+
+fn endpoint(address: &str) -> Result<Endpoint, TransportError> {
+    let refused = |source| TransportError::Address { address: address.to_owned(), source };
+    let endpoint = Endpoint::from_shared(address.to_owned()).map_err(|error| refused(Some(error)))?;
+    // TLS is not spoken here: an `https` address must fail loudly, not go out in plain text.
+    if endpoint.uri().scheme_str() != Some("http") || endpoint.uri().host().is_none() {
+        return Err(refused(None));
+    }
+    Ok(endpoint
+        .connect_timeout(CONNECT_TIMEOUT)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_is_http_with_a_host() {
+        for good in ["http://127.0.0.1:7481", "http://registry.example:7481", "http://[::1]:7481"] {
+            assert!(Dial::Tcp(good.into()).channel().is_ok(), "{good}");
+        }
+        for bad in ["", "127.0.0.1:7481", "https://127.0.0.1:7481", "http://", "registry", "http://a b"] {
+            let error = Dial::Tcp(bad.into()).channel().unwrap_err();
+            assert!(matches!(&error, TransportError::Address { address, .. } if address == bad), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn outside_of_a_runtime_there_is_an_error_and_no_panic() {
+        let error = Dial::Tcp("http://127.0.0.1:1".into()).channel().unwrap_err();
+        assert!(matches!(error, TransportError::NoRuntime));
+    }
+}

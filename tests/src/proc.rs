@@ -1,0 +1,83 @@
+//! What the kernel says of a process.
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Whether it exists and is no zombie.
+#[must_use]
+pub fn is_running(pid: u32) -> bool {
+    state(pid).is_some_and(|state| state != 'Z' && state != 'X')
+}
+
+/// Its state letter of proc_pid_stat(5); `None` when there is none.
+#[must_use]
+pub fn state(pid: u32) -> Option<char> {
+    stat_field(pid, 0)?.chars().next()
+}
+
+/// Its parent.
+#[must_use]
+pub fn parent(pid: u32) -> Option<u32> {
+    stat_field(pid, 1)?.parse().ok()
+}
+
+/// When it started, in clock ticks since boot: with the PID it names one
+/// process for ever.
+#[must_use]
+pub fn start_time(pid: u32) -> Option<u64> {
+    stat_field(pid, 19)?.parse().ok()
+}
+
+/// The fields of /proc/PID/stat after the name, which may hold anything.
+fn stat_field(pid: u32, index: usize) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.split(' ').nth(index).map(str::to_owned)
+}
+
+/// A variable of the environment that it was started with.
+#[must_use]
+pub fn environment_variable(pid: u32, name: &str) -> Option<String> {
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+    environment.split(|byte| *byte == 0).find_map(|entry| {
+        let entry = String::from_utf8_lossy(entry);
+        entry.split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+    })
+}
+
+/// Its arguments, the program first.
+#[must_use]
+pub fn arguments(pid: u32) -> Vec<String> {
+    let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    bytes.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+}
+
+/// Every process that exists now.
+#[must_use]
+pub fn all() -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").expect("/proc is there");
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// Everything below `root`, not itself.
+#[must_use]
+pub fn descendants(root: u32) -> Vec<u32> {
+    let parents: Vec<(u32, u32)> = all().into_iter().filter_map(|pid| Some((pid, parent(pid)?))).collect();
+    let mut found = vec![root];
+    let mut next = 0;
+    while let Some(parent) = found.get(next).copied() {
+        found.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| *pid));
+        next += 1;
+    }
+    found.split_off(1)
+}
+
+/// Sends SIGKILL; one that is gone already is no error.
+pub fn kill_9(pid: u32) {
+    send(pid, Signal::KILL);
+}
+
+/// Sends a signal; one that is gone already is no error.
+pub fn send(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        let _ = kill_process(pid, signal);
+    }
+}

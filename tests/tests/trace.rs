@@ -1,0 +1,91 @@
+//! One trace from `pmctl` through gateway, registry and runner to the exec of
+//! the program, seen by a receiver that is not ours.
+
+// Outside of a test function, too, a test may end by a panic.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::process::{Child, Stdio};
+use system_tests::{DEADLINE, Lines, Sandbox, proc, python};
+
+/// The receiver; ends with the test.
+struct Sink {
+    child: Child,
+    lines: Lines,
+    endpoint: String,
+}
+
+impl Sink {
+    fn start() -> Self {
+        let mut command = python::program("otlp_sink.py");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut child = command.spawn().expect("Python can be started");
+        let lines = Lines::of(child.stdout.take().expect("it is piped"));
+        let first = lines.wait_for("\"port\"");
+        let port = serde_json::from_str::<Value>(&first).expect("a line of JSON")["port"].clone();
+        Self { child, lines, endpoint: format!("http://127.0.0.1:{port}") }
+    }
+
+    fn spans(&self, trace: &str) -> Vec<Value> {
+        let text = self.lines.text();
+        let spans = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        spans.filter(|span| span["trace"] == trace).collect()
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn one_trace_runs_from_pmctl_to_the_exec_of_the_program() {
+    let sandbox = Sandbox::new();
+    let sink = Sink::start();
+    let exporting = [("OTEL_EXPORTER_OTLP_ENDPOINT", sink.endpoint.as_str()), ("OTEL_BSP_SCHEDULE_DELAY", "100")];
+    let file = sandbox.write("up.yaml", "processes:\n  web:\n    command: [sleep, '1000']\n    autostart: false\n");
+    let mut up = sandbox.up_with(&["-f", &file], &exporting);
+
+    let mut start = sandbox.command(&["start", "web"]);
+    start.envs(exporting);
+    let _ = system_tests::Outcome::of(&mut start).succeeded();
+
+    // The program was told the trace that it was started in.
+    let pid = up.api().instance("web-1").pid;
+    let traceparent = proc::environment_variable(pid, "TRACEPARENT").expect("TRACEPARENT is in its environment");
+    let parts: Vec<&str> = traceparent.split('-').collect();
+    assert!(parts.len() == 4 && parts[0] == "00" && parts[1].len() == 32 && parts[2].len() == 16, "{traceparent}");
+    let trace = parts[1].to_owned();
+
+    // It arrives in the order in which spans end; the exec's is named by the PID.
+    let exec = sink.lines.find(DEADLINE, |line| {
+        let Ok(span) = serde_json::from_str::<Value>(line) else { return false };
+        span["trace"] == trace && span["attributes"]["process.pid"] == pid
+    });
+    let exec = exec.unwrap_or_else(|| panic!("no span of the exec of {pid} in\n{}\n{}", sink.lines.text(), up.said()));
+    // The rest of it is flushed at the latest when up ends.
+    let _ = up.end_with(rustix::process::Signal::TERM);
+    assert_ne!(exec, "");
+
+    let spans = sink.spans(&trace);
+    let ids: BTreeSet<&str> = spans.iter().filter_map(|span| span["span"].as_str()).collect();
+    let roots: Vec<&Value> = spans.iter().filter(|span| span["parent"] == "").collect();
+    assert_eq!(roots.len(), 1, "one root: {spans:#?}");
+    let orphans: Vec<&Value> = spans
+        .iter()
+        .filter(|span| span["parent"] != "" && !ids.contains(span["parent"].as_str().unwrap_or("")))
+        .collect();
+    assert!(orphans.is_empty(), "spans without their parent: {orphans:#?}\nof {spans:#?}");
+
+    // Two processes took part, and the call was served twice: by the gateway, which forwards it, and the registry.
+    let processes: BTreeSet<&str> = spans.iter().filter_map(|span| span["instance"].as_str()).collect();
+    assert_eq!(processes.len(), 2, "{spans:#?}");
+    let served = spans.iter().filter(|span| {
+        span["kind"] == "SPAN_KIND_SERVER"
+            && span["attributes"]["rpc.method"].as_str().is_some_and(|m| m.contains("StartProcesses"))
+    });
+    assert_eq!(served.count(), 2, "{spans:#?}");
+}
