@@ -2,12 +2,13 @@
 //! run its calls: on one thread, inside one trace, ended by Ctrl-C.
 
 use crate::args::Global;
-use crate::connection::{Connection, Wish};
+use crate::connection::Connection;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::{ColourWish, Format, Terminal};
 use crate::signals::{Signals, Stop};
 use crate::state_dir::StateDir;
+use crate::target::Wish;
 use service_host::telemetry::{self, LogFormat, Telemetry, TelemetryOptions};
 use std::future::Future;
 use std::path::PathBuf;

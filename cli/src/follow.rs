@@ -23,6 +23,8 @@ pub struct Follower {
     /// When to try again, and the pause before that.
     broken: Option<(Instant, Duration)>,
     patient: bool,
+    /// Whether the service was ever there: who was never there is not waited for.
+    established: bool,
 }
 
 /// What a follower has to tell.
@@ -41,7 +43,7 @@ impl Follower {
     /// again for ever; else it is a failure.
     #[must_use]
     pub fn new(connection: Connection, request: WatchEventsRequest, patient: bool) -> Self {
-        Self { connection, request, stream: None, broken: None, patient }
+        Self { connection, request, stream: None, broken: None, patient, established: false }
     }
 
     /// The next event. Nothing is lost when this future is dropped halfway.
@@ -57,11 +59,17 @@ impl Follower {
             let stream = match &mut self.stream {
                 Some(stream) => stream,
                 None => match self.connection.events().watch_events(self.request.clone()).await {
-                    Ok(response) => self.stream.insert(response.into_inner()),
-                    Err(status) => return self.lost(&status),
+                    Ok(response) => {
+                        self.established = true;
+                        self.stream.insert(response.into_inner())
+                    }
+                    Err(status) => match self.lost(&status)? {
+                        Some(told) => return Ok(told),
+                        None => continue,
+                    },
                 },
             };
-            match stream.message().await {
+            let status = match stream.message().await {
                 Ok(Some(WatchEventsResponse { frame: Some(Frame::Event(event)) })) => {
                     self.broken = None;
                     self.seen(event.revision);
@@ -70,14 +78,16 @@ impl Follower {
                 Ok(Some(WatchEventsResponse { frame: Some(Frame::Progress(progress)) })) => {
                     self.broken = None;
                     self.seen(progress.revision);
+                    continue;
                 }
                 // A frame of a newer server that means nothing to us.
-                Ok(Some(WatchEventsResponse { frame: None })) => {}
-                Ok(None) if self.request.follow => {
-                    return self.lost(&Status::unavailable("the server ended the stream"));
-                }
+                Ok(Some(WatchEventsResponse { frame: None })) => continue,
+                Ok(None) if self.request.follow => Status::unavailable("the server ended the stream"),
                 Ok(None) => return Ok(Followed::End),
-                Err(status) => return self.lost(&status),
+                Err(status) => status,
+            };
+            if let Some(told) = self.lost(&status)? {
+                return Ok(told);
             }
         }
     }
@@ -87,8 +97,9 @@ impl Follower {
         self.request.from_revision = self.request.from_revision.max(revision.saturating_add(1));
     }
 
-    /// A stream that broke: taken up again if that can help, told once.
-    fn lost(&mut self, status: &Status) -> Result<Followed, Failure> {
+    /// A stream that broke: taken up again if that can help, told once for
+    /// all attempts.
+    fn lost(&mut self, status: &Status) -> Result<Option<Followed>, Failure> {
         self.stream = None;
         let failure = self.connection.refused("follow events", status);
         let transient = match reason_of(status).as_deref() {
@@ -96,11 +107,12 @@ impl Follower {
             Some(_) => false,
             None => matches!(status.code(), Code::Unavailable | Code::Cancelled | Code::Unknown | Code::Internal),
         };
-        if !transient || !self.patient || !self.request.follow {
+        if !(transient && self.patient && self.established && self.request.follow) {
             return Err(failure);
         }
+        let first = self.broken.is_none();
         let pause = self.broken.map_or(FIRST_PAUSE, |(_, pause)| (pause * 2).min(LONGEST_PAUSE));
         self.broken = Some((Instant::now() + pause, pause));
-        Ok(Followed::Lost(failure))
+        Ok(first.then_some(Followed::Lost(failure)))
     }
 }

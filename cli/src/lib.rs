@@ -11,7 +11,7 @@
 //! |---|---|
 //! | a verb | `verbs/`, one file each |
 //! | what `pmctl up` runs and in which order | [`up`] |
-//! | how the service is found | [`connection`], [`up_record`], [`state_dir`] |
+//! | how the service is found | [`target`], [`up_record`], [`state_dir`] |
 //! | exit codes, error texts | [`exit`], [`error`] |
 //! | tables, colours, machine formats | [`output`] |
 //! | the line of an event | [`live`] |
@@ -19,6 +19,7 @@
 pub mod args;
 pub mod connection;
 pub mod context;
+pub mod den;
 pub mod error;
 pub mod exit;
 pub mod files;
@@ -28,6 +29,7 @@ pub mod live;
 pub mod output;
 pub mod signals;
 pub mod state_dir;
+pub mod target;
 pub mod up;
 pub mod up_record;
 pub mod verbs;

@@ -102,12 +102,16 @@ fn text(event: &Event) -> String {
         event_type::INSTANCE_START_FAILED => led("cannot start"),
         event_type::INSTANCE_STOP_FAILED => led("cannot stop"),
         event_type::INSTANCE_LOST => led("lost"),
-        event_type::NODE_LOST => led("node lost"),
-        event_type::NODE_READY => led("node ready"),
         kind => {
-            let words = kind.rsplit_once('.').map_or(kind, |(_, what)| what).replace('_', " ");
+            let (about, words) = kind.split_once('.').unwrap_or(("", kind));
+            let words = words.replace('_', " ");
             match &event.detail {
-                Some(Detail::Action(action)) => led(&format!("{} {words}", crate::wait::verb_word(action.verb()))),
+                // The subject stands in front already; the event's own message repeats it.
+                Some(Detail::Action(action)) => {
+                    let note = if action.message.is_empty() { String::new() } else { format!(": {}", action.message) };
+                    format!("{} {words}{note}", crate::wait::verb_word(action.verb()))
+                }
+                Some(Detail::Instance(_)) | None if about == "process" => format!("process {words}"),
                 Some(Detail::Instance(_)) | None if message.is_empty() => words,
                 Some(Detail::Instance(_)) | None => message.to_owned(),
             }

@@ -79,7 +79,11 @@ impl Pending {
 
 impl Driver {
     /// Starts the driver; it ends with `stop`.
-    pub(crate) fn start(raft: Raft, numbers: Arc<Numbers>, stop: CancellationToken) -> (Self, tokio::task::JoinHandle<()>) {
+    pub(crate) fn start(
+        raft: Raft,
+        numbers: Arc<Numbers>,
+        stop: CancellationToken,
+    ) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(QUEUE);
         (Self { queue }, tokio::spawn(run(raft, waiting, numbers, stop)))
     }

@@ -35,7 +35,7 @@ const LEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// A registry replica; clones share it.
 #[derive(Clone)]
 pub struct Registry {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 pub(crate) struct Inner {
@@ -79,15 +79,15 @@ impl Registry {
         let config = tuning::config().map_err(raft_error)?;
         let network = Network::new(options.token.clone());
         let machine = StateMachine::new(view.clone(), store.clone(), opened.snapshots);
-        let raft = Raft::new(node_id, Arc::new(config), network, opened.log.clone(), machine).await.map_err(raft_error)?;
+        let raft =
+            Raft::new(node_id, Arc::new(config), network, opened.log.clone(), machine).await.map_err(raft_error)?;
         found(&raft, &options).await?;
         lead_alone(&raft).await?;
 
         let stop = CancellationToken::new();
         let (driver, proposer) = Driver::start(raft.clone(), numbers.clone(), stop.clone());
         let leases = LeaseBook::new(options.lease);
-        let keeper =
-            lease_keeper::keep(leases.clone(), raft.clone(), view.clone(), driver.clone(), stop.clone());
+        let keeper = lease_keeper::keep(leases.clone(), raft.clone(), view.clone(), driver.clone(), stop.clone());
         let tasks = vec![proposer, tokio::spawn(keeper), tokio::spawn(abort_on_fault(raft.clone(), stop.clone()))];
         let inner = Inner {
             sessions: api::Sessions::default(),

@@ -1,11 +1,12 @@
 //! openraft's own suite for storage, on a real disk, and what the suite does
 //! not ask: that damage is refused.
 
-#![allow(missing_docs)]
+// Helpers outside of `#[test]` functions are tests too.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm)]
 
 mod place;
 
-use openraft::storage::{RaftLogStorage, RaftLogStorageExt, RaftStateMachine};
+use openraft::storage::{RaftLogStorage, RaftLogStorageExt};
 use openraft::testing::{StoreBuilder, Suite};
 use openraft::{CommittedLeaderId, Entry, EntryPayload, LogId, RaftLogReader, StorageError, Vote};
 use registry_svc::io::log::{LogError, LogStore};
@@ -63,8 +64,8 @@ async fn entries_and_vote_are_there_after_closing_and_opening() {
     a_log(&path, 100).await;
     let (log, extent) = LogStore::open(&path, "test").unwrap();
     assert_eq!(extent.last.unwrap().index, 99);
-    assert!(is_whole(log, 100).await);
     assert!(matches!(LogStore::open(&path, "test"), Err(LogError::Redb(_))), "one at a time");
+    assert!(is_whole(log, 100).await);
 }
 
 #[tokio::test]
@@ -128,8 +129,7 @@ async fn a_state_store_that_lost_rows_says_so() {
     let dir = place::real_disk();
     let path = dir.path().join("state");
     let store = StateStore::open(&path).unwrap();
-    let mut machine = Machine::default();
-    machine.state = place::a_state();
+    let machine = Machine { state: place::a_state(), ..Machine::default() };
     store.load().unwrap();
     store.replace(&machine).unwrap();
     assert_eq!(store.load().unwrap().state, machine.state);
@@ -149,8 +149,7 @@ async fn a_state_store_that_lost_rows_says_so() {
 async fn a_row_longer_than_sleds_limit_is_stored_whole() {
     let dir = place::real_disk();
     let path = dir.path().join("state");
-    let mut machine = Machine::default();
-    machine.state = place::a_state_with_text(250_000);
+    let machine = Machine { state: place::a_state_with_text(250_000), ..Machine::default() };
     let store = StateStore::open(&path).unwrap();
     store.load().unwrap();
     store.replace(&machine).unwrap();
@@ -163,18 +162,11 @@ async fn a_row_longer_than_sleds_limit_is_stored_whole() {
 async fn a_damaged_snapshot_is_refused() {
     let dir = place::real_disk();
     let snapshots = SnapshotFiles::open(dir.path()).unwrap();
-    let mut machine = Machine::default();
-    machine.state = place::a_state();
+    let machine = Machine { state: place::a_state(), ..Machine::default() };
     let (meta, bytes) = registry_svc::io::snapshots::encode(&machine).unwrap();
     snapshots.keep(&meta, &bytes).unwrap();
     assert_eq!(snapshots.newest().unwrap().unwrap().1, bytes);
     let file = dir.path().read_dir().unwrap().next().unwrap().unwrap().path();
     OpenOptions::new().write(true).open(&file).unwrap().write_at(b"x", bytes.len() as u64 / 2).unwrap();
     assert!(snapshots.newest().is_err());
-}
-
-/// A trait that only this test needs in scope.
-#[allow(dead_code)]
-fn state_machines_are_what_openraft_wants(machine: StateMachine) -> impl RaftStateMachine<TypeConfig> {
-    machine
 }

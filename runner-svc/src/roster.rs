@@ -42,7 +42,10 @@ impl Roster {
             go.extend(self.lock().keys().filter(|id| !stay.contains(id)).cloned());
         }
         for instance in go {
-            self.tell(&instance, Message::Input(Input::Unassigned));
+            if !self.tell(&instance, Message::Input(Input::Unassigned)) {
+                // The registry waits to hear that it is gone, even if it never was here.
+                self.deps.journal.gone(&instance);
+            }
         }
         for assignment in set {
             let known = self.lock().get(&assignment.instance).map(|handle| handle.seen.borrow().assignment.clone());

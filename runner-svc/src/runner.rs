@@ -240,7 +240,11 @@ fn take_over(roster: &Roster, journal: &Journal, keeper: &KeeperLink, records: V
     for (run, record) in records {
         // Ended and taken in, but the keeper was not told; or not of this journal at all.
         if record.ending.as_ref().is_none_or(|ending| !ending.tree_empty) {
-            tracing::warn!(instance = record.instance, pid = record.pid, "the keeper holds a run that nobody knows; ending it");
+            tracing::warn!(
+                instance = record.instance,
+                pid = record.pid,
+                "the keeper holds a run that nobody knows; ending it"
+            );
             keeper.send(Request::SignalTree { run: run.0, signal: process_model::spec::Signal::KILL.number() });
         }
         keeper.send(Request::Forget { run: run.0 });

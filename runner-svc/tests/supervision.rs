@@ -1,5 +1,7 @@
 //! Starting, restarting, watching and stopping real programs.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod support;
 
 use pm_proto::v1::{ActionState, ActionVerb};

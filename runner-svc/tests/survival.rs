@@ -1,6 +1,8 @@
 //! The runner dies, the keeper dies, the registry is away: programs go on, and
 //! nothing that happened is lost.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod support;
 
 use process_model::{ExitStatus, event_type};

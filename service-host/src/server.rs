@@ -1,6 +1,6 @@
 //! The gRPC host: everything around a service's handlers.
 //!
-//! Enters: services, a token, an [`Incoming`], a stop signal. Leaves: calls to the services that are authenticated
+//! Enters: services, a token, an [`Incoming`](crate::transport::Incoming), a stop signal. Leaves: calls to the services that are authenticated
 //! and run in a span of the caller's trace; health and reflection beside them. Decides: when a stop has waited
 //! long enough.
 

@@ -1,7 +1,7 @@
 //! Logs on stderr, traces over OTLP.
 //!
 //! Enters: three options and the environment (`PM_OTLP_ENDPOINT`, the standard `OTEL_…`, `NO_COLOR`). Leaves: the
-//! process-wide subscriber. Decides: who may log how much ([`filter`]), and whether spans are exported: only when an
+//! process-wide subscriber. Decides: who may log how much (`telemetry/filter.rs`), and whether spans are exported: only when an
 //! endpoint is set. Without one, spans still get their ids, so that `traceparent` reaches the next hop, and cost
 //! neither a thread nor a buffer.
 

@@ -1,7 +1,6 @@
 //! A command that is run to its end, in bounded time.
 
 use crate::Lines;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Stdio};
@@ -87,8 +86,7 @@ impl std::fmt::Display for Outcome {
 pub(crate) fn ends_within(child: &Child, wait: Duration) -> bool {
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     let pidfd = pidfd_open(pid, PidfdFlags::empty()).expect("a child that is not reaped can be opened");
-    let wait = Timespec { tv_sec: i64::try_from(wait.as_secs()).unwrap(), tv_nsec: wait.subsec_nanos().into() };
-    poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&wait)).expect("a pidfd can be waited for") == 1
+    crate::proc::readable_within(&pidfd, wait)
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! What the kernel says of a process.
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use std::os::fd::AsFd;
+use std::time::Duration;
 
 /// Whether it exists and is no zombie.
 #[must_use]
@@ -68,6 +71,36 @@ pub fn descendants(root: u32) -> Vec<u32> {
         next += 1;
     }
     found.split_off(1)
+}
+
+/// The keeper of a runner: the same program, below it.
+///
+/// # Panics
+/// When there is none.
+#[must_use]
+pub fn keeper_of(runner: u32) -> u32 {
+    let program = |pid: u32| std::fs::read_link(format!("/proc/{pid}/exe")).ok();
+    let ours = program(runner).expect("the runner runs");
+    let keeper = descendants(runner).into_iter().find(|pid| program(*pid).as_ref() == Some(&ours));
+    keeper.expect("the keeper runs below its runner")
+}
+
+/// Waits for the end of a process that need not be a child of ours; false when
+/// it has not ended within the deadline.
+///
+/// # Panics
+/// When the system has no pidfd.
+#[must_use]
+pub fn ends(pid: u32) -> bool {
+    let Some(raw) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return true };
+    let Ok(pidfd) = pidfd_open(raw, PidfdFlags::empty()) else { return !is_running(pid) };
+    readable_within(&pidfd, crate::DEADLINE)
+}
+
+/// Waits until a descriptor has something; false when `wait` is over before.
+pub(crate) fn readable_within(descriptor: &impl AsFd, wait: Duration) -> bool {
+    let wait = Timespec { tv_sec: i64::try_from(wait.as_secs()).unwrap(), tv_nsec: wait.subsec_nanos().into() };
+    poll(&mut [PollFd::new(descriptor, PollFlags::IN)], Some(&wait)).expect("a descriptor can be waited for") == 1
 }
 
 /// Sends SIGKILL; one that is gone already is no error.

@@ -73,15 +73,13 @@ impl<'s> Up<'s> {
         self.sandbox.pmctl(args)
     }
 
-    /// Its keeper: the same program, below it.
+    /// Its keeper.
     ///
     /// # Panics
     /// When there is none.
     #[must_use]
     pub fn keeper(&self) -> u32 {
-        let program = std::fs::read_link(format!("/proc/{}/exe", self.pid())).expect("it runs");
-        let is_ours = |pid: &u32| std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == program);
-        proc::descendants(self.pid()).into_iter().find(is_ours).expect("the keeper runs below pmctl up")
+        proc::keeper_of(self.pid())
     }
 
     /// SIGKILL to this one process: nothing of it can react.

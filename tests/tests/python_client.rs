@@ -53,5 +53,5 @@ fn a_python_client_lists_processes_and_follows_events() {
         .map(|event| event["type"].clone())
         .collect();
     let place = |kind: &str| types.iter().position(|t| t == kind).unwrap_or_else(|| panic!("no {kind} in {types:?}"));
-    assert!(place("instance.stopped") < place("instance.started"), "{types:?}");
+    assert!(place("instance.stopping") < place("instance.started"), "{types:?}");
 }

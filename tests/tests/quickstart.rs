@@ -6,7 +6,7 @@
 
 use rustix::process::Signal;
 use std::process::Stdio;
-use system_tests::{DEADLINE, Lines, Sandbox, binary, http, proc};
+use system_tests::{DEADLINE, Lines, Sandbox, binary, http, proc, until};
 
 fn quickstart() -> String {
     binary::workspace_root().join("examples/quickstart.yaml").to_str().expect("the path is UTF-8").to_owned()
@@ -66,12 +66,15 @@ fn ctrl_c_stops_everything_and_leaves_nothing_behind() {
     let keeper = up.keeper();
     let roots: Vec<u32> = up.api().instances().iter().map(|instance| instance.pid).collect();
     assert_eq!(roots.len(), 2);
-    let trees: Vec<u32> = roots.iter().flat_map(|root| proc::descendants(*root)).chain(roots.clone()).collect();
-    assert!(trees.iter().all(|pid| proc::is_running(*pid)), "{trees:?}");
+    let trees =
+        || -> Vec<u32> { roots.iter().flat_map(|root| proc::descendants(*root)).chain(roots.clone()).collect() };
+    until("the trees stand", || trees().len() == 6);
+    let trees = trees();
 
     let _ = up.end_with(Signal::INT);
-    let left: Vec<_> = trees.iter().chain([&keeper]).filter(|pid| proc::is_running(**pid)).collect();
+    let left: Vec<_> = trees.iter().filter(|pid| proc::is_running(**pid)).collect();
     assert!(left.is_empty(), "still running: {left:?}\n{}", up.said());
+    assert!(proc::ends(keeper), "the keeper is left\n{}", up.said());
 }
 
 #[test]
@@ -80,7 +83,11 @@ fn a_detached_up_is_found_and_ended_from_a_second_terminal() {
     let file = sandbox.write("up.yaml", "processes:\n  idle:\n    command: [sleep, '1000']\n");
     let _ = sandbox.pmctl(&["up", "--listen", "127.0.0.1:0", "-d", "-f", &file]).succeeded();
     assert!(sandbox.pmctl(&["status"]).succeeded().contains("idle"));
+    let record = std::fs::read(sandbox.state_dir().join("up.json")).expect("up.json is there");
+    let record: serde_json::Value = serde_json::from_slice(&record).expect("up.json is JSON");
+    let endpoint = record["endpoint"].as_str().expect("it has an endpoint");
     let _ = sandbox.pmctl(&["down"]).succeeded();
-    // Nobody answers any more, and the message says what to do.
-    sandbox.pmctl(&["status"]).failed(8, &["pmctl up"]);
+    // Where it was, nobody answers any more.
+    sandbox.pmctl(&["--endpoint", endpoint, "status"]).failed(8, &["nothing answers", endpoint]);
+    assert!(!sandbox.state_dir().join("up.json").exists());
 }

@@ -57,7 +57,7 @@ fn logs_are_followed_as_server_sent_events() {
     assert!(lines.any(|line| line.eq_ignore_ascii_case("content-type: text/event-stream")));
     let data = lines.find_map(|line| line.strip_prefix("data: ").map(str::to_owned)).expect("a chunk comes");
     let chunk: serde_json::Value = serde_json::from_str(&data).expect("it is JSON");
-    assert_eq!(chunk["instanceId"], "talker-1", "{chunk}");
+    assert_eq!(chunk["chunk"]["instanceId"], "talker-1", "{chunk}");
     assert_eq!(chunk["text"], "hello\n", "{chunk}");
 }
 

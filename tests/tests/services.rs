@@ -176,6 +176,31 @@ fn with_every_other_service_dead_instances_are_restarted_and_told_of_afterwards(
 }
 
 #[test]
+fn a_runner_that_finds_no_registry_starts_what_it_had() {
+    let sandbox = Sandbox::new();
+    let cluster = Cluster::new(&sandbox);
+    let others = (cluster.registry(), cluster.monitor(), cluster.gateway());
+    let runner = cluster.runner();
+    let pids = sandbox.file("pids");
+    let text = format!(
+        "processes:\n  web:\n    command: 'echo $$ >> {pids}; exec sleep 1000'\n  off:\n    command: touch {pids}.off\n    autostart: false\n"
+    );
+    let file = sandbox.write("web.yaml", &text);
+    let _ = cluster.pmctl(&["apply", "-f", &file]).succeeded();
+    let started = || std::fs::read_to_string(&pids).unwrap_or_default().lines().count();
+    until("the first one writes its PID", || started() == 1);
+    let first = cluster.api().instance("web-1").pid;
+
+    // As after a power cut: nothing is left but the disk, and this node is alone.
+    let keeper = proc::keeper_of(runner.child.id());
+    drop((others, runner));
+    [keeper, first].into_iter().for_each(proc::kill_9);
+    let _runner = cluster.runner();
+    until("it starts what it had", || started() == 2);
+    assert!(!std::path::Path::new(&format!("{pids}.off")).exists(), "what was not wanted was started");
+}
+
+#[test]
 fn kill_9_of_the_registry_loses_nothing_that_was_acknowledged() {
     let sandbox = Sandbox::new();
     let cluster = Cluster::new(&sandbox);

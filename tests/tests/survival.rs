@@ -6,7 +6,7 @@
 
 use pm_proto::v1::exit_status::Status as Ending;
 use pm_proto::v1::{Event, event::Detail};
-use system_tests::{DEADLINE, Sandbox, proc, until};
+use system_tests::{Sandbox, proc, until};
 
 const TWO: &str = "processes:
   web:
@@ -55,9 +55,7 @@ fn kill_9_of_up_then_up_again_keeps_pids_and_restart_counts() {
 fn an_exit_while_nobody_supervised_is_reported_with_its_exact_code() {
     for (stopping, expected) in [("exit 42", Ending::Code(42)), ("kill -USR1 $$", Ending::Signal(10))] {
         let sandbox = Sandbox::new();
-        let gate = sandbox.file("gate");
-        let made = rustix::fs::mknodat(rustix::fs::CWD, &gate, rustix::fs::FileType::Fifo, 0o600.into(), 0);
-        made.expect("a FIFO can be made");
+        let gate = fifo(&sandbox);
         let document =
             format!("processes:\n  once:\n    command: 'read go < {gate}; {stopping}'\n    restart: never\n");
         let mut up = sandbox.up(&document);
@@ -67,7 +65,7 @@ fn an_exit_while_nobody_supervised_is_reported_with_its_exact_code() {
 
         // Now let it end, and see that it has: the keeper reaps it at once.
         std::fs::write(&gate, "go\n").expect("the program reads the FIFO");
-        assert!(vanishes(pid), "{pid} has not ended");
+        assert!(proc::ends(pid), "{pid} has not ended");
 
         drop(up);
         let again = sandbox.up_with(&[], &[]);
@@ -77,20 +75,40 @@ fn an_exit_while_nobody_supervised_is_reported_with_its_exact_code() {
 }
 
 #[test]
+fn down_after_a_kill_9_of_up_ends_what_it_left() {
+    let sandbox = Sandbox::new();
+    let mut up = sandbox.up("processes:\n  web:\n    command: [sleep, '1000']\n    instances: 2\n");
+    let left: Vec<u32> = up.api().instances().iter().map(|instance| instance.pid).collect();
+    let keeper = up.keeper();
+    up.kill_9();
+    assert!(left.iter().chain([&keeper]).all(|pid| proc::is_running(*pid)), "{left:?}");
+    let _ = sandbox.pmctl(&["down"]).succeeded();
+    let alive: Vec<&u32> = left.iter().filter(|pid| proc::is_running(**pid)).collect();
+    assert!(alive.is_empty(), "{alive:?} of {left:?}");
+    assert!(proc::ends(keeper), "the keeper is left");
+    assert!(sandbox.pmctl(&["down"]).succeeded().contains("nothing runs"));
+}
+
+#[test]
 fn no_log_byte_is_lost_over_a_kill_9_of_up() {
     let sandbox = Sandbox::new();
-    let (count, done) = (20_000, sandbox.file("done"));
-    let command =
-        format!("i=0; while [ $i -lt {count} ]; do echo line $i; i=$((i+1)); done; touch {done}; exec sleep 1000");
+    let (half, all) = (5_000, 20_000);
+    let (gate, done) = (fifo(&sandbox), sandbox.file("done"));
+    // The first part under a runner, the rest with none and while the next one takes over.
+    let command = format!(
+        "i=0; while [ $i -lt {all} ]; do [ $i -ne {half} ] || read go < {gate}; echo line $i; i=$((i+1)); done; \
+         touch {done}; exec sleep 1000"
+    );
     let mut up = sandbox.up(&format!("processes:\n  writer:\n    command: '{command}'\n"));
     up.kill_9();
-    until("the writer is done", || std::path::Path::new(&done).exists());
+    std::fs::write(&gate, "go\n").expect("the program reads the FIFO");
     drop(up);
     let again = sandbox.up_with(&[], &[]);
+    until("the writer is done", || std::path::Path::new(&done).exists());
     let said = again.pmctl(&["logs", "writer"]).succeeded();
     let numbers: Vec<usize> =
         said.lines().filter_map(|line| line.rsplit("line ").next()?.trim().parse().ok()).collect();
-    assert!(numbers.iter().copied().eq(0..count), "{} lines of {count}", numbers.len());
+    assert!(numbers.iter().copied().eq(0..all), "{} lines of {all}", numbers.len());
 }
 
 #[test]
@@ -109,11 +127,10 @@ fn kill_9_of_an_instance_is_told_and_the_next_one_started() {
     assert!(now.pid != first && now.restarts == 1, "{now:?}");
 }
 
-/// Waits until a process that is no child of ours has ended, by its pidfd.
-fn vanishes(pid: u32) -> bool {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let raw = rustix::process::Pid::from_raw(i32::try_from(pid).expect("a PID fits")).expect("a PID is not 0");
-    let Ok(pidfd) = rustix::process::pidfd_open(raw, rustix::process::PidfdFlags::empty()) else { return true };
-    let wait = Timespec { tv_sec: i64::try_from(DEADLINE.as_secs()).expect("it fits"), tv_nsec: 0 };
-    poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&wait)).expect("a pidfd can be waited for") == 1
+/// A FIFO: who reads it waits until the test writes.
+fn fifo(sandbox: &Sandbox) -> String {
+    let gate = sandbox.file("gate");
+    let made = rustix::fs::mknodat(rustix::fs::CWD, &gate, rustix::fs::FileType::Fifo, 0o600.into(), 0);
+    made.expect("a FIFO can be made");
+    gate
 }

@@ -60,15 +60,16 @@ fn one_trace_runs_from_pmctl_to_the_exec_of_the_program() {
     assert!(parts.len() == 4 && parts[0] == "00" && parts[1].len() == 32 && parts[2].len() == 16, "{traceparent}");
     let trace = parts[1].to_owned();
 
-    // It arrives in the order in which spans end; the exec's is named by the PID.
+    // It is the exec's own span that the program was given as its parent.
     let exec = sink.lines.find(DEADLINE, |line| {
-        let Ok(span) = serde_json::from_str::<Value>(line) else { return false };
-        span["trace"] == trace && span["attributes"]["process.pid"] == pid
+        serde_json::from_str::<Value>(line).is_ok_and(|span| span["trace"] == trace && span["span"] == parts[2])
     });
-    let exec = exec.unwrap_or_else(|| panic!("no span of the exec of {pid} in\n{}\n{}", sink.lines.text(), up.said()));
+    let exec = exec.unwrap_or_else(|| panic!("no span {traceparent} in\n{}\n{}", sink.lines.text(), up.said()));
+    let exec: Value = serde_json::from_str(&exec).expect("a line of JSON");
+    assert_eq!(exec["name"], "exec web-1", "{exec}");
+    assert_eq!(exec["attributes"]["process.name"], "web", "{exec}");
     // The rest of it is flushed at the latest when up ends.
     let _ = up.end_with(rustix::process::Signal::TERM);
-    assert_ne!(exec, "");
 
     let spans = sink.spans(&trace);
     let ids: BTreeSet<&str> = spans.iter().filter_map(|span| span["span"].as_str()).collect();

@@ -28,11 +28,12 @@ pub mod services;
 pub mod session;
 pub mod summary;
 
-use crate::connection::{Connection, Origin, Target};
+use crate::connection::Connection;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::signals::{Signals, Stop};
+use crate::target::{Origin, Target};
 use home::Home;
 use plan::Plan;
 use reporter::Reporter;

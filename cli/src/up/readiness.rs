@@ -2,9 +2,10 @@
 //! go in, a judgement comes out.
 
 use crate::live::LiveLine;
+use crate::output::human;
 use pm_proto::v1::event::Detail;
 use pm_proto::v1::{Event, Instance, InstancePhase};
-use process_model::{InstanceId, ProcessSpec, event_type};
+use process_model::{InstanceId, ProcessSpec, Timestamp, event_type};
 use std::collections::BTreeMap;
 
 /// Where a wanted instance stands.
@@ -21,9 +22,11 @@ enum Standing {
 }
 
 /// The instances that are wanted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Readiness {
     instances: BTreeMap<InstanceId, Standing>,
+    /// What happened before this is history that the runner hands in late.
+    since: Timestamp,
 }
 
 impl Readiness {
@@ -31,7 +34,7 @@ impl Readiness {
     /// were wanted before. `before` was taken when no runner ran, so what it
     /// says of running instances is old.
     #[must_use]
-    pub fn new(before: &[Instance], specs: &[ProcessSpec]) -> Self {
+    pub fn new(before: &[Instance], specs: &[ProcessSpec], since: Timestamp) -> Self {
         let mut instances = BTreeMap::new();
         for spec in specs.iter().filter(|spec| spec.autostart) {
             for index in 1..=spec.instances {
@@ -58,7 +61,7 @@ impl Readiness {
             };
             instances.insert(id, standing);
         }
-        Self { instances }
+        Self { instances, since }
     }
 
     /// Takes an event in.
@@ -69,6 +72,12 @@ impl Readiness {
             return;
         }
         let Some(Detail::Instance(instance)) = &event.detail else { return };
+        let is_history = human::time(event.time.as_ref()).is_some_and(|time| time < self.since);
+        let is_final = matches!(instance.phase(), InstancePhase::Failed | InstancePhase::Exited);
+        if is_history && !is_final {
+            // What ran or was stopped then is about to be heard of again.
+            return;
+        }
         let text = || LiveLine::of_event(event).text;
         let standing = match (instance.phase(), instance.ready) {
             (InstancePhase::Running, true) => Standing::Ready,
@@ -131,6 +140,8 @@ mod tests {
     use pm_proto::v1::InstanceDetail;
     use process_model::spec::Command;
 
+    const START: Timestamp = Timestamp(1_000_000_000_000);
+
     fn spec(name: &str, instances: u32) -> ProcessSpec {
         let mut spec = ProcessSpec::new(name.parse().unwrap(), Command::Shell("true".to_owned()));
         spec.instances = instances;
@@ -153,7 +164,7 @@ mod tests {
 
     #[test]
     fn waiting_ends_when_each_is_ready_or_has_said_why_not() {
-        let mut readiness = Readiness::new(&[], &[spec("web", 2), spec("bad", 1)]);
+        let mut readiness = Readiness::new(&[], &[spec("web", 2), spec("bad", 1)], START);
         assert!(!readiness.is_settled());
         readiness.observe(&event("web-1", event_type::INSTANCE_READY, InstancePhase::Running, true));
         readiness.observe(&event("web-2", event_type::INSTANCE_STARTED, InstancePhase::Running, false));
@@ -175,7 +186,7 @@ mod tests {
             stored("job-1", true, InstancePhase::Exited),
             stored("held-1", true, InstancePhase::Stopped),
         ];
-        let mut readiness = Readiness::new(&before, &[spec("db", 1)]);
+        let mut readiness = Readiness::new(&before, &[spec("db", 1)], START);
         assert_eq!(readiness.missing().len(), 2);
         readiness.observe(&event("web-1", event_type::INSTANCE_ADOPTED, InstancePhase::Running, true));
         readiness.observe(&event("held-1", event_type::INSTANCE_READY, InstancePhase::Running, true));
@@ -184,9 +195,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_told_late_about_the_time_before_makes_nobody_ready() {
+        let mut readiness = Readiness::new(&[], &[spec("web", 1), spec("job", 1)], START);
+        let late = |mut event: Event| {
+            event.time = Some(prost_types::Timestamp { seconds: 999, nanos: 0 });
+            event
+        };
+        readiness.observe(&late(event("web-1", event_type::INSTANCE_ADOPTED, InstancePhase::Running, true)));
+        readiness.observe(&late(event("web-1", event_type::INSTANCE_STOPPED, InstancePhase::Stopped, false)));
+        readiness.observe(&late(event("job-1", event_type::INSTANCE_FAILED, InstancePhase::Failed, false)));
+        assert!(!readiness.is_settled());
+        assert_eq!(readiness.missing()[0].0, "job-1", "who failed for good then has failed");
+        readiness.observe(&event("web-1", event_type::INSTANCE_STARTED, InstancePhase::Running, true));
+        assert!(readiness.is_settled());
+    }
+
+    #[test]
     fn nothing_wanted_is_settled_at_once_and_removed_ones_are_forgotten() {
-        assert!(Readiness::default().is_settled());
-        let mut readiness = Readiness::new(&[stored("web-2", true, InstancePhase::Running)], &[]);
+        assert!(Readiness::new(&[], &[], START).is_settled());
+        let mut readiness = Readiness::new(&[stored("web-2", true, InstancePhase::Running)], &[], START);
         readiness.observe(&event("web-2", event_type::INSTANCE_REMOVED, InstancePhase::Stopped, false));
         assert!(readiness.is_settled());
         assert_eq!(readiness.counts(), (0, 0));
@@ -196,6 +223,6 @@ mod tests {
     fn a_process_that_is_not_to_start_is_not_waited_for() {
         let mut lazy = spec("lazy", 1);
         lazy.autostart = false;
-        assert!(Readiness::new(&[], &[lazy]).is_settled());
+        assert!(Readiness::new(&[], &[lazy], START).is_settled());
     }
 }

@@ -11,7 +11,7 @@ use crate::connection::Connection;
 use crate::error::Failure;
 use crate::follow::{Followed, Follower};
 use crate::live::{LiveLine, is_minor};
-use crate::output::Tone;
+use crate::output::{Tone, human};
 use crate::signals::{Signals, Stop};
 use crate::verbs::apply::{self, Manner};
 use futures::StreamExt;
@@ -43,7 +43,7 @@ pub async fn prepare(connection: &Connection, plan: &Plan, reporter: &Reporter) 
             reporter.say(Tone::Dim, "the processes are as they were");
         }
     }
-    Ok(Prepared { readiness: Readiness::new(&before.instances, specs), revision: before.revision })
+    Ok(Prepared { readiness: Readiness::new(&before.instances, specs, human::now()), revision: before.revision })
 }
 
 /// Runs until somebody asks for the end.

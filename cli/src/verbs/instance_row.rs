@@ -125,7 +125,9 @@ impl Listed for InstanceRow {
 
     fn cells(&self, wide: bool) -> Vec<Cell> {
         let (instance, sample) = (&self.instance, self.sample.as_ref());
-        let message = human::shorten(&instance.message, if wide { 500 } else { 60 });
+        // That all is well is said by the state.
+        let message = if Health::of(instance) == Health::Well { "" } else { instance.message.as_str() };
+        let message = human::shorten(message, if wide { 500 } else { 60 });
         vec![
             Cell::plain(&instance.id),
             Cell::new(Health::of(instance).tone(), state(instance)),

@@ -277,7 +277,7 @@ fn describe(
     let field = |name: &str, text: String| terminal.line(format_args!("  {name:<14}{text}"));
     let since = human::ago(human::time(instance.phase_time.as_ref()), now);
     field("state", format!("{} for {since}", terminal.out.paint(tone, state(instance))))?;
-    if !instance.message.is_empty() {
+    if !instance.message.is_empty() && Health::of(instance) != Health::Well {
         field("why", human::shorten(&instance.message, 1000))?;
     }
     if !instance.wanted {

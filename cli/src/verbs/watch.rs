@@ -2,12 +2,12 @@
 //! (S2.2). No file, no service, no port: a runner alone, on one thread.
 
 use crate::context::Context;
+use crate::den::{Den, Leftover};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::live::LiveLine;
 use crate::output::document;
 use crate::signals::{Signals, Stop};
-use crate::state_dir::{LockError, StateDir};
 use crate::up::leftover;
 use crate::up::services::{chain, drain};
 use crate::up::session::line_of_notice;
@@ -163,18 +163,24 @@ async fn watch(context: &Context, args: &Args, log: &Path, spec: ProcessSpec, de
 /// and it has no probe, so that it is ready goes without saying.
 fn show(context: &Context, notice: &Notice) {
     let terminal = &context.terminal;
-    if notice.kind == (NoticeKind::Lifecycle { event: event_type::INSTANCE_READY.to_owned() }) {
-        return;
+    let mut line = line_of_notice(notice);
+    if let NoticeKind::Lifecycle { event } = &notice.kind {
+        match event.as_str() {
+            event_type::INSTANCE_READY => return,
+            event_type::INSTANCE_STOPPED => "stopped".clone_into(&mut line.text),
+            // Every other is told as it is.
+            _ => {}
+        }
     }
     // A reader that has gone does not end what runs.
     if context.format.is_machine() {
         let time = humantime::format_rfc3339_millis(
             std::time::UNIX_EPOCH + Duration::from_nanos(u64::try_from(notice.time.0).unwrap_or(0)),
         );
-        let value = json!({ "time": time.to_string(), "message": line_of_notice(notice).text });
+        let value = json!({ "time": time.to_string(), "message": line.text });
         let _ = document(terminal, crate::output::Format::Jsonl, &value);
     } else {
-        let line = LiveLine { subject: String::new(), ..line_of_notice(notice) };
+        let line = LiveLine { subject: String::new(), ..line };
         let _ = terminal.line(line.render(terminal.out, 0, notice.time));
     }
 }
@@ -225,81 +231,6 @@ fn spec(args: &Args, log: &Path) -> Result<ProcessSpec, Failure> {
     Err(Failure::usage("this cannot be watched").faults(faults.iter().map(ToString::to_string)))
 }
 
-/// The small folder that one watch needs: one for each log file, so that a
-/// second watch of the same file is refused, and a killed one is found again.
-struct Den {
-    root: PathBuf,
-    _lock: crate::state_dir::Lock,
-}
-
-/// What a killed watch of the same file left running.
-enum Leftover {
-    None,
-    /// The same command: it can be taken over as it is.
-    Same(Box<ProcessSpec>),
-    Other,
-}
-
-impl Den {
-    fn take(state: &StateDir, log: &Path) -> Result<Self, Failure> {
-        let runtime =
-            std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_absolute() && dir.is_dir());
-        let parent = runtime.map_or_else(|| state.root().to_owned(), |dir| dir.join("pm"));
-        let root = parent.join(format!("watch-{:016x}", fnv1a(log.as_os_str().as_encoded_bytes())));
-        let own = StateDir::at(&root);
-        own.create()?;
-        match own.lock() {
-            Ok(lock) => Ok(Self { root, _lock: lock }),
-            Err(LockError::Held(pid)) => {
-                let who = pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
-                Err(Failure::failed(format!("{} is watched already{who}", log.display()))
-                    .help("give this command a log file of its own"))
-            }
-            Err(LockError::Io(path, e)) => Err(Failure::failed(format!("cannot lock {}: {e}", path.display()))),
-        }
-    }
-
-    fn runner(&self) -> PathBuf {
-        self.root.join("runner")
-    }
-
-    fn leftover(&self, spec: &ProcessSpec) -> Leftover {
-        if !leftover::keeper_lives(&self.runner()) {
-            return Leftover::None;
-        }
-        let before = std::fs::read(self.root.join("spec.json")).ok();
-        match before.and_then(|bytes| serde_json::from_slice::<ProcessSpec>(&bytes).ok()) {
-            // The terminal's environment differs from call to call; what was asked for does not.
-            Some(before) if (ProcessSpec { env: spec.env.clone(), ..before.clone() }) == *spec => {
-                Leftover::Same(Box::new(before))
-            }
-            Some(_) | None => Leftover::Other,
-        }
-    }
-
-    fn remember(&self, spec: &ProcessSpec) -> Result<(), Failure> {
-        let path = self.root.join("spec.json");
-        serde_json::to_vec(spec)
-            .map_err(std::io::Error::other)
-            .and_then(|bytes| crate::state_dir::write_private(&path, &bytes))
-            .map_err(|e| Failure::failed(format!("cannot write {}: {e}", path.display())))
-    }
-
-    /// Removes what is in it. The lock's file stays: to remove it while others
-    /// may just be opening it would let two of them in.
-    fn clear(&self) {
-        // What cannot be removed is found and reused by the next watch.
-        let _ = std::fs::remove_dir_all(self.runner());
-        let _ = std::fs::remove_dir_all(self.root.join("logs"));
-        let _ = std::fs::remove_file(self.root.join("spec.json"));
-    }
-}
-
-/// FNV-1a, 64 bits: a stable short name for a path, no secret in it.
-fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -323,24 +254,5 @@ mod tests {
         let refused = usable_log(dir.path()).unwrap_err();
         assert!(refused.exit() == Exit::Usage && refused.to_string().contains("folder"), "{refused}");
         assert!(usable_log(&log.join("below-a-file.log")).is_err());
-    }
-
-    #[test]
-    fn one_file_is_watched_once() {
-        let dir = tempfile::tempdir().unwrap();
-        let state = StateDir::at(dir.path());
-        let log = dir.path().join("x.log");
-        let first = Den::take(&state, &log).unwrap();
-        let refused = Den::take(&state, &log).map(drop).unwrap_err();
-        assert!(refused.to_string().contains(&std::process::id().to_string()), "{refused}");
-        assert!(Den::take(&state, &dir.path().join("y.log")).is_ok());
-        drop(first);
-        assert!(Den::take(&state, &log).is_ok());
-    }
-
-    #[test]
-    fn a_short_name_is_stable() {
-        assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);
-        assert_eq!(fnv1a(b"a"), 0xaf63_dc4c_8601_ec8c);
     }
 }

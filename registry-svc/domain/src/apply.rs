@@ -31,11 +31,8 @@ pub fn check(state: &State, order: &Apply) -> Result<Vec<Applied>, Refusal> {
             return Err(Refusal::EtagMismatch { process, expected, actual });
         }
     }
-    let mut results: Vec<Applied> = order
-        .specs
-        .iter()
-        .map(|spec| Applied { name: spec.name.clone(), outcome: outcome(state, spec) })
-        .collect();
+    let mut results: Vec<Applied> =
+        order.specs.iter().map(|spec| Applied { name: spec.name.clone(), outcome: outcome(state, spec) }).collect();
     if order.prune {
         let stale = state.processes.values().filter(|p| p.source == order.source && !names.contains(&p.spec.name));
         results.extend(stale.map(|p| Applied { name: p.spec.name.clone(), outcome: ApplyOutcome::Pruned }));

@@ -64,7 +64,8 @@ pub(crate) fn record(draft: &mut Draft<'_>, subject: Subject) -> u64 {
         request_id: header.request_id,
     };
     draft.touch(RowKey::Audit(number)).audit.insert(number, entry);
-    if let Some(old) = number.checked_sub(limits::AUDIT_ENTRIES as u64).filter(|n| draft.state().audit.contains_key(n)) {
+    if let Some(old) = number.checked_sub(limits::AUDIT_ENTRIES as u64).filter(|n| draft.state().audit.contains_key(n))
+    {
         draft.touch(RowKey::Audit(old)).audit.remove(&old);
     }
     number

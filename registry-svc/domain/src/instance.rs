@@ -110,8 +110,7 @@ impl Instance {
 
     /// Takes in what its node says.
     pub(crate) fn observe(&mut self, report: &InstanceReport) {
-        let phase_time =
-            if report.phase == self.seen.phase { self.seen.phase_time } else { report.time };
+        let phase_time = if report.phase == self.seen.phase { self.seen.phase_time } else { report.time };
         self.lost_since = None;
         self.seen = Seen {
             seq: report.seq,

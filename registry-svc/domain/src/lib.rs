@@ -60,7 +60,7 @@ pub use instance::{Instance, Seen};
 pub use node::{Node, NodeState};
 pub use process::Process;
 pub use refusal::{Miss, Refusal};
-pub use reply::{ApplyOutcome, Applied, Outcome, Reply};
+pub use reply::{Applied, ApplyOutcome, Outcome, Reply};
 pub use row::{Change, Meta, Row, RowKey};
 pub use selection::Selection;
 pub use state::State;

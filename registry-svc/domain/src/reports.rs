@@ -24,7 +24,8 @@ pub(crate) fn report(draft: &mut Draft<'_>, report: &Report) -> Result<Decided, 
 
 fn instance(draft: &mut Draft<'_>, node: &NodeName, report: &InstanceReport) {
     let id = &report.instance;
-    let news = draft.state().instances().get(id).is_some_and(|i| i.node.as_ref() == Some(node) && report.seq > i.seen.seq);
+    let news =
+        draft.state().instances().get(id).is_some_and(|i| i.node.as_ref() == Some(node) && report.seq > i.seen.seq);
     if !news {
         return;
     }

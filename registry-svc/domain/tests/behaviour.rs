@@ -1,6 +1,7 @@
 //! What the registry decides, case by case.
 
-#![allow(missing_docs)]
+// Helpers outside of `#[test]` functions are tests too.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm)]
 
 mod world;
 
@@ -41,8 +42,7 @@ fn instances_spread_over_the_ready_nodes_and_ties_go_by_name() {
     }
     world.ok(lost("gamma"));
     world.ok(apply(vec![spec("web", 3)]));
-    let nodes: Vec<&str> =
-        world.state.instances().values().map(|i| i.node.as_ref().unwrap().as_str()).collect();
+    let nodes: Vec<&str> = world.state.instances().values().map(|i| i.node.as_ref().unwrap().as_str()).collect();
     assert_eq!(nodes, ["alpha", "beta", "alpha"]);
 }
 

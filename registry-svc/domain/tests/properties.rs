@@ -2,7 +2,8 @@
 //! (checked by `World::run` after each), and a replica that runs the same
 //! commands comes to the same state.
 
-#![allow(missing_docs)]
+// Helpers outside of `#[test]` functions are tests too.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm)]
 
 mod world;
 

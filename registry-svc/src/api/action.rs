@@ -23,9 +23,8 @@ impl ActionService for Api {
         let most = page(request.page_size)?;
         self.0.read_barrier(false).await?;
         let selectors: Vec<Selector> = request.selectors.into_iter().map(Selector::new).collect();
-        let wanted = |action: &&Action| {
-            selectors.is_empty() || selectors.iter().any(|s| s.selects_instance(&action.instance))
-        };
+        let wanted =
+            |action: &&Action| selectors.is_empty() || selectors.iter().any(|s| s.selects_instance(&action.instance));
         let machine = self.0.view.read();
         let actions = machine.state.actions().values().rev().filter(wanted).take(most);
         Ok(Response::new(v1::ListActionsResponse {
@@ -43,9 +42,6 @@ impl ActionService for Api {
         let machine = self.0.view.read();
         let action = action_number(id).and_then(|number| machine.state.actions().get(&number));
         let action = action.ok_or_else(|| unknown("action", id))?;
-        Ok(Response::new(v1::GetActionResponse {
-            action: Some(action.into()),
-            revision: machine.state.revision(),
-        }))
+        Ok(Response::new(v1::GetActionResponse { action: Some(action.into()), revision: machine.state.revision() }))
     }
 }

@@ -42,7 +42,7 @@ pub(crate) async fn serve(
 ) -> Result<(), ServeError> {
     let token = registry.options.token.clone();
     let streams = shutdown.child_token();
-    let raft = v1::raft_service_server::RaftServiceServer::new(raft::Api(registry.clone()))
+    let raft = v1::raft_service_server::RaftServiceServer::new(raft::Api(registry.raft.clone()))
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
     let events = event::Api { registry: registry.clone(), shutdown: streams.clone() };
@@ -59,4 +59,13 @@ pub(crate) async fn serve(
         .service(raft)
         .serve(incoming, shutdown)
         .await
+}
+
+/// A directory for unit tests beside the build's own, which is on a disk;
+/// `/tmp` may be memory.
+#[cfg(test)]
+fn real_disk() -> tempfile::TempDir {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/tmp");
+    std::fs::create_dir_all(beside).unwrap();
+    tempfile::tempdir_in(beside).unwrap()
 }

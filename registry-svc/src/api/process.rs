@@ -19,6 +19,9 @@ use tonic::{Code, Request, Response, Status};
 
 /// Longest spec. Twice what a command line can hold; in every replica's memory.
 const SPEC_BYTES: usize = 256 << 10;
+/// Longest request to apply: its answer holds every spec again and has to fit
+/// into the 4 MiB that a gRPC client takes.
+const APPLY_BYTES: usize = 3 << 20;
 /// Longest text that says where specs come from.
 const SOURCE_BYTES: usize = 4 << 10;
 
@@ -63,6 +66,7 @@ impl ProcessService for Api {
         request: Request<v1::ApplyProcessesRequest>,
     ) -> Result<Response<v1::ApplyProcessesResponse>, Status> {
         let body = request.get_ref();
+        check_size(body.encoded_len())?;
         check_text("source", &body.source, SOURCE_BYTES)?;
         let mutation = Mutation::new("apply", &request, &body.request_id, &body.reason)?;
         let order = Apply {
@@ -168,6 +172,16 @@ fn stop_timeout(wire: &prost_types::Duration) -> Result<Duration, Status> {
     Err(bad_field("timeout", problem, fix))
 }
 
+fn check_size(bytes: usize) -> Result<(), Status> {
+    if bytes <= APPLY_BYTES {
+        return Ok(());
+    }
+    let text = format!("specs: the request has {bytes} bytes; apply it in parts of at most {APPLY_BYTES}");
+    let data = [("limit", APPLY_BYTES.to_string())];
+    let data: Vec<(&str, &str)> = data.iter().map(|(key, value)| (*key, value.as_str())).collect();
+    Err(status(Code::InvalidArgument, reason::REQUEST_TOO_LARGE, text, &data))
+}
+
 /// All specs, or every fault of all of them.
 fn specs(wire: &[v1::ProcessSpec]) -> Result<Vec<ProcessSpec>, Status> {
     let mut specs = Vec::with_capacity(wire.len());
@@ -205,9 +219,5 @@ fn applied(state: &State, result: &Applied) -> v1::ApplyResult {
         ApplyOutcome::Pruned => None,
         ApplyOutcome::Created | ApplyOutcome::Updated | ApplyOutcome::Unchanged => state.processes().get(&result.name),
     };
-    v1::ApplyResult {
-        name: result.name.to_string(),
-        outcome: outcome.into(),
-        process: process.map(answers::process),
-    }
+    v1::ApplyResult { name: result.name.to_string(), outcome: outcome.into(), process: process.map(answers::process) }
 }

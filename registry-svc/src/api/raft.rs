@@ -1,18 +1,16 @@
 //! Consensus messages from peers; see `io::network` for the other end.
 
 use crate::codec;
-use crate::io::type_config::TypeConfig;
-use crate::registry::Inner;
+use crate::io::type_config::{Raft, TypeConfig};
 use openraft::raft::{AppendEntriesRequest, InstallSnapshotRequest, VoteRequest};
 use pm_proto::error::{reason, status};
 use pm_proto::v1;
 use pm_proto::v1::raft_service_server::RaftService;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::sync::Arc;
 use tonic::{Code, Request, Response, Status};
 
-pub(super) struct Api(pub(super) Arc<Inner>);
+pub(super) struct Api(pub(super) Raft);
 
 fn read<T: DeserializeOwned>(payload: &[u8]) -> Result<T, Status> {
     codec::decode("a consensus message", payload)
@@ -34,13 +32,13 @@ impl RaftService for Api {
         request: Request<v1::AppendEntriesRequest>,
     ) -> Result<Response<v1::AppendEntriesResponse>, Status> {
         let rpc: AppendEntriesRequest<TypeConfig> = read(&request.into_inner().payload)?;
-        let payload = write(&self.0.raft.append_entries(rpc).await)?;
+        let payload = write(&self.0.append_entries(rpc).await)?;
         Ok(Response::new(v1::AppendEntriesResponse { payload }))
     }
 
     async fn vote(&self, request: Request<v1::VoteRequest>) -> Result<Response<v1::VoteResponse>, Status> {
         let rpc: VoteRequest<u64> = read(&request.into_inner().payload)?;
-        let payload = write(&self.0.raft.vote(rpc).await)?;
+        let payload = write(&self.0.vote(rpc).await)?;
         Ok(Response::new(v1::VoteResponse { payload }))
     }
 
@@ -49,7 +47,10 @@ impl RaftService for Api {
         request: Request<v1::InstallSnapshotRequest>,
     ) -> Result<Response<v1::InstallSnapshotResponse>, Status> {
         let rpc: InstallSnapshotRequest<TypeConfig> = read(&request.into_inner().payload)?;
-        let payload = write(&self.0.raft.install_snapshot(rpc).await)?;
+        let payload = write(&self.0.install_snapshot(rpc).await)?;
         Ok(Response::new(v1::InstallSnapshotResponse { payload }))
     }
 }
+
+#[cfg(test)]
+mod tests;

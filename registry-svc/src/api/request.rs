@@ -70,7 +70,7 @@ pub(super) fn check_text(field: &str, text: &str, max: usize) -> Result<(), Stat
     if text.len() > max {
         return Err(bad_field(field, format!("it has {} bytes", text.len()), format!("write at most {max}")));
     }
-    if text.contains(|c: char| c == '\0') {
+    if text.contains('\0') {
         return Err(bad_field(field, "it contains a NUL character", "leave it out"));
     }
     Ok(())
@@ -95,9 +95,10 @@ pub(super) fn page(page_size: u32) -> Result<usize, Status> {
 /// FNV-1a, 64 bits: the same on every machine and in every version, which the
 /// standard library's hash does not promise.
 fn fnv1a<const N: usize>(parts: [&[u8]; N]) -> u64 {
-    parts.into_iter().flatten().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    parts
+        .into_iter()
+        .flatten()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ use pm_proto::v1::runner_session_service_server::RunnerSessionService;
 use registry_domain::{NodeHello, Order};
 use session::Session;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -38,6 +39,8 @@ use tonic::{Request, Response, Status, Streaming};
 const OUTGOING: usize = 16;
 /// Longest text of a hello.
 const HELLO_BYTES: usize = 256;
+/// Who opens a session and says nothing is not kept.
+const HELLO_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) struct Api {
     pub(super) registry: Arc<Inner>,
@@ -53,9 +56,9 @@ impl RunnerSessionService for Api {
         request: Request<Streaming<v1::RunSessionRequest>>,
     ) -> Result<Response<Self::RunSessionStream>, Status> {
         let mut incoming = request.into_inner();
-        let first = incoming.message().await?.and_then(|request| request.message);
-        let Some(Message::Hello(hello)) = first else {
-            return Err(bad_field("hello", "the first message is another one", "send hello first"));
+        let first = tokio::time::timeout(HELLO_WITHIN, incoming.message()).await;
+        let Ok(Some(v1::RunSessionRequest { message: Some(Message::Hello(hello)) })) = first.unwrap_or(Ok(None)) else {
+            return Err(bad_field("hello", "the first message is missing or another one", "send hello first"));
         };
         let hello = hello_from_wire(hello)?;
         let node = hello.node.clone();

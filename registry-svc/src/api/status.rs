@@ -34,11 +34,13 @@ pub(super) fn refused(refusal: &Refusal) -> Status {
             let data = [("selector", selector), ("suggestion", suggestion)];
             status(Code::NotFound, reason::NOT_FOUND, text, &data)
         }
-        Refusal::NoSelectors => bad_field("selectors", "none was given", "name at least one process, or write * for all"),
-        Refusal::DuplicateName(name) => {
-            bad_field("specs", format!("{name} is there twice"), "give each process once")
+        Refusal::NoSelectors => {
+            bad_field("selectors", "none was given", "name at least one process, or write * for all")
         }
-        Refusal::PruneWithoutSource => bad_field("prune", "it needs a source", "set source to where the specs come from"),
+        Refusal::DuplicateName(name) => bad_field("specs", format!("{name} is there twice"), "give each process once"),
+        Refusal::PruneWithoutSource => {
+            bad_field("prune", "it needs a source", "set source to where the specs come from")
+        }
         Refusal::EtagMismatch { process, expected, actual } => {
             let data = [("process", process.as_str()), ("expected", expected), ("actual", actual)];
             status(Code::Aborted, reason::ETAG_MISMATCH, text, &data)
@@ -50,9 +52,7 @@ pub(super) fn refused(refusal: &Refusal) -> Status {
             let data = [("what", what.as_str()), ("limit", &limit.to_string())];
             status(Code::ResourceExhausted, reason::REQUEST_TOO_LARGE, text, &data)
         }
-        Refusal::UnknownNode(node) => {
-            status(Code::FailedPrecondition, reason::NOT_FOUND, text, &[("node", node)])
-        }
+        Refusal::UnknownNode(node) => status(Code::FailedPrecondition, reason::NOT_FOUND, text, &[("node", node)]),
     }
 }
 

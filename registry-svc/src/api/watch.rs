@@ -172,7 +172,9 @@ fn first(state: &State, filter: &Filter, from_revision: u64, tail: u32) -> Resul
 
 fn compacted(from: u64, state: &State) -> Status {
     let oldest = state.oldest_revision();
-    let text = format!("revision {from} is no longer kept, the oldest is {oldest}; list what there is and watch from its revision on");
+    let text = format!(
+        "revision {from} is no longer kept, the oldest is {oldest}; list what there is and watch from its revision on"
+    );
     status(Code::OutOfRange, reason::REVISION_COMPACTED, text, &[("oldest", &oldest.to_string())])
 }
 
@@ -183,3 +185,6 @@ fn too_slow(next: u64, state: &State) -> Status {
     let data: Vec<(&str, &str)> = data.iter().map(|(k, v)| (*k, v.as_str())).collect();
     status(Code::ResourceExhausted, reason::WATCHER_TOO_SLOW, text, &data)
 }
+
+#[cfg(test)]
+mod tests;

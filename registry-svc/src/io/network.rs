@@ -2,17 +2,21 @@
 //! field. The channel to a peer is kept, because openraft makes a new client
 //! for every linearizable read, and a connect would not fit into its timeout.
 
+// The errors are openraft's own, and its traits want them unboxed.
+#![allow(clippy::result_large_err)]
+
 use super::type_config::TypeConfig;
 use crate::codec;
+use openraft::BasicNode;
 use openraft::error::{InstallSnapshotError, NetworkError, RPCError, RaftError, RemoteError, Unreachable};
 use openraft::network::{Backoff, RPCOption, RaftNetwork, RaftNetworkFactory};
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, InstallSnapshotRequest, InstallSnapshotResponse, VoteRequest,
     VoteResponse,
 };
-use openraft::BasicNode;
 use pm_proto::v1;
 use pm_proto::v1::raft_service_client::RaftServiceClient;
+use prost::bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use service_host::client::{ServiceChannel, service_channel};
@@ -84,14 +88,17 @@ impl Peer {
     }
 
     /// What the peer answered: its answer or its error.
-    fn answer<T, E>(&self, answer: Result<bytes_payload::Payload, tonic::Status>) -> Rpc<T, E>
+    fn answer<T, E>(&self, answer: Result<Bytes, tonic::Status>) -> Rpc<T, E>
     where
         T: DeserializeOwned,
         E: Error + DeserializeOwned,
     {
-        let payload = answer.map_err(|status| match status.code() {
-            tonic::Code::Unavailable => RPCError::Unreachable(Unreachable::new(&status)),
-            _ => RPCError::Network(NetworkError::new(&status)),
+        let payload = answer.map_err(|status| {
+            if status.code() == tonic::Code::Unavailable {
+                RPCError::Unreachable(Unreachable::new(&status))
+            } else {
+                RPCError::Network(NetworkError::new(&status))
+            }
         })?;
         let result: Result<T, E> =
             codec::decode("a peer's answer", &payload).map_err(|e| RPCError::Network(NetworkError::new(&e)))?;
@@ -99,12 +106,7 @@ impl Peer {
     }
 }
 
-mod bytes_payload {
-    //! The generated type of a `bytes` field.
-    pub(super) type Payload = prost::bytes::Bytes;
-}
-
-fn payload<T: Serialize, E: Error>(message: &T) -> Rpc<prost::bytes::Bytes, E> {
+fn payload<T: Serialize, E: Error>(message: &T) -> Rpc<Bytes, E> {
     let bytes = codec::encode("a message to a peer", message).map_err(|e| RPCError::Network(NetworkError::new(&e)))?;
     Ok(bytes.into())
 }

@@ -28,8 +28,8 @@ const KEEP_ENTRIES: u64 = 500;
 ///
 /// # Errors
 /// The numbers contradict each other, which only an edit here can cause.
-pub fn config() -> Result<Config, ConfigError> {
-    Config {
+pub fn config() -> Result<Config, Box<ConfigError>> {
+    let config = Config {
         cluster_name: "pm".to_owned(),
         heartbeat_interval: HEARTBEAT_MS,
         election_timeout_min: ELECTION_MS.0,
@@ -45,6 +45,6 @@ pub fn config() -> Result<Config, ConfigError> {
         // One purge is one fsync: not one for each entry.
         purge_batch_size: 100,
         ..Config::default()
-    }
-    .validate()
+    };
+    config.validate().map_err(Box::new)
 }

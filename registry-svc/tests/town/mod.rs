@@ -130,7 +130,8 @@ impl Watcher {
     /// The next event; progress is passed over.
     pub async fn event(&mut self) -> v1::Event {
         loop {
-            let frame = timeout(SOON, self.0.message()).await.expect("no event came").unwrap().expect("the stream ended");
+            let frame =
+                timeout(SOON, self.0.message()).await.expect("no event came").unwrap().expect("the stream ended");
             match frame.frame.unwrap() {
                 v1::watch_events_response::Frame::Event(event) => return event,
                 v1::watch_events_response::Frame::Progress(_) => {}

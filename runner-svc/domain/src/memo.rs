@@ -36,7 +36,9 @@ impl From<&Machine> for Memo {
         let (rest, backoff) = match &machine.state {
             State::AtRest(rest) => (Some(rest.clone()), None),
             State::Backoff { due, why } => (None, Some((*due, why.clone()))),
-            State::Starting { .. } | State::Running { .. } | State::Stopping { .. } | State::Stuck { .. } => (None, None),
+            State::Starting { .. } | State::Running { .. } | State::Stopping { .. } | State::Stuck { .. } => {
+                (None, None)
+            }
         };
         let after_stop = match &machine.state {
             State::Stopping { then, .. } | State::Stuck { then, .. } => Some(then.clone()),

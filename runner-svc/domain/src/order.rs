@@ -42,7 +42,9 @@ fn judge_stop(machine: &Machine) -> Verdict {
     match machine.state() {
         State::AtRest(_) => Verdict::Done,
         State::Stuck { .. } => Verdict::Failed("processes survived SIGKILL".to_owned()),
-        State::Starting { .. } | State::Running { .. } | State::Stopping { .. } | State::Backoff { .. } => Verdict::Pending,
+        State::Starting { .. } | State::Running { .. } | State::Stopping { .. } | State::Backoff { .. } => {
+            Verdict::Pending
+        }
     }
 }
 

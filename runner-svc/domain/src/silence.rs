@@ -120,6 +120,7 @@ mod tests {
         assert_eq!(silence.look(look(2, 50, 1), 3 * S), Finding::Grew { from: 0, to: 50 });
         assert_eq!(silence.look(look(2, 0, 1), 4 * S), Finding::Changed, "truncated");
         assert_eq!(silence.look(look(2, 0, 2), 6 * S), Finding::Changed, "touched");
+        assert_eq!(silence.look(look(3, 9, 2), 7 * S), Finding::Changed, "replaced by a longer one");
     }
 
     #[test]

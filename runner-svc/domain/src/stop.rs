@@ -70,7 +70,10 @@ impl Machine {
             }
             State::Stopping { run, stage: StopStage::Killed, then, .. } => {
                 self.state = State::Stuck { run, then };
-                self.report(event_type::INSTANCE_STOP_FAILED, "processes survived SIGKILL; not started again before they are gone");
+                self.report(
+                    event_type::INSTANCE_STOP_FAILED,
+                    "processes survived SIGKILL; not started again before they are gone",
+                );
             }
             // The timer was armed before something else happened.
             State::Stopping { stage: StopStage::AwaitingSpawn, .. }

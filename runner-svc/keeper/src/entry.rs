@@ -98,7 +98,8 @@ fn serve(state_dir: &Path) -> io::Result<()> {
 
 /// One keeper for each state directory.
 fn lock(state_dir: &Path) -> io::Result<Flock<File>> {
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(state_dir.join("keeper.lock"))?;
+    let file =
+        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(state_dir.join("keeper.lock"))?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock)
         .map_err(|(_, e)| io::Error::other(format!("another keeper serves {}: {e}", state_dir.display())))
 }

@@ -93,7 +93,13 @@ mod tests {
 
     #[test]
     fn sources_read_back_as_written() {
-        for source in [Source::Listener, Source::Signals, Source::Runner, Source::Output { run: 0, index: 0 }, Source::Output { run: 77, index: 1 }] {
+        for source in [
+            Source::Listener,
+            Source::Signals,
+            Source::Runner,
+            Source::Output { run: 0, index: 0 },
+            Source::Output { run: 77, index: 1 },
+        ] {
             assert_eq!(Source::decode(source.encode()), source);
         }
     }

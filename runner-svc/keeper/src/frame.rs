@@ -27,7 +27,8 @@ pub enum FrameError {
 /// The message is too long or cannot be encoded; `out` is as before.
 pub fn encode<M: Serialize>(message: &M, out: &mut Vec<u8>) -> Result<(), FrameError> {
     let body = rmp_serde::to_vec_named(message)?;
-    let len = u32::try_from(body.len()).ok().filter(|_| body.len() <= MAX_FRAME).ok_or(FrameError::TooLong(body.len()))?;
+    let len =
+        u32::try_from(body.len()).ok().filter(|_| body.len() <= MAX_FRAME).ok_or(FrameError::TooLong(body.len()))?;
     out.extend_from_slice(&len.to_le_bytes());
     out.extend_from_slice(&body);
     Ok(())

@@ -163,11 +163,9 @@ impl Keeper {
                 self.runs.insert(id, run);
                 self.send(&spawned);
             }
-            Err(failure) => self.send(&Event::SpawnFailed {
-                run: id,
-                stage: failure.stage.to_owned(),
-                message: failure.message,
-            }),
+            Err(failure) => {
+                self.send(&Event::SpawnFailed { run: id, stage: failure.stage.to_owned(), message: failure.message })
+            }
         }
     }
 
@@ -270,7 +268,8 @@ impl Keeper {
 
     fn flush(&mut self) {
         let Some(runner) = &mut self.runner else { return };
-        let outcome = runner.flush().and_then(|more| Ok(self.epoll.want_write(&runner.stream, Source::Runner, more)?));
+        let outcome =
+            runner.flush().and_then(|more| Ok(self.epoll.want_write(&runner.stream, Source::Runner, more)?));
         if let Err(closed) = outcome {
             self.lose_runner(&closed);
         }

@@ -61,7 +61,14 @@ impl Snapshot {
     /// The living members of the tree of `instance`, whose main process is or
     /// was `main`, begun at `start_time`. `others` are main processes of other
     /// runs: they and theirs are never members.
-    pub(crate) fn members(&self, keeper: u32, main: u32, start_time: u64, instance: &str, others: &BTreeSet<u32>) -> BTreeSet<u32> {
+    pub(crate) fn members(
+        &self,
+        keeper: u32,
+        main: u32,
+        start_time: u64,
+        instance: &str,
+        others: &BTreeSet<u32>,
+    ) -> BTreeSet<u32> {
         let mut members = BTreeSet::new();
         // Parents come before children when we go by descent, so one walk down from the keeper finds all.
         let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
@@ -126,14 +133,14 @@ mod tests {
     fn descendants_and_session_mates_are_members_and_others_are_not() {
         let stat = |parent, group, session| Stat { parent, group, session, start_time: 50, zombie: false };
         let processes = BTreeMap::from([
-            (10, stat(1, 10, 10)),   // the keeper
-            (20, stat(10, 20, 20)),  // main
-            (21, stat(20, 20, 20)),  // its child
-            (22, stat(21, 22, 22)),  // its grandchild in a session of its own
-            (23, stat(10, 20, 20)),  // an orphan of its session
-            (30, stat(10, 30, 30)),  // another run
-            (31, stat(30, 30, 30)),  // and its child
-            (40, stat(1, 20, 20)),   // not below the keeper
+            (10, stat(1, 10, 10)),  // the keeper
+            (20, stat(10, 20, 20)), // main
+            (21, stat(20, 20, 20)), // its child
+            (22, stat(21, 22, 22)), // its grandchild in a session of its own
+            (23, stat(10, 20, 20)), // an orphan of its session
+            (30, stat(10, 30, 30)), // another run
+            (31, stat(30, 30, 30)), // and its child
+            (40, stat(1, 20, 20)),  // not below the keeper
         ]);
         let snapshot = Snapshot { processes };
         let members = snapshot.members(10, 20, 50, "no-such-instance-1", &BTreeSet::from([30]));

@@ -1,42 +1,23 @@
 //! The seam of one instance: take an input → step → persist → act → reply.
 //! Always in that order, always thin.
 
+use super::deps::Deps;
+use super::message::Message;
 use super::observer::Observer;
 use super::orders::Orders;
 use super::timers::Timers;
 use super::{Handle, Origin, Restored, Seen};
-use crate::clock::{self, RunIds};
-use crate::io::journal::Journal;
-use crate::io::keeper_link::{KeeperLink, KeeperNews};
+use crate::clock;
+use crate::io::keeper_link::KeeperNews;
 use crate::io::leftovers::{self, MainProcess};
-use crate::io::program::Surroundings;
 use crate::notice::{Notice, NoticeKind};
 use process_model::{Assignment, InstanceId, InstanceReport, event_type};
 use runner_domain::{Effect, Input, Machine, Memo, Order, RunId, Timer};
 use runner_keeper::protocol::Request;
 use service_host::trace_context;
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{broadcast, mpsc, watch};
-
-/// What all instances share.
-#[derive(Debug, Clone)]
-pub(crate) struct Deps {
-    pub(crate) keeper: KeeperLink,
-    pub(crate) journal: Journal,
-    pub(crate) surroundings: Arc<Surroundings>,
-    pub(crate) run_ids: Arc<RunIds>,
-    pub(crate) notices: broadcast::Sender<Notice>,
-}
-
-/// What reaches an instance.
-#[derive(Debug)]
-pub(crate) enum Message {
-    Input(Input),
-    /// An action, with the stop timeout that was asked for.
-    Order(Order, Option<Duration>),
-}
+use tokio::sync::{mpsc, watch};
 
 /// The owner of one machine.
 pub(crate) struct Instance {
@@ -181,11 +162,7 @@ impl Instance {
                 inputs.extend(self.act(effect));
             }
         }
-        let now = Seen {
-            assignment: self.machine.assignment().clone(),
-            view: self.machine.view(),
-            gone: self.gone,
-        };
+        let now = Seen { assignment: self.machine.assignment().clone(), view: self.machine.view(), gone: self.gone };
         self.seen.send_if_modified(|seen| {
             let changed = *seen != now;
             *seen = now;
@@ -303,7 +280,13 @@ impl Instance {
         let view = &seen.view;
         format!(
             "{id}: phase={} ready={} pid={} restarts={} wanted={} generation={} message={:?}",
-            view.phase, view.ready, view.pid, view.restarts, seen.assignment.wanted, seen.assignment.generation, view.message
+            view.phase,
+            view.ready,
+            view.pid,
+            view.restarts,
+            seen.assignment.wanted,
+            seen.assignment.generation,
+            view.message
         )
     }
 }

@@ -1,12 +1,16 @@
 //! One task for each instance: it owns the machine, and everything reaches it
 //! by message.
 
+mod deps;
 mod driver;
+mod message;
 mod observer;
 mod orders;
 mod timers;
 
-pub(crate) use driver::{Deps, Instance, Message};
+pub(crate) use deps::Deps;
+pub(crate) use driver::Instance;
+pub(crate) use message::Message;
 
 use crate::io::leftovers::MainProcess;
 use process_model::Assignment;

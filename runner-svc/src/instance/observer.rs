@@ -1,7 +1,7 @@
 //! Probe and log watchdog of one run, for as long as it is observed.
 
-use super::Message;
-use crate::instance::driver::Deps;
+use super::deps::Deps;
+use super::message::Message;
 use crate::io::program::LogFiles;
 use crate::io::{log_watch, probe};
 use process_model::{InstanceId, ProcessSpec};

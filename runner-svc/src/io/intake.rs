@@ -122,10 +122,11 @@ impl Intake {
     }
 
     fn inventory(&self) -> Up {
-        let items = self.roster.seen().into_iter().map(|(id, _)| v1::InventoryItem {
-            process: id.process.to_string(),
-            instance_id: id.to_string(),
-        });
+        let items = self
+            .roster
+            .seen()
+            .into_iter()
+            .map(|(id, _)| v1::InventoryItem { process: id.process.to_string(), instance_id: id.to_string() });
         Up::Inventory(v1::Inventory { items: items.collect() })
     }
 

@@ -15,7 +15,8 @@ pub(crate) use record::{Reported, Stored};
 
 use file::JournalFile;
 pub(crate) use file::OpenError;
-use process_model::{ActionReport, Assignment, InstanceId, InstanceReport};
+use crate::clock;
+use process_model::{ActionReport, Assignment, InstanceId, InstanceReport, Phase, event_type};
 use record::{Image, Record};
 use runner_domain::{Memo, Rest};
 use std::collections::BTreeMap;
@@ -103,6 +104,27 @@ impl Journal {
 
     pub(crate) fn action(&self, report: ActionReport) {
         self.append(&[Record::Reported(Reported::Action(report))], false);
+    }
+
+    /// Reports that nothing of an instance is here.
+    pub(crate) fn gone(&self, instance: &InstanceId) {
+        let report = InstanceReport {
+            instance: instance.clone(),
+            seq: 0,
+            generation: 0,
+            event_type: event_type::INSTANCE_REMOVED.to_owned(),
+            time: clock::wall(),
+            phase: Phase::Stopped,
+            ready: false,
+            pid: 0,
+            restarts: 0,
+            last_exit: None,
+            started: None,
+            message: "nothing of it is on this node".to_owned(),
+            next_restart: None,
+            gone: true,
+        };
+        self.append(&[Record::Reported(Reported::Instance(report))], false);
     }
 
     pub(crate) fn forgotten(&self, instance: &InstanceId) {

@@ -83,7 +83,10 @@ async fn connect(state_dir: &Path) -> io::Result<(UnixStream, Vec<RunRecord>)> {
             let mut child = tokio::task::spawn_blocking(move || runner_keeper::spawn_keeper(&dir)).await??;
             tracing::info!(pid = child.id(), "keeper started");
             // Somebody has to collect it if it ends before we do.
-            std::thread::Builder::new().name("keeper-reaper".into()).stack_size(64 * 1024).spawn(move || child.wait())?;
+            std::thread::Builder::new()
+                .name("keeper-reaper".into())
+                .stack_size(64 * 1024)
+                .spawn(move || child.wait())?;
             dial(state_dir).await?
         }
         Err(e) => return Err(e),
@@ -239,10 +242,5 @@ fn catch_up(routes: &Routes, records: &[RunRecord]) {
 }
 
 fn exited(run: u64, ending: Ending) -> Input {
-    Input::Exited {
-        run: RunId(run),
-        status: ending.status,
-        at: Timestamp(ending.at),
-        tree_empty: ending.tree_empty,
-    }
+    Input::Exited { run: RunId(run), status: ending.status, at: Timestamp(ending.at), tree_empty: ending.tree_empty }
 }

@@ -39,7 +39,8 @@ impl LogWatch {
             let left = judges.iter().map(|(_, judge)| judge.remaining(now)).max().unwrap_or(self.interval);
             tokio::time::sleep(self.interval.min(left)).await;
             let now = clock::monotonic();
-            let findings: Vec<Finding> = judges.iter_mut().map(|(file, judge)| judge.look(look_or_make(file), now)).collect();
+            let findings: Vec<Finding> =
+                judges.iter_mut().map(|(file, judge)| judge.look(look_or_make(file), now)).collect();
             if self.judge(&findings) {
                 return;
             }
@@ -52,7 +53,10 @@ impl LogWatch {
         for finding in findings {
             match finding {
                 Finding::Grew { from, to } => {
-                    self.tell(NoticeKind::LogGrew { from: *from, to: *to }, format!("log grew from {from} to {to} bytes"));
+                    self.tell(
+                        NoticeKind::LogGrew { from: *from, to: *to },
+                        format!("log grew from {from} to {to} bytes"),
+                    );
                     return false;
                 }
                 Finding::Changed => {
@@ -65,7 +69,11 @@ impl LogWatch {
                 }
                 Finding::Quiet { silence } => {
                     let (silence, timeout) = (*silence, self.timeout);
-                    let text = format!("waiting: no log activity for {:.0} s of {:.0} s", silence.as_secs_f64(), timeout.as_secs_f64());
+                    let text = format!(
+                        "waiting: no log activity for {:.0} s of {:.0} s",
+                        silence.as_secs_f64(),
+                        timeout.as_secs_f64()
+                    );
                     self.tell(NoticeKind::LogQuiet { silence, timeout }, text);
                     return false;
                 }

@@ -44,7 +44,9 @@ enum Ended {
     Status(Box<tonic::Status>),
     #[error("the registry sent something that breaks the contract: {0}")]
     Contract(#[from] pm_proto::convert::WireFault),
-    #[error("this node belongs to cluster {known}, the registry to {theirs}; move the runner's journal away to join another cluster")]
+    #[error(
+        "this node belongs to cluster {known}, the registry to {theirs}; move the runner's journal away to join another cluster"
+    )]
     OtherCluster { known: String, theirs: String },
     #[error("told to end")]
     Shutdown,
@@ -125,7 +127,8 @@ impl Session {
             () = shutdown.cancelled() => return Err(Ended::Shutdown),
         };
         let heartbeat = tokio::time::interval(Duration::from_secs(1));
-        let mut conversation = Conversation { up, heartbeat, beats: 0, in_flight: None, parts: Vec::new(), full: false };
+        let mut conversation =
+            Conversation { up, heartbeat, beats: 0, in_flight: None, parts: Vec::new(), full: false };
         let mut news = self.journal.news();
         loop {
             tokio::select! {

@@ -38,7 +38,9 @@ pub(crate) fn account(wanted: Option<&str>) -> Result<Account, SpawnError> {
         return Ok(describe(Some(user), None, own));
     }
     if !own.is_root() {
-        return Err(fault(format!("only root may run programs as {wanted:?}; run the runner as root, or leave user out")));
+        return Err(fault(format!(
+            "only root may run programs as {wanted:?}; run the runner as root, or leave user out"
+        )));
     }
     let identity = Identity { uid: user.uid.as_raw(), gid: user.gid.as_raw(), groups: groups(&user.name, user.gid)? };
     let uid = user.uid;

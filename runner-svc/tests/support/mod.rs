@@ -3,6 +3,8 @@
 
 // Each test file uses its own part.
 #![allow(dead_code)]
+// Outside of a test function, too, a test may end by a panic.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use pm_proto::v1::run_session_request::Message as Up;
 use pm_proto::v1::run_session_response::Message as Down;
@@ -251,13 +253,22 @@ impl Drop for Node {
 /// Keepers of a state directory.
 pub(crate) fn keepers(state_dir: &Path) -> Vec<u32> {
     let suffix = format!("__pm-keeper\0{}\0", state_dir.display());
-    pids().filter(|pid| std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|c| String::from_utf8_lossy(&c).ends_with(&suffix))).collect()
+    pids()
+        .filter(|pid| {
+            std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|c| String::from_utf8_lossy(&c).ends_with(&suffix))
+        })
+        .collect()
 }
 
 /// Processes whose environment mentions a directory.
 fn below(dir: &Path) -> Vec<u32> {
     let mark = format!("TEST_DIR={}", dir.display());
-    pids().filter(|pid| std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|e| e.split(|b| *b == 0).any(|v| v == mark.as_bytes()))).collect()
+    pids()
+        .filter(|pid| {
+            std::fs::read(format!("/proc/{pid}/environ"))
+                .is_ok_and(|e| e.split(|b| *b == 0).any(|v| v == mark.as_bytes()))
+        })
+        .collect()
 }
 
 fn pids() -> impl Iterator<Item = u32> {
@@ -296,8 +307,7 @@ pub(crate) async fn lines_in(path: &Path, at_least: usize) -> Vec<String> {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     let mut tick = tokio::time::interval(Duration::from_millis(20));
     loop {
-        let lines: Vec<String> =
-            std::fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect();
+        let lines: Vec<String> = std::fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect();
         if lines.len() >= at_least {
             return lines;
         }

@@ -46,15 +46,15 @@ impl Told {
         let now = state.assignments(node);
         let removals: BTreeSet<InstanceId> = state.removals(node).into_iter().collect();
         let key = |a: &Assignment| (a.generation, a.wanted, a.restart_count);
-        let set: Vec<v1::Assignment> = (now.iter())
-            .filter(|a| self.assignments.get(&a.instance) != Some(&key(a)))
-            .map(Into::into)
-            .collect();
+        let set: Vec<v1::Assignment> =
+            (now.iter()).filter(|a| self.assignments.get(&a.instance) != Some(&key(a))).map(Into::into).collect();
         let assignments: BTreeMap<_, _> = now.iter().map(|a| (a.instance.clone(), key(a))).collect();
         // What was told and is no longer there has been removed already; what
         // is there to be removed may never have been told.
         let mut removed: BTreeSet<&InstanceId> = removals.difference(&self.removals).collect();
-        removed.extend(self.assignments.keys().filter(|id| !assignments.contains_key(*id) && !self.removals.contains(*id)));
+        removed.extend(
+            self.assignments.keys().filter(|id| !assignments.contains_key(*id) && !self.removals.contains(*id)),
+        );
         let removed: Vec<String> = removed.into_iter().map(ToString::to_string).collect();
         let full = !self.began;
         if full || !set.is_empty() || !removed.is_empty() {

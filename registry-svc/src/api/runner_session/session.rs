@@ -161,7 +161,9 @@ impl Session {
             Some(Message::Hello(_)) => {
                 Err(End::Told(bad_field("hello", "it came twice", "open another session instead")))
             }
-            None => Err(End::Told(bad_field("message", "it is missing or unknown", "send a message that the contract has"))),
+            None => {
+                Err(End::Told(bad_field("message", "it is missing or unknown", "send a message that the contract has")))
+            }
         }
     }
 

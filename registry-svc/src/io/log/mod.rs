@@ -38,7 +38,9 @@ pub enum LogError {
     #[error("{} is damaged; restore it, or empty the data directory and rejoin as a new replica", .0.display())]
     Damaged(PathBuf),
     /// A value's checksum is wrong.
-    #[error("{what} in the log is damaged; restore the log file, or empty the data directory and rejoin as a new replica")]
+    #[error(
+        "{what} in the log is damaged; restore the log file, or empty the data directory and rejoin as a new replica"
+    )]
     BadFrame {
         /// Which value.
         what: String,

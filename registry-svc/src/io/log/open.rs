@@ -60,6 +60,13 @@ impl LogStore {
     /// # Errors
     /// It is missing, damaged, incomplete or another one.
     pub fn open(path: &Path, store_id: &str) -> Result<(Self, Extent), LogError> {
+        // A damaged page can panic redb where it expects another kind of page.
+        // Nothing outside is changed by opening, so nothing is left half done.
+        std::panic::catch_unwind(|| Self::open_and_verify(path, store_id))
+            .unwrap_or_else(|_| Err(LogError::Damaged(path.to_owned())))
+    }
+
+    fn open_and_verify(path: &Path, store_id: &str) -> Result<(Self, Extent), LogError> {
         let mut db = builder().open(path)?;
         // `false`: it was damaged and redb has repaired it, by leaving out
         // what was damaged. For a log that is a loss.

@@ -100,7 +100,8 @@ impl RaftLogStorage<TypeConfig> for LogStore {
 
     async fn save_vote(&mut self, vote: &Vote<u64>) -> Stored {
         let (log, vote) = (self.clone(), *vote);
-        blocking(ErrorSubject::Vote, ErrorVerb::Write, move || log.put_meta(VOTE, &codec::encode("the vote", &vote)?)).await
+        blocking(ErrorSubject::Vote, ErrorVerb::Write, move || log.put_meta(VOTE, &codec::encode("the vote", &vote)?))
+            .await
     }
 
     async fn read_vote(&mut self) -> Result<Option<Vote<u64>>, StorageError<u64>> {

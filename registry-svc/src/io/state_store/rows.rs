@@ -1,5 +1,5 @@
-//! One row as one or more values: sled writes a value above 128 KiB into a
-//! file of its own, so longer rows are cut.
+//! One row as one or more values: sled writes a tree node above 128 KiB into a
+//! file of its own, and a node holds up to 17 values, so longer rows are cut.
 //!
 //! ```text
 //! key ‖ piece number (2 bytes, big endian) → piece
@@ -11,8 +11,8 @@ use crate::codec;
 use registry_domain::Row;
 use sled::Batch;
 
-/// Longest piece. Half of sled's limit.
-const PIECE: usize = 64 << 10;
+/// Longest piece: 17 of them and their keys fit into one node.
+const PIECE: usize = 6 << 10;
 const HEAD: usize = 2 + 4;
 
 /// A row and its checksum.

@@ -81,6 +81,7 @@ fn children_left_behind_are_ended_before_the_next_start() {
 #[test]
 fn restart_counts_from_zero_and_a_repeated_assignment_is_no_request() {
     let mut world = running(RestartMode::Always);
+    assert_eq!(world.order(ActionVerb::Restart, 1), Verdict::Pending, "done before it began");
     world.assign(|a| a.restart_count = 1);
     world.exits(0, true);
     assert_eq!(world.order(ActionVerb::Restart, 1), Verdict::Pending);

@@ -1,6 +1,7 @@
 //! The journal's file: framed records, appended; rewritten aside and renamed.
 
 use super::record::{Image, Record};
+use crate::clock;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -25,7 +26,9 @@ pub(crate) enum OpenError {
         source: io::Error,
     },
     /// Damage before the end: records behind it would be lost silently.
-    #[error("the runner's journal {path} is damaged at byte {offset}; move it away to start afresh (running instances are then ended and started again)")]
+    #[error(
+        "the runner's journal {path} is damaged at byte {offset}; move it away to start afresh (running instances are then ended and started again)"
+    )]
     Damaged { path: PathBuf, offset: u64 },
 }
 
@@ -54,6 +57,11 @@ impl JournalFile {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(io)?;
         let mut image = Image::default();
+        if bytes.is_empty() {
+            // The registry drops reports with numbers that it has seen. A node whose journal was wiped has to begin
+            // above them: microseconds since 1970 grow faster than any node reports.
+            image.next_seq = clock::wall().0.unsigned_abs() / 1_000;
+        }
         let mut at = 0;
         while at < bytes.len() {
             match decode(bytes.get(at..).unwrap_or_default()) {
@@ -131,9 +139,8 @@ fn decode(bytes: &[u8]) -> Option<(Record, usize)> {
 /// record reaches to the end of the file or beyond, or nothing but zeros is
 /// left.
 fn is_tail(bytes: &[u8]) -> bool {
-    let reaches_end = bytes
-        .first_chunk::<4>()
-        .is_none_or(|header| HEADER + u32::from_le_bytes(*header) as usize >= bytes.len());
+    let reaches_end =
+        bytes.first_chunk::<4>().is_none_or(|header| HEADER + u32::from_le_bytes(*header) as usize >= bytes.len());
     reaches_end || bytes.iter().all(|byte| *byte == 0)
 }
 

@@ -11,14 +11,21 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum Record {
     Assigned(Assignment),
-    Stepped { instance: InstanceId, memo: Memo, main: Option<MainProcess> },
+    Stepped {
+        instance: InstanceId,
+        memo: Memo,
+        main: Option<MainProcess>,
+    },
     Reported(Reported),
     Acknowledged(u64),
     Forgotten(InstanceId),
     Joined(String),
     Booted(String),
     /// First record of a rewritten file.
-    Counters { next_seq: u64, newest_run: u64 },
+    Counters {
+        next_seq: u64,
+        newest_run: u64,
+    },
 }
 
 /// A report that the registry has to confirm.
@@ -112,7 +119,8 @@ mod tests {
     use process_model::{ActionState, Timestamp};
 
     fn action(id: &str) -> Record {
-        let report = ActionReport { action: id.into(), state: ActionState::Done, message: String::new(), time: Timestamp(0) };
+        let report =
+            ActionReport { action: id.into(), state: ActionState::Done, message: String::new(), time: Timestamp(0) };
         Record::Reported(Reported::Action(report))
     }
 
