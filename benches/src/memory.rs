@@ -35,7 +35,7 @@ fn idle(floor: &Floor, instances: u32) -> Result<(f64, f64)> {
 pub(crate) fn run(floor: &Floor) -> Result<Vec<Row>> {
     let (few_up, few_keeper) = idle(floor, FEW)?;
     let (many_up, many_keeper) = idle(floor, MANY)?;
-    let slope = (many_up + many_keeper - few_up - few_keeper) / f64::from(MANY - FEW);
+    let slope = |few: f64, many: f64| (many - few) / f64::from(MANY - FEW);
     // The target is in MB (10^6 bytes), the kernel counts in KiB.
     let megabytes = |kib: f64| kib * 1024.0 / 1e6;
     Ok(vec![
@@ -46,6 +46,12 @@ pub(crate) fn run(floor: &Floor) -> Result<Vec<Row>> {
             "MB",
         ),
         Row::bound("  of it the keeper", megabytes(few_keeper), None, "MB"),
-        Row::bound(&format!("memory of each further instance ({FEW} → {MANY})"), slope, Some(24.0), "KiB"),
+        Row::bound(
+            &format!("memory of each further instance ({FEW} → {MANY})"),
+            slope(few_up + few_keeper, many_up + many_keeper),
+            Some(24.0),
+            "KiB",
+        ),
+        Row::bound("  of it the keeper", slope(few_keeper, many_keeper), None, "KiB"),
     ])
 }

@@ -4,7 +4,6 @@
 
 use crate::error::Failure;
 use crate::state_dir::{Lock, LockError, StateDir, write_private};
-use crate::up::leftover;
 use process_model::ProcessSpec;
 use std::path::{Path, PathBuf};
 
@@ -58,7 +57,7 @@ impl Den {
     /// What is still running of a killed watch.
     #[must_use]
     pub fn leftover(&self, spec: &ProcessSpec) -> Leftover {
-        if !leftover::keeper_lives(&self.runner()) {
+        if !runner_svc::keeper_lives(&self.runner()) {
             return Leftover::None;
         }
         let before = std::fs::read(self.root.join("spec.json")).ok();

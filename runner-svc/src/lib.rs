@@ -34,7 +34,8 @@ pub mod runner;
 
 pub use notice::{Notice, NoticeKind};
 pub use options::{InvalidOptions, Options};
-pub use runner::{Runner, StartError};
+pub use runner::{Hurry, Runner, StartError};
+pub use runner_keeper::keeper_lives;
 
 /// This host's name as a node name.
 ///

@@ -32,6 +32,7 @@ impl Roster {
     /// Takes an instance over from the journal.
     pub(crate) fn restore(&self, assignment: Assignment, origin: Origin) {
         self.begin(assignment, origin);
+        self.changed();
     }
 
     /// What belongs here now. With `full`, `set` is everything.
@@ -42,7 +43,7 @@ impl Roster {
             go.extend(self.lock().keys().filter(|id| !stay.contains(id)).cloned());
         }
         for instance in go {
-            if !self.tell(&instance, Message::Input(Input::Unassigned)) {
+            if !self.tell(&instance, Input::Unassigned.into()) {
                 // The registry waits to hear that it is gone, even if it never was here.
                 self.deps.journal.gone(&instance);
             }
@@ -54,31 +55,33 @@ impl Roster {
                 continue;
             }
             self.deps.journal.assigned(&assignment);
-            if !self.tell(&assignment.instance, Message::Input(Input::Assigned(assignment.clone()))) {
+            if !self.tell(&assignment.instance, Input::Assigned(assignment.clone()).into()) {
                 self.begin(assignment, Origin::New);
             }
         }
+        self.changed();
     }
 
     fn begin(&self, assignment: Assignment, origin: Origin) {
         if self.held.load(std::sync::atomic::Ordering::SeqCst) {
             return;
         }
-        let instance = assignment.instance.clone();
-        let handle = Instance::start(self.deps.clone(), assignment, origin);
+        let id = assignment.instance.clone();
+        let (instance, handle) = Instance::new(self.deps.clone(), assignment, origin);
         let seen = handle.seen.clone();
-        self.lock().insert(instance.clone(), handle);
-        self.changed();
-        tokio::spawn(self.clone().forget_when_gone(instance, seen));
+        self.lock().insert(id.clone(), handle);
+        let roster = self.clone();
+        tokio::spawn(async move {
+            instance.run().await;
+            roster.forget(&id, &seen);
+        });
     }
 
-    async fn forget_when_gone(self, instance: InstanceId, mut seen: watch::Receiver<Seen>) {
-        // An error means that the task has ended without saying so, which is the same to us.
-        let _ = seen.wait_for(|seen| seen.gone).await;
+    fn forget(&self, id: &InstanceId, seen: &watch::Receiver<Seen>) {
         let mut handles = self.lock();
         // It may have been assigned anew meanwhile.
-        if handles.get(&instance).is_some_and(|handle| handle.seen.same_channel(&seen)) {
-            handles.remove(&instance);
+        if handles.get(id).is_some_and(|handle| handle.seen.same_channel(seen)) {
+            handles.remove(id);
         }
         drop(handles);
         self.changed();
@@ -95,7 +98,7 @@ impl Roster {
 
     /// An action; false when there is no such instance.
     pub(crate) fn order(&self, instance: &InstanceId, order: Order, stop_timeout: Option<Duration>) -> bool {
-        self.tell(instance, Message::Order(order, stop_timeout))
+        self.tell(instance, Message::Order(Box::new(order), stop_timeout))
     }
 
     /// What every instance is now.
@@ -119,7 +122,7 @@ impl Roster {
         self.held.store(true, std::sync::atomic::Ordering::SeqCst);
         let handles: Vec<Handle> = self.lock().values().cloned().collect();
         for handle in &handles {
-            let _ = handle.inbox.send(Message::Input(Input::Held));
+            let _ = handle.inbox.send(Input::Held.into());
         }
         for mut handle in handles {
             let _ = handle.seen.wait_for(|seen| seen.gone || seen.view.phase.is_at_rest()).await;
@@ -129,7 +132,7 @@ impl Roster {
     /// Stops that are going on wait no longer.
     pub(crate) fn hurry(&self) {
         for handle in self.lock().values() {
-            let _ = handle.inbox.send(Message::Input(Input::StopTimeoutGiven(Duration::ZERO)));
+            let _ = handle.inbox.send(Input::StopTimeoutGiven(Duration::ZERO).into());
         }
     }
 }

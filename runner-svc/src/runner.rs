@@ -10,7 +10,6 @@ use crate::io::{boot, intake, session};
 use crate::notice::Notice;
 use crate::options::{InvalidOptions, Options};
 use crate::roster::Roster;
-use nix::fcntl::{Flock, FlockArg};
 use pm_proto::v1::instance_service_server::InstanceServiceServer;
 use process_model::{Assignment, InstanceId, NodeName, Phase};
 use runner_domain::RunId;
@@ -81,7 +80,7 @@ pub struct Runner {
     token: Secret,
     shutdown: CancellationToken,
     tasks: TaskTracker,
-    _lock: Flock<File>,
+    _lock: File,
 }
 
 /// Makes the stops that are going on faster; outlives the runner.
@@ -260,7 +259,7 @@ fn make_dir(path: &Path, mode: u32) -> Result<(), StartError> {
 }
 
 /// Two runners on one directory would start everything twice.
-fn lock(state_dir: &Path) -> Result<Flock<File>, StartError> {
+fn lock(state_dir: &Path) -> Result<File, StartError> {
     let path = state_dir.join("runner.lock");
     let file = OpenOptions::new()
         .write(true)
@@ -269,5 +268,6 @@ fn lock(state_dir: &Path) -> Result<Flock<File>, StartError> {
         .mode(0o600)
         .open(&path)
         .map_err(|source| StartError::Directory { path, source })?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| StartError::Busy { path: state_dir.to_owned() })
+    file.try_lock().map_err(|_| StartError::Busy { path: state_dir.to_owned() })?;
+    Ok(file)
 }

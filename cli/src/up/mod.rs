@@ -55,6 +55,7 @@ pub fn run(context: &Context, plan: Plan, mut reporter: Reporter) -> Result<Exit
     let home = Home::take(context.state()?, plan.listen)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
+        .max_blocking_threads(2)
         .max_blocking_threads(BLOCKING_THREADS)
         .enable_all()
         .build()

@@ -73,7 +73,7 @@ fn leftovers(context: &Context, state: &StateDir, record: Option<&UpRecord>) -> 
     if let Some(record) = record {
         record.remove(&state.up_record());
     }
-    if !leftover::keeper_lives(&state.runner()) {
+    if !runner_svc::keeper_lives(&state.runner()) {
         return say(context, "nothing runs", None);
     }
     let whom = record.map(|record| format!(" (pid {})", record.identity.pid)).unwrap_or_default();

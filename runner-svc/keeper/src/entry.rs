@@ -2,11 +2,10 @@
 //! argument that only we use, before any runtime and any thread.
 
 use crate::keeper::Keeper;
-use nix::fcntl::{Flock, FlockArg};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixListener;
@@ -55,6 +54,29 @@ pub fn spawn_keeper(state_dir: &Path) -> io::Result<Child> {
     Err(io::Error::other(format!("the keeper ended with {status}: {last}")))
 }
 
+fn lock_path(state_dir: &Path) -> PathBuf {
+    state_dir.join("keeper.lock")
+}
+
+/// Whether a keeper serves this state directory: it holds a lock there for as
+/// long as it lives.
+#[must_use]
+pub fn keeper_lives(state_dir: &Path) -> bool {
+    File::open(lock_path(state_dir)).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
+/// Blocks until no keeper serves this state directory.
+///
+/// # Errors
+/// The lock cannot be waited for.
+pub fn wait_until_gone(state_dir: &Path) -> io::Result<()> {
+    match File::open(lock_path(state_dir)) {
+        Ok(file) => file.lock(),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
 /// Becomes a keeper, and never returns, if this process was started as one.
 /// The first thing that every `main` which can host a runner has to call.
 pub fn main_if_asked() {
@@ -97,11 +119,11 @@ fn serve(state_dir: &Path) -> io::Result<()> {
 }
 
 /// One keeper for each state directory.
-fn lock(state_dir: &Path) -> io::Result<Flock<File>> {
-    let file =
-        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(state_dir.join("keeper.lock"))?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock)
-        .map_err(|(_, e)| io::Error::other(format!("another keeper serves {}: {e}", state_dir.display())))
+fn lock(state_dir: &Path) -> io::Result<File> {
+    let path = lock_path(state_dir);
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    file.try_lock().map_err(|e| io::Error::other(format!("another keeper serves {}: {e}", state_dir.display())))?;
+    Ok(file)
 }
 
 /// Children's ends are read from a descriptor; whatever would end a keeper by

@@ -28,6 +28,8 @@ pub(crate) struct Keeper {
     runs: BTreeMap<u64, Run>,
     /// Main processes that have not been reaped.
     by_pid: BTreeMap<u32, u64>,
+    /// Runs whose main process ended and whose tree is not empty.
+    orphaned: BTreeSet<u64>,
     null: File,
     nofile: (u64, u64),
     buffer: Vec<u8>,
@@ -47,6 +49,7 @@ impl Keeper {
             runner: None,
             runs: BTreeMap::new(),
             by_pid: BTreeMap::new(),
+            orphaned: BTreeSet::new(),
             null: File::open("/dev/null")?,
             nofile,
             buffer: vec![0; BUFFER],
@@ -184,43 +187,45 @@ impl Keeper {
                 ended.push((run, status));
             }
         }
-        let orphans = self.has_orphans();
-        let snapshot = if orphans { Some(tree::Snapshot::take()) } else { None };
+        let orphans = self.orphans();
         for (id, status) in ended {
-            let tree_empty = snapshot.as_ref().is_none_or(|s| self.members(s, id).is_empty());
+            let tree_empty = self.members(id, &orphans).is_empty();
             let Some(run) = self.runs.get_mut(&id) else { continue };
             run.drain(&mut self.buffer);
             let ending = Ending { status, at: wall_nanos(), tree_empty };
             run.end(ending.clone());
+            self.orphaned.extend((!tree_empty).then_some(id));
             self.send(&Event::Exited { run: id, ending });
         }
-        self.find_emptied(snapshot.as_ref());
+        self.find_emptied(&orphans);
     }
 
-    /// Whether some child of ours is no main process.
-    fn has_orphans(&self) -> bool {
-        tree::own_children().is_none_or(|children| children.iter().any(|pid| !self.by_pid.contains_key(pid)))
+    /// Our children that are no main process.
+    fn orphans(&self) -> Vec<u32> {
+        let mut children = tree::children_of(std::process::id());
+        children.retain(|pid| !self.by_pid.contains_key(pid));
+        children
     }
 
-    fn members(&self, snapshot: &tree::Snapshot, id: u64) -> BTreeSet<u32> {
-        let Some(run) = self.runs.get(&id) else { return BTreeSet::new() };
-        let others = self.by_pid.iter().filter(|(_, run)| **run != id).map(|(pid, _)| *pid).collect();
-        snapshot.members(std::process::id(), run.pid, run.start_time, &run.instance, &others)
+    fn members(&self, id: u64, orphans: &[u32]) -> BTreeMap<u32, u64> {
+        let Some(run) = self.runs.get(&id) else { return BTreeMap::new() };
+        let alive = self.by_pid.get(&run.pid) == Some(&id);
+        if orphans.is_empty() && !alive {
+            // Nobody to descend from: the usual end, and it costs nothing.
+            return BTreeMap::new();
+        }
+        let root = tree::Root { main: run.pid, alive, start_time: run.start_time, instance: &run.instance };
+        tree::members(root, orphans)
     }
 
     /// Tells of runs whose main process ended before and whose last process
     /// ended now.
-    fn find_emptied(&mut self, snapshot: Option<&tree::Snapshot>) {
-        let waiting: Vec<u64> = self
-            .runs
-            .iter()
-            .filter(|(_, run)| run.ending.as_ref().is_some_and(|ending| !ending.tree_empty))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in waiting {
-            if snapshot.is_some_and(|s| !self.members(s, id).is_empty()) {
+    fn find_emptied(&mut self, orphans: &[u32]) {
+        for id in self.orphaned.clone() {
+            if !self.members(id, orphans).is_empty() {
                 continue;
             }
+            self.orphaned.remove(&id);
             if let Some(run) = self.runs.get_mut(&id) {
                 run.drain(&mut self.buffer);
                 if let Some(ending) = &mut run.ending {
@@ -239,18 +244,16 @@ impl Keeper {
         if run.ending.is_none() {
             let _ = rustix::process::pidfd_send_signal(&run.pidfd, signal);
         }
-        let main = run.pid;
+        let mut signalled = BTreeSet::from([run.pid]);
         let rounds = if signal == rustix::process::Signal::KILL { KILL_ROUNDS } else { 1 };
-        let mut signalled = BTreeSet::from([main]);
         for _ in 0..rounds {
-            let snapshot = tree::Snapshot::take();
-            let fresh: Vec<u32> = self.members(&snapshot, id).difference(&signalled).copied().collect();
+            let mut fresh = self.members(id, &self.orphans());
+            fresh.retain(|pid, _| signalled.insert(*pid));
             if fresh.is_empty() {
                 break;
             }
-            for pid in fresh {
-                signalled.insert(pid);
-                signal_one(pid, snapshot.start_time(pid), signal);
+            for (pid, start_time) in fresh {
+                signal_one(pid, start_time, signal);
             }
         }
     }
@@ -276,11 +279,11 @@ impl Keeper {
     }
 }
 
-fn signal_one(pid: u32, start_time: Option<u64>, signal: rustix::process::Signal) {
+fn signal_one(pid: u32, start_time: u64, signal: rustix::process::Signal) {
     let Some(pid_number) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { return };
     let Ok(pidfd) = rustix::process::pidfd_open(pid_number, rustix::process::PidfdFlags::empty()) else { return };
     // The descriptor is of whoever has the number now; the start time says whether that is who we saw.
-    if tree::stat(pid).map(|stat| stat.start_time) == start_time {
+    if tree::stat(pid).is_some_and(|stat| stat.start_time == start_time) {
         let _ = rustix::process::pidfd_send_signal(&pidfd, signal);
     }
 }

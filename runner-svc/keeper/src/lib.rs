@@ -31,4 +31,4 @@ mod run;
 mod sys;
 mod tree;
 
-pub use entry::{main_if_asked, socket_path, spawn_keeper};
+pub use entry::{keeper_lives, main_if_asked, socket_path, spawn_keeper, wait_until_gone};

@@ -1,10 +1,15 @@
-//! Who belongs to a run: the main process, its session and group, everybody
-//! who descends from it, and orphans of it that became the keeper's children.
+//! Who belongs to a run: the main process, everybody who descends from it,
+//! and orphans of it that became the keeper's children.
 //!
 //! The keeper is the sub-reaper of all instances (PR_SET_CHILD_SUBREAPER,
-//! prctl(2)), so every process of a run stays a descendant of the keeper,
-//! whatever it does. An orphan that left its session is known by the
-//! `PM_INSTANCE` of its environment.
+//! prctl(2)): whoever loses its parent becomes the keeper's child. So its
+//! children are the main processes and the orphans, and everybody else of a
+//! run descends from one of them. An orphan is known by the session or group
+//! of its run, or, if it left both, by the `PM_INSTANCE` of its environment.
+//!
+//! Descent is followed by `/proc/PID/task/TID/children` (proc(5)), so that
+//! looking at one tree costs as much as that tree is large, however many
+//! others there are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -40,66 +45,44 @@ fn parse(text: &str) -> Option<Stat> {
     })
 }
 
-/// All processes at one moment.
-#[derive(Debug, Default)]
-pub(crate) struct Snapshot {
-    processes: BTreeMap<u32, Stat>,
+/// The run that is asked about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Root<'a> {
+    /// Its main process.
+    pub(crate) main: u32,
+    /// Whether that lives: its number may be somebody else's afterwards.
+    pub(crate) alive: bool,
+    /// When that began: whoever is older is somebody else.
+    pub(crate) start_time: u64,
+    /// The instance.
+    pub(crate) instance: &'a str,
 }
 
-impl Snapshot {
-    pub(crate) fn take() -> Self {
-        let mut processes = BTreeMap::new();
-        for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let pid = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
-            if let Some((pid, stat)) = pid.and_then(|pid| Some((pid, stat(pid)?))) {
-                processes.insert(pid, stat);
-            }
+/// The living members of a run's tree, with their start times. `orphans` are
+/// the keeper's children that are no main process.
+pub(crate) fn members(root: Root<'_>, orphans: &[u32]) -> BTreeMap<u32, u64> {
+    let mut members = BTreeMap::new();
+    let mut ahead: Vec<u32> = root.alive.then_some(root.main).into_iter().collect();
+    ahead.extend(orphans.iter().copied().filter(|pid| is_orphan_of(*pid, root)));
+    let mut seen = BTreeSet::new();
+    while let Some(pid) = ahead.pop() {
+        let Some(stat) = stat(pid).filter(|stat| stat.start_time >= root.start_time) else { continue };
+        if !seen.insert(pid) {
+            continue;
         }
-        Self { processes }
+        if !stat.zombie {
+            members.insert(pid, stat.start_time);
+        }
+        ahead.extend(children_of(pid));
     }
+    members
+}
 
-    /// The living members of the tree of `instance`, whose main process is or
-    /// was `main`, begun at `start_time`. `others` are main processes of other
-    /// runs: they and theirs are never members.
-    pub(crate) fn members(
-        &self,
-        keeper: u32,
-        main: u32,
-        start_time: u64,
-        instance: &str,
-        others: &BTreeSet<u32>,
-    ) -> BTreeSet<u32> {
-        let mut members = BTreeSet::new();
-        // Parents come before children when we go by descent, so one walk down from the keeper finds all.
-        let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-        for (pid, stat) in &self.processes {
-            children.entry(stat.parent).or_default().push(*pid);
-        }
-        let mut ahead: Vec<(u32, bool)> = vec![(keeper, false)];
-        while let Some((parent, parent_is_member)) = ahead.pop() {
-            for pid in children.get(&parent).into_iter().flatten() {
-                let Some(stat) = self.processes.get(pid) else { continue };
-                if others.contains(pid) {
-                    continue;
-                }
-                let theirs = others.contains(&stat.session) || others.contains(&stat.group);
-                let by_number = stat.session == main || stat.group == main;
-                let orphan = parent == keeper && !theirs;
-                let member = parent_is_member
-                    || *pid == main
-                    || stat.start_time >= start_time && (by_number || orphan && carries(*pid, instance));
-                if member && !stat.zombie {
-                    members.insert(*pid);
-                }
-                ahead.push((*pid, member));
-            }
-        }
-        members
-    }
-
-    pub(crate) fn start_time(&self, pid: u32) -> Option<u64> {
-        self.processes.get(&pid).map(|stat| stat.start_time)
-    }
+fn is_orphan_of(pid: u32, root: Root<'_>) -> bool {
+    stat(pid).is_some_and(|stat| {
+        stat.start_time >= root.start_time
+            && (stat.session == root.main || stat.group == root.main || carries(pid, root.instance))
+    })
 }
 
 /// Whether a process was started with the environment of `instance`.
@@ -109,18 +92,35 @@ fn carries(pid: u32, instance: &str) -> bool {
         .is_ok_and(|environment| environment.split(|b| *b == 0).any(|entry| entry == wanted.as_bytes()))
 }
 
-/// The keeper's own children by `/proc/self/task/TID/children` (proc(5)):
-/// cheap, and enough to know that there is no orphan. `None` where the kernel
-/// does not offer the file.
-pub(crate) fn own_children() -> Option<Vec<u32>> {
-    let pid = std::process::id();
-    let text = fs::read_to_string(format!("/proc/self/task/{pid}/children")).ok()?;
-    Some(text.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect())
+/// The children of a process, those of all its threads.
+pub(crate) fn children_of(pid: u32) -> Vec<u32> {
+    let mut children = Vec::new();
+    for thread in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+        match fs::read_to_string(thread.path().join("children")) {
+            Ok(text) => children.extend(text.split_ascii_whitespace().filter_map(|word| word.parse::<u32>().ok())),
+            // Gone meanwhile, or a kernel without CONFIG_PROC_CHILDREN.
+            Err(_) if stat(pid).is_some() => return children_by_scan(pid),
+            Err(_) => {}
+        }
+    }
+    children
+}
+
+/// The same for kernels that do not offer the file: a look at every process.
+fn children_by_scan(parent: u32) -> Vec<u32> {
+    fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|pid| stat(*pid).is_some_and(|stat| stat.parent == parent))
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::process::{Command, Stdio};
 
     #[test]
     fn a_name_full_of_parentheses_does_not_shift_the_fields() {
@@ -130,20 +130,29 @@ mod tests {
     }
 
     #[test]
-    fn descendants_and_session_mates_are_members_and_others_are_not() {
-        let stat = |parent, group, session| Stat { parent, group, session, start_time: 50, zombie: false };
-        let processes = BTreeMap::from([
-            (10, stat(1, 10, 10)),  // the keeper
-            (20, stat(10, 20, 20)), // main
-            (21, stat(20, 20, 20)), // its child
-            (22, stat(21, 22, 22)), // its grandchild in a session of its own
-            (23, stat(10, 20, 20)), // an orphan of its session
-            (30, stat(10, 30, 30)), // another run
-            (31, stat(30, 30, 30)), // and its child
-            (40, stat(1, 20, 20)),  // not below the keeper
-        ]);
-        let snapshot = Snapshot { processes };
-        let members = snapshot.members(10, 20, 50, "no-such-instance-1", &BTreeSet::from([30]));
-        assert_eq!(members, BTreeSet::from([20, 21, 22, 23]));
+    fn a_tree_is_everybody_below_its_main_process_and_nobody_else() {
+        use std::io::{BufRead, BufReader};
+        let mut main = Command::new("sh")
+            .args(["-c", "setsid sleep 1000 & echo $!; sleep 1000 & echo $!; wait"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut other = Command::new("sleep").arg("1000").spawn().unwrap();
+        let lines = BufReader::new(main.stdout.take().unwrap()).lines().take(2);
+        let mut expected: BTreeSet<u32> = lines.map(|line| line.unwrap().parse().unwrap()).collect();
+        expected.insert(main.id());
+        let root = Root { main: main.id(), alive: true, start_time: stat(main.id()).unwrap().start_time, instance: "none-1" };
+        let found: BTreeSet<u32> = members(root, &[other.id()]).into_keys().collect();
+        let scanned: BTreeSet<u32> = children_by_scan(main.id()).into_iter().collect();
+        let listed: BTreeSet<u32> = children_of(main.id()).into_iter().collect();
+        for pid in &expected {
+            let pid = rustix::process::Pid::from_raw(i32::try_from(*pid).unwrap()).unwrap();
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        }
+        other.kill().unwrap();
+        main.wait().unwrap();
+        other.wait().unwrap();
+        assert_eq!(found, expected);
+        assert_eq!(scanned, listed, "the two ways to find children differ");
     }
 }

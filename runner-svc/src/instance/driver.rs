@@ -36,8 +36,9 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
-    /// Starts the task of an instance.
-    pub(crate) fn start(deps: Deps, assignment: Assignment, origin: Origin) -> Handle {
+    /// An instance, set going, and the handle on it. It lives as long as
+    /// [`Instance::run`] does.
+    pub(crate) fn new(deps: Deps, assignment: Assignment, origin: Origin) -> (Self, Handle) {
         let (own, inbox) = mpsc::unbounded_channel();
         let (keeper_inbox, keeper_news) = mpsc::unbounded_channel();
         let machine = match &origin {
@@ -61,8 +62,7 @@ impl Instance {
             gone: false,
         };
         instance.come_from(origin, assignment);
-        tokio::spawn(instance.run());
-        Handle { inbox: own, seen: seen_rx }
+        (instance, Handle { inbox: own, seen: seen_rx })
     }
 
     /// First inputs: what became of the run that was there before, then what
@@ -113,13 +113,14 @@ impl Instance {
         }
     }
 
-    async fn run(mut self) {
+    /// Until nothing of it is left.
+    pub(crate) async fn run(mut self) {
         while !self.gone {
             tokio::select! {
                 // What happened inside outranks what is asked from outside.
                 biased;
                 news = self.keeper_news.recv() => match news {
-                    Some(KeeperNews::Input(input)) => self.take(input),
+                    Some(KeeperNews::Input(input)) => self.take(*input),
                     Some(KeeperNews::Main(main)) => self.main = Some(main),
                     Some(KeeperNews::Lost(run)) => self.lose(run, false),
                     // We hold a sender ourselves.
@@ -127,8 +128,8 @@ impl Instance {
                 },
                 timer = self.timers.next() => self.take(Input::TimerFired(timer)),
                 message = self.inbox.recv() => match message {
-                    Some(Message::Input(input)) => self.take(input),
-                    Some(Message::Order(order, stop_timeout)) => self.obey(order, stop_timeout),
+                    Some(Message::Input(input)) => self.take(*input),
+                    Some(Message::Order(order, stop_timeout)) => self.obey(*order, stop_timeout),
                     None => return,
                 },
             }

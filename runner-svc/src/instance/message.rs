@@ -3,11 +3,18 @@
 use runner_domain::{Input, Order};
 use std::time::Duration;
 
-/// What reaches an instance's task.
+/// What reaches an instance's task. Boxed: a channel keeps room for 32
+/// messages, and there is one channel for each instance.
 #[derive(Debug)]
 pub(crate) enum Message {
     /// Something that the machine takes in.
-    Input(Input),
+    Input(Box<Input>),
     /// An action, with the stop timeout that was asked for.
-    Order(Order, Option<Duration>),
+    Order(Box<Order>, Option<Duration>),
+}
+
+impl From<Input> for Message {
+    fn from(input: Input) -> Self {
+        Self::Input(Box::new(input))
+    }
 }

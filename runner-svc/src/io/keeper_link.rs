@@ -21,8 +21,8 @@ use super::leftovers::MainProcess;
 /// What the keeper says, for the instance that it is about.
 #[derive(Debug)]
 pub(crate) enum KeeperNews {
-    /// An input for the machine.
-    Input(Input),
+    /// An input for the machine; boxed, because a channel keeps room for 32.
+    Input(Box<Input>),
     /// The main process of a run, with its identity.
     Main(MainProcess),
     /// The keeper is gone, and the run with it.
@@ -40,16 +40,37 @@ pub(crate) struct KeeperLink {
     ended: watch::Receiver<bool>,
 }
 
+/// The socket, with what was read of it and not yet taken in.
+struct Wire {
+    stream: UnixStream,
+    buffer: Vec<u8>,
+}
+
+impl Wire {
+    /// The next event; `None` at the end. Nothing is lost when the future is
+    /// dropped.
+    async fn next(&mut self) -> io::Result<Option<Event>> {
+        loop {
+            if let Some(event) = frame::decode(&mut self.buffer).map_err(io::Error::other)? {
+                return Ok(Some(event));
+            }
+            if self.stream.read_buf(&mut self.buffer).await? == 0 {
+                return Ok(None);
+            }
+        }
+    }
+}
+
 impl KeeperLink {
     /// Connects to the keeper of `state_dir`, starting one when there is none.
     /// Returns what it holds.
     pub(crate) async fn open(state_dir: &Path) -> io::Result<(Self, Vec<RunRecord>)> {
-        let (stream, records) = connect(state_dir).await?;
+        let (wire, records) = connect(state_dir).await?;
         // Unbounded: the producers are instance tasks, each with at most a few requests outstanding.
         let (requests, outbox) = mpsc::unbounded_channel();
         let routes = Routes::default();
         let (ended_tx, ended) = watch::channel(false);
-        tokio::spawn(run(state_dir.to_owned(), stream, outbox, routes.clone(), ended_tx));
+        tokio::spawn(run(state_dir.to_owned(), wire, outbox, routes.clone(), ended_tx));
         Ok((Self { requests, routes, ended }, records))
     }
 
@@ -75,7 +96,7 @@ impl KeeperLink {
     }
 }
 
-async fn connect(state_dir: &Path) -> io::Result<(UnixStream, Vec<RunRecord>)> {
+async fn connect(state_dir: &Path) -> io::Result<(Wire, Vec<RunRecord>)> {
     let mut stream = match dial(state_dir).await {
         Ok(stream) => stream,
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
@@ -94,11 +115,11 @@ async fn connect(state_dir: &Path) -> io::Result<(UnixStream, Vec<RunRecord>)> {
     let mut bytes = Vec::new();
     frame::encode(&Request::Hello { version: VERSION }, &mut bytes).map_err(io::Error::other)?;
     stream.write_all(&bytes).await?;
-    let mut buffer = Vec::new();
-    match read_event(&mut stream, &mut buffer).await? {
+    let mut wire = Wire { stream, buffer: Vec::new() };
+    match wire.next().await? {
         Some(Event::Welcome { version, pid, runs }) => {
             tracing::debug!(version, pid, runs = runs.len(), "keeper connected");
-            Ok((stream, runs))
+            Ok((wire, runs))
         }
         other => Err(io::Error::other(format!("the keeper did not greet: {other:?}"))),
     }
@@ -114,28 +135,17 @@ async fn dial(state_dir: &Path) -> io::Result<UnixStream> {
     UnixStream::connect(PathBuf::from(format!("/proc/self/fd/{}", dir.as_raw_fd())).join(name)).await
 }
 
-async fn read_event(stream: &mut UnixStream, buffer: &mut Vec<u8>) -> io::Result<Option<Event>> {
-    loop {
-        if let Some(event) = frame::decode(buffer).map_err(io::Error::other)? {
-            return Ok(Some(event));
-        }
-        if stream.read_buf(buffer).await? == 0 {
-            return Ok(None);
-        }
-    }
-}
-
 /// Owns the stream for as long as the runner lives.
 async fn run(
     state_dir: PathBuf,
-    mut stream: UnixStream,
+    mut wire: Wire,
     mut outbox: mpsc::UnboundedReceiver<Request>,
     routes: Routes,
     ended: watch::Sender<bool>,
 ) {
     let mut delay = Duration::from_millis(100);
     loop {
-        let shutting_down = match converse(&mut stream, &mut outbox, &routes).await {
+        let shutting_down = match converse(&mut wire, &mut outbox, &routes).await {
             Ok(shutting_down) => shutting_down,
             Err(e) => {
                 tracing::error!(error = %e, "keeper connection broke");
@@ -143,14 +153,16 @@ async fn run(
             }
         };
         if shutting_down || outbox.is_closed() {
+            // The socket closes before the process is gone; whoever waits wants it gone.
+            let _ = tokio::task::spawn_blocking(move || runner_keeper::wait_until_gone(&state_dir)).await;
             let _ = ended.send(true);
             return;
         }
-        stream = loop {
+        wire = loop {
             match connect(&state_dir).await {
-                Ok((stream, records)) => {
+                Ok((fresh, records)) => {
                     catch_up(&routes, &records);
-                    break stream;
+                    break fresh;
                 }
                 Err(e) => {
                     tracing::error!(error = %e, "cannot reach a keeper; trying again");
@@ -165,15 +177,15 @@ async fn run(
 
 /// Until the stream ends; true when that was asked for.
 async fn converse(
-    stream: &mut UnixStream,
+    wire: &mut Wire,
     outbox: &mut mpsc::UnboundedReceiver<Request>,
     routes: &Routes,
 ) -> io::Result<bool> {
-    let (mut buffer, mut bytes) = (Vec::new(), Vec::new());
+    let mut bytes = Vec::new();
     let mut shutting_down = false;
     loop {
         tokio::select! {
-            event = read_event(stream, &mut buffer) => match event? {
+            event = wire.next() => match event? {
                 Some(Event::ShutdownRefused { alive }) => {
                     tracing::warn!(alive, "the keeper stays: something is still alive");
                     shutting_down = false;
@@ -191,7 +203,7 @@ async fn converse(
                     shutting_down = matches!(request, Request::Shutdown);
                     frame::encode(&request, &mut bytes).map_err(io::Error::other)?;
                 }
-                stream.write_all(&bytes).await?;
+                wire.stream.write_all(&bytes).await?;
             }
         }
     }
@@ -210,7 +222,7 @@ fn dispatch(event: Event, routes: &Routes) {
         Event::TreeEmptied { run } => (run, Input::TreeEmptied { run: RunId(run) }),
         Event::Welcome { .. } | Event::ShutdownRefused { .. } => return,
     };
-    give(routes, run, KeeperNews::Input(news));
+    give(routes, run, KeeperNews::Input(Box::new(news)));
 }
 
 fn give(routes: &Routes, run: u64, news: KeeperNews) {
@@ -229,13 +241,13 @@ fn catch_up(routes: &Routes, records: &[RunRecord]) {
             let _ = inbox.send(KeeperNews::Lost(RunId(*run)));
             return false;
         };
-        let _ = inbox.send(KeeperNews::Input(Input::Spawned {
+        let _ = inbox.send(KeeperNews::Input(Box::new(Input::Spawned {
             run: RunId(*run),
             pid: record.pid,
             started: Timestamp(record.started_at),
-        }));
+        })));
         if let Some(ending) = &record.ending {
-            let _ = inbox.send(KeeperNews::Input(exited(*run, ending.clone())));
+            let _ = inbox.send(KeeperNews::Input(Box::new(exited(*run, ending.clone()))));
         }
         true
     });

@@ -83,7 +83,7 @@ impl LogWatch {
             }
         }
         if let Some(silence) = silence {
-            let _ = self.inbox.send(Message::Input(Input::WentSilent { run: self.run, silence }));
+            let _ = self.inbox.send(Input::WentSilent { run: self.run, silence }.into());
             return true;
         }
         false

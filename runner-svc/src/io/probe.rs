@@ -33,7 +33,7 @@ pub(crate) async fn run(probe: Probe, run: RunId, inbox: mpsc::UnboundedSender<M
             }
             Err(why) => Input::ProbeFailed { run, why },
         };
-        if inbox.send(Message::Input(input)).is_err() {
+        if inbox.send(input.into()).is_err() {
             return;
         }
         let interval = if ready { probe.interval } else { probe.interval.min(EAGER) };

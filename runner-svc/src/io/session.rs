@@ -184,7 +184,12 @@ impl Session {
 
     fn assigned(&self, update: &v1::AssignmentUpdate, conversation: &mut Conversation) -> Result<(), Ended> {
         for assignment in &update.set {
-            conversation.parts.push(assignment.try_into()?);
+            let mut assignment = Assignment::try_from(assignment)?;
+            // Instances of a process come one after the other: they share one spec.
+            if let Some(last) = conversation.parts.last().filter(|last| last.spec == assignment.spec) {
+                assignment.spec = last.spec.clone();
+            }
+            conversation.parts.push(assignment);
         }
         conversation.full |= update.full;
         if update.more {

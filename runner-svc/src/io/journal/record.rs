@@ -59,13 +59,10 @@ pub(super) struct Image {
 impl Image {
     pub(super) fn apply(&mut self, record: Record) {
         match record {
-            Record::Assigned(assignment) => match self.instances.get_mut(&assignment.instance) {
-                Some(stored) => stored.assignment = assignment,
-                None => {
-                    let instance = assignment.instance.clone();
-                    self.instances.insert(instance, Stored { assignment, memo: None, main: None });
-                }
-            },
+            Record::Assigned(mut assignment) => {
+                self.share_spec(&mut assignment);
+                self.assign(assignment);
+            }
             Record::Stepped { instance, memo, main } => {
                 self.newest_run = self.newest_run.max(memo.run.map_or(0, |run| run.0));
                 if let Some(stored) = self.instances.get_mut(&instance) {
@@ -93,6 +90,24 @@ impl Image {
                 self.next_seq = self.next_seq.max(next_seq);
                 self.newest_run = self.newest_run.max(newest_run);
             }
+        }
+    }
+
+    fn assign(&mut self, assignment: Assignment) {
+        match self.instances.get_mut(&assignment.instance) {
+            Some(stored) => stored.assignment = assignment,
+            None => {
+                let instance = assignment.instance.clone();
+                self.instances.insert(instance, Stored { assignment, memo: None, main: None });
+            }
+        }
+    }
+
+    /// Instances of a process share one spec in memory.
+    fn share_spec(&self, assignment: &mut Assignment) {
+        let before = self.instances.range(..&assignment.instance).next_back();
+        if let Some((_, neighbour)) = before.filter(|(_, stored)| stored.assignment.spec == assignment.spec) {
+            assignment.spec = neighbour.assignment.spec.clone();
         }
     }
 
