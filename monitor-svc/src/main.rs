@@ -4,13 +4,11 @@
 use anyhow::Context;
 use clap::Parser;
 use monitor_svc::{Monitor, Options};
-use service_host::config::LogArgs;
+use service_host::config::{LogArgs, TokenArgs};
 use service_host::ops::{self, OpsState, Readiness};
-use service_host::secret::Secret;
 use service_host::transport::Incoming;
 use service_host::{signals, telemetry};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -25,9 +23,8 @@ struct Args {
     /// Where health and metrics are shown, without a token
     #[arg(long, env = "PM_MONITOR_OPS_LISTEN", default_value = "127.0.0.1:7492", value_name = "HOST:PORT")]
     ops_listen: SocketAddr,
-    /// File with the token that every caller has to show; readable by its owner only
-    #[arg(long, alias = "service-token-file", env = "PM_TOKEN_FILE", value_name = "FILE")]
-    token_file: PathBuf,
+    #[command(flatten)]
+    token: TokenArgs,
     /// How long samples are kept, as 90m or 1h
     #[arg(long, env = "PM_MONITOR_RETENTION", default_value = "1h", value_name = "DURATION", value_parser = retention)]
     retention: Duration,
@@ -54,7 +51,7 @@ async fn main() -> anyhow::Result<()> {
 
 async fn run(args: Args) -> anyhow::Result<()> {
     let terminated = signals::terminated();
-    let token = Secret::from_file(&args.token_file)?;
+    let token = args.token.read()?;
     let listener = listen(args.listen).await?;
     let ops_listener = listen(args.ops_listen).await?;
     let monitor = Monitor::new(Options { retention: args.retention, ..Options::new(token) });

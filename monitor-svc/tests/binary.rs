@@ -11,7 +11,15 @@ use std::process::{Child, Command, Stdio};
 fn program(token_file: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_monitor-svc"));
     command
-        .args(["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--log-format", "json", "--token-file"])
+        .args([
+            "--listen",
+            "127.0.0.1:0",
+            "--ops-listen",
+            "127.0.0.1:0",
+            "--log-format",
+            "json",
+            "--service-token-file",
+        ])
         .arg(token_file)
         .stderr(Stdio::piped())
         .stdout(Stdio::null());

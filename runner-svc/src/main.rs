@@ -36,9 +36,9 @@ struct Args {
     /// Output of instances whose definition names no file
     #[arg(long, env = "PM_RUNNER_LOG_DIR", default_value = "/var/log/pm", value_name = "DIR")]
     log_dir: PathBuf,
-    /// Seconds between measurements
-    #[arg(long, env = "PM_RUNNER_SAMPLE_INTERVAL", default_value_t = 10, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
-    sample_interval: u64,
+    /// Time between measurements, as 500ms or 10s
+    #[arg(long, env = "PM_RUNNER_SAMPLE_INTERVAL", default_value = "10s", value_name = "DURATION", value_parser = interval)]
+    sample_interval: Duration,
     /// Where this node's own view is served
     #[arg(long, env = "PM_RUNNER_LISTEN", default_value = "127.0.0.1:7483", value_name = "HOST:PORT")]
     listen: SocketAddr,
@@ -61,6 +61,12 @@ enum OnStop {
     Detach,
     /// They are stopped, and started again by the next runner.
     Drain,
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let range = Duration::from_millis(100)..=Duration::from_secs(3600);
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if range.contains(&duration) { Ok(duration) } else { Err("is out of range; write 100ms to 1h".to_owned()) }
 }
 
 fn main() -> anyhow::Result<()> {
@@ -90,7 +96,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         registry: Some(Dial::Tcp(args.registry)),
         monitor: Some(Dial::Tcp(args.monitor)),
         token,
-        sample_interval: Duration::from_secs(args.sample_interval),
+        sample_interval: args.sample_interval,
     };
     let runner = Arc::new(Runner::start(options).await?);
 

@@ -56,7 +56,11 @@ pub fn spec_from_wire(wire: &v1::ProcessSpec) -> Result<ProcessSpec, Vec<Fault>>
         Ok(name) => Some(name),
         Err(e) => {
             let e: process_model::InvalidName = e;
-            reader.fault("name", format!("{:?}: {}", e.value, e.fault), "write 1 to 63 of A-Z a-z 0-9 . _ -, beginning with a letter or digit");
+            reader.fault(
+                "name",
+                format!("{:?}: {}", e.value, e.fault),
+                "write 1 to 63 of A-Z a-z 0-9 . _ -, beginning with a letter or digit",
+            );
             None
         }
     };
@@ -94,7 +98,11 @@ pub fn spec_from_wire(wire: &v1::ProcessSpec) -> Result<ProcessSpec, Vec<Fault>>
     spec.log_watchdog = wire.log_watchdog.as_ref().map(|watchdog| LogWatchdog {
         log_file: non_empty(&watchdog.log_file),
         timeout: reader.duration("log_watchdog.timeout", watchdog.timeout.as_ref(), limits::default::WATCHDOG_TIMEOUT),
-        interval: reader.duration("log_watchdog.interval", watchdog.interval.as_ref(), limits::default::WATCHDOG_INTERVAL),
+        interval: reader.duration(
+            "log_watchdog.interval",
+            watchdog.interval.as_ref(),
+            limits::default::WATCHDOG_INTERVAL,
+        ),
     });
     spec.labels = wire.labels.clone();
     spec.autostart = wire.autostart;
@@ -269,8 +277,17 @@ mod tests {
         fields.sort();
         fields.dedup();
         let expected = [
-            "command", "instances", "log_watchdog.interval", "log_watchdog.timeout", "name", "ports.http", "readiness",
-            "restart.mode", "stop.signal", "type", "working_dir",
+            "command",
+            "instances",
+            "log_watchdog.interval",
+            "log_watchdog.timeout",
+            "name",
+            "ports.http",
+            "readiness",
+            "restart.mode",
+            "stop.signal",
+            "type",
+            "working_dir",
         ];
         assert_eq!(fields, expected);
     }

@@ -21,7 +21,7 @@ use std::sync::{PoisonError, RwLock};
 
 /// sled's page cache. The state is read once, at the start; sled's own
 /// default is a gigabyte.
-const CACHE_BYTES: u64 = 8 << 20;
+const CACHE_BYTES: u64 = 1 << 20;
 
 /// Key of the position; sorts before every row.
 const POSITION: &[u8] = b"\0position";

@@ -2,6 +2,7 @@
 //! argument that only we use, before any runtime and any thread.
 
 use crate::keeper::Keeper;
+use crate::sys;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -80,6 +81,7 @@ pub fn wait_until_gone(state_dir: &Path) -> io::Result<()> {
 /// Becomes a keeper, and never returns, if this process was started as one.
 /// The first thing that every `main` which can host a runner has to call.
 pub fn main_if_asked() {
+    sys::malloc::share_one_arena();
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().is_none_or(|first| first != ARGUMENT) {
         return;

@@ -141,7 +141,8 @@ mod tests {
         let lines = BufReader::new(main.stdout.take().unwrap()).lines().take(2);
         let mut expected: BTreeSet<u32> = lines.map(|line| line.unwrap().parse().unwrap()).collect();
         expected.insert(main.id());
-        let root = Root { main: main.id(), alive: true, start_time: stat(main.id()).unwrap().start_time, instance: "none-1" };
+        let root =
+            Root { main: main.id(), alive: true, start_time: stat(main.id()).unwrap().start_time, instance: "none-1" };
         let found: BTreeSet<u32> = members(root, &[other.id()]).into_keys().collect();
         let scanned: BTreeSet<u32> = children_by_scan(main.id()).into_iter().collect();
         let listed: BTreeSet<u32> = children_of(main.id()).into_iter().collect();

@@ -27,6 +27,8 @@ pub(crate) struct Instance {
     timers: Timers,
     observer: Observer,
     main: Option<MainProcess>,
+    /// The trace's part of a start that is going on.
+    exec: Option<tracing::Span>,
     inbox: mpsc::UnboundedReceiver<Message>,
     own: mpsc::UnboundedSender<Message>,
     keeper_news: mpsc::UnboundedReceiver<KeeperNews>,
@@ -54,6 +56,7 @@ impl Instance {
             timers: Timers::default(),
             observer: Observer::default(),
             main: None,
+            exec: None,
             inbox,
             own: own.clone(),
             keeper_news,
@@ -157,6 +160,7 @@ impl Instance {
     fn take(&mut self, input: Input) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
+            self.trace(&input);
             let effects = self.machine.step(input, &self.deps.run_ids.context());
             self.persist(&effects);
             for effect in effects {
@@ -170,6 +174,36 @@ impl Instance {
             changed
         });
         self.orders.settle(&self.machine, &self.deps.journal);
+    }
+
+    /// Ends the trace's part of a start with what became of it.
+    fn trace(&mut self, input: &Input) {
+        match input {
+            Input::Spawned { pid, .. } => {
+                if let Some(span) = self.exec.take() {
+                    span.record("process.pid", pid);
+                }
+            }
+            Input::SpawnFailed { error, .. } => {
+                if let Some(span) = self.exec.take() {
+                    span.record("otel.status_code", "ERROR");
+                    span.record("otel.status_description", error.to_string());
+                }
+            }
+            // Says nothing of a start.
+            Input::Assigned(_)
+            | Input::Unassigned
+            | Input::Held
+            | Input::StopTimeoutGiven(_)
+            | Input::Exited { .. }
+            | Input::TreeEmptied { .. }
+            | Input::Adopted { .. }
+            | Input::RunLost { .. }
+            | Input::TimerFired(_)
+            | Input::ProbeSucceeded { .. }
+            | Input::ProbeFailed { .. }
+            | Input::WentSilent { .. } => {}
+        }
     }
 
     fn persist(&mut self, effects: &[Effect]) {
@@ -259,13 +293,21 @@ impl Instance {
     /// it.
     fn spawn(&mut self, run: RunId) -> Option<Input> {
         let assignment = self.machine.assignment();
-        let span = tracing::info_span!("exec", otel.name = format!("exec {}", assignment.instance), process.name = %assignment.instance.process, pm.instance = %assignment.instance);
+        let span = tracing::info_span!(
+            "exec",
+            otel.name = format!("exec {}", assignment.instance),
+            otel.status_code = tracing::field::Empty,
+            otel.status_description = tracing::field::Empty,
+            process.pid = tracing::field::Empty,
+            service.name = %assignment.instance.process,
+            pm.instance = %assignment.instance,
+        );
         if !assignment.traceparent.is_empty() {
             trace_context::set_parent(&span, &assignment.traceparent);
         }
-        let _entered = span.enter();
         let traceparent = trace_context::traceparent_of(&span)
             .or_else(|| Some(assignment.traceparent.clone()).filter(|text| !text.is_empty()));
+        self.exec = Some(span);
         match self.deps.surroundings.request(assignment, run, traceparent) {
             Ok(request) => {
                 self.deps.keeper.route(run, self.keeper_inbox.clone());

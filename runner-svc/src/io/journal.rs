@@ -13,9 +13,9 @@ mod record;
 
 pub(crate) use record::{Reported, Stored};
 
+use crate::clock;
 use file::JournalFile;
 pub(crate) use file::OpenError;
-use crate::clock;
 use process_model::{ActionReport, Assignment, InstanceId, InstanceReport, Phase, event_type};
 use record::{Image, Record};
 use runner_domain::{Memo, Rest};

@@ -176,11 +176,7 @@ async fn run(
 }
 
 /// Until the stream ends; true when that was asked for.
-async fn converse(
-    wire: &mut Wire,
-    outbox: &mut mpsc::UnboundedReceiver<Request>,
-    routes: &Routes,
-) -> io::Result<bool> {
+async fn converse(wire: &mut Wire, outbox: &mut mpsc::UnboundedReceiver<Request>, routes: &Routes) -> io::Result<bool> {
     let mut bytes = Vec::new();
     let mut shutting_down = false;
     loop {
