@@ -3,10 +3,9 @@
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::output::Format;
+use crate::global::Global;
 use crate::verbs;
-use clap::{Args, Parser, Subcommand};
-use std::path::PathBuf;
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Runs programs and keeps them running.
 #[derive(Debug, Parser)]
@@ -30,33 +29,6 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub verb: Verb,
-}
-
-/// Flags of every verb.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Global options")]
-pub struct Global {
-    /// The gateway; found by itself when `pmctl up` runs
-    #[arg(long, global = true, env = "PM_ENDPOINT", value_name = "URL")]
-    pub endpoint: Option<String>,
-    /// File that holds the token
-    #[arg(long, global = true, env = "PM_TOKEN_FILE", value_name = "FILE")]
-    pub token_file: Option<PathBuf>,
-    /// Where `pmctl up` keeps its state [default: $XDG_STATE_HOME/pm]
-    #[arg(long, global = true, env = "PM_STATE_DIR", value_name = "DIR")]
-    pub state_dir: Option<PathBuf>,
-    /// Output format
-    #[arg(short = 'o', long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
-    pub output: Format,
-    /// No words beside the answer
-    #[arg(short, long, global = true)]
-    pub quiet: bool,
-    /// Show what the embedded services log (also PM_LOG)
-    #[arg(short, long, global = true)]
-    pub verbose: bool,
-    /// No colour (also NO_COLOR)
-    #[arg(long, global = true)]
-    pub no_color: bool,
 }
 
 /// What to do.
@@ -130,7 +102,7 @@ impl Verb {
             Self::Nodes(args) => verbs::nodes::run(context, &args),
             Self::Actions(args) => verbs::actions::run(context, args),
             Self::Audit(args) => verbs::audit::run(context, &args),
-            Self::Completion(args) => verbs::completion::run(context, &args),
+            Self::Completion(args) => verbs::completion::run(context, &args, &mut Cli::command()),
             Self::Version(args) => verbs::version::run(context, &args),
         }
     }

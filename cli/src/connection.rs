@@ -163,7 +163,7 @@ impl Connection {
 
 fn read_token(path: &Path) -> Result<Secret, Failure> {
     Secret::from_file(path).map_err(|e| {
-        Failure::new(Exit::NotAllowed, format!("cannot use the token file {}: {e}", path.display()))
+        Failure::new(Exit::NotAllowed, crate::error::chain(&e))
             .help("name another with --token-file or PM_TOKEN_FILE; only you may be able to read it (chmod 600)")
     })
 }

@@ -1,10 +1,10 @@
 //! What every verb has at hand: the streams, the wanted format, and a way to
 //! run its calls: on one thread, inside one trace, ended by Ctrl-C.
 
-use crate::args::Global;
 use crate::connection::Connection;
 use crate::error::Failure;
 use crate::exit::Exit;
+use crate::global::Global;
 use crate::output::{ColourWish, Format, Terminal};
 use crate::signals::{Signals, Stop};
 use crate::state_dir::StateDir;
@@ -108,7 +108,7 @@ impl Context {
 
 /// Whether logs or traces of this call go anywhere.
 fn observed() -> bool {
-    ["OTEL_EXPORTER_OTLP_ENDPOINT", "PM_OTLP_ENDPOINT", "PM_LOG"]
+    ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "PM_OTLP_ENDPOINT", "PM_LOG"]
         .iter()
         .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }

@@ -155,7 +155,7 @@ impl Failure {
     fn problem(&self) -> Value {
         let parts = &self.0;
         let mut problem = json!({
-            "type": "about:blank",
+            "type": parts.reason.as_ref().map_or_else(|| "about:blank".to_owned(), |r| format!("urn:pm:error:{r}")),
             "title": parts.code.clone().unwrap_or_else(|| parts.exit.word().to_owned()),
             "detail": parts.summary,
             "exitCode": parts.exit.code(),
@@ -165,10 +165,11 @@ impl Failure {
                 object.insert("reason".to_owned(), json!(reason));
             }
             if let Some(trace) = &parts.trace {
-                object.insert("traceId".to_owned(), json!(trace));
+                object.insert("trace_id".to_owned(), json!(trace));
             }
             if !parts.faults.is_empty() {
-                object.insert("errors".to_owned(), json!(parts.faults));
+                let errors: Vec<Value> = parts.faults.iter().map(|fault| json!({ "message": fault })).collect();
+                object.insert("errors".to_owned(), json!(errors));
             }
             if !parts.help.is_empty() {
                 object.insert("help".to_owned(), json!(parts.help));
@@ -190,6 +191,22 @@ impl From<pm_proto::json::JsonError> for Failure {
     fn from(error: pm_proto::json::JsonError) -> Self {
         Self::failed(format!("cannot write the answer as JSON: {error}"))
     }
+}
+
+/// An error with its causes, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        // Some errors quote their cause already.
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text
 }
 
 /// The canonical name of a gRPC code.

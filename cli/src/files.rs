@@ -74,8 +74,9 @@ fn base_dir(path: &Path) -> Result<PathBuf, Failure> {
     }
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     match folder {
+        // Without `..` and links: the same file read from elsewhere says the same.
         Some(folder) => {
-            std::path::absolute(folder).map_err(|e| Failure::failed(format!("cannot find {}: {e}", folder.display())))
+            folder.canonicalize().map_err(|e| Failure::failed(format!("cannot find {}: {e}", folder.display())))
         }
         None => here(),
     }

@@ -16,6 +16,7 @@
 //! | tables, colours, machine formats | [`output`] |
 //! | the line of an event | [`live`] |
 
+pub mod applying;
 pub mod args;
 pub mod connection;
 pub mod context;
@@ -24,6 +25,7 @@ pub mod error;
 pub mod exit;
 pub mod files;
 pub mod follow;
+pub mod global;
 pub mod identity;
 pub mod live;
 pub mod output;

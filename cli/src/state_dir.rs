@@ -28,13 +28,26 @@ pub enum LockError {
     Io(PathBuf, io::Error),
 }
 
+/// Definitions of types that a user adds: `$XDG_CONFIG_HOME/pm/types.d`, or
+/// `~/.config/pm/types.d`; `None` when neither variable says where.
+#[must_use]
+pub fn types_dir() -> Option<PathBuf> {
+    let config = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")));
+    config.map(|config| config.join("pm/types.d"))
+}
+
+/// A variable that holds an absolute path; others are ignored, as the standard
+/// says.
+fn absolute(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
 impl StateDir {
     /// The folder that flag or environment name, or the standard's.
     ///
     /// # Errors
     /// Neither a flag nor `XDG_STATE_HOME` nor `HOME` says where.
     pub fn resolve(flag: Option<&Path>) -> Result<Self, Failure> {
-        let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let root = match flag {
             Some(path) => {
                 std::path::absolute(path).map_err(|e| Failure::usage(format!("--state-dir {}: {e}", path.display())))?

@@ -3,14 +3,13 @@
 use anyhow::Context as _;
 use clap::Parser;
 use gateway::{Gateway, Options};
-use service_host::config::{LogArgs, TokenArgs};
+use service_host::config::{LogArgs, RemoteArgs, TokenArgs};
 use service_host::ops::{self, OpsState, Readiness};
 use service_host::secret::Secret;
 use service_host::transport::Dial;
 use service_host::{signals, telemetry};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// The public door: REST and gRPC on one port, in front of registry and monitor.
@@ -37,6 +36,8 @@ struct Arguments {
     viewer_token_file: Option<PathBuf>,
     #[command(flatten)]
     service_token: TokenArgs,
+    #[command(flatten)]
+    remote: RemoteArgs,
     #[command(flatten)]
     log: LogArgs,
 }
@@ -67,14 +68,15 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         tracing::info!("stopping");
         stop.cancel();
     });
-    let listener = bind(arguments.listen).await?;
-    let ops_listener = bind(arguments.ops_listen).await?;
+    let listener = arguments.remote.bind(arguments.listen).await?;
+    let ops_listener = arguments.remote.bind(arguments.ops_listen).await?;
+    let (address, ops_address) = (listener.local_addr()?, ops_listener.local_addr()?);
     let (ready, readiness) = ops::readiness();
     let metrics = gateway.metrics();
     let dump = gateway.metrics();
     signals::on_debug_dump(move || tracing::info!(metrics = dump.encode(), "debug dump"))?;
     let operations = ops::serve(ops_listener, OpsState { metrics, ready: readiness }, shutdown.clone());
-    tracing::info!(listen = %arguments.listen, ops_listen = %arguments.ops_listen, "serving");
+    tracing::info!(%address, %ops_address, "serving");
     ready.send_replace(Readiness::Ready);
     // An early end of either ends both.
     let serving = async {
@@ -92,8 +94,4 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     served?;
     watched?;
     Ok(())
-}
-
-async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))
 }

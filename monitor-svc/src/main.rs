@@ -4,13 +4,12 @@
 use anyhow::Context;
 use clap::Parser;
 use monitor_svc::{Monitor, Options};
-use service_host::config::{LogArgs, TokenArgs};
+use service_host::config::{LogArgs, RemoteArgs, TokenArgs};
 use service_host::ops::{self, OpsState, Readiness};
 use service_host::transport::Incoming;
 use service_host::{signals, telemetry};
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// Keeps what runners measure, relays logs, shows metrics.
@@ -28,6 +27,8 @@ struct Args {
     /// How long samples are kept, as 90m or 1h
     #[arg(long, env = "PM_MONITOR_RETENTION", default_value = "1h", value_name = "DURATION", value_parser = retention)]
     retention: Duration,
+    #[command(flatten)]
+    remote: RemoteArgs,
     #[command(flatten)]
     log: LogArgs,
 }
@@ -52,8 +53,8 @@ async fn main() -> anyhow::Result<()> {
 async fn run(args: Args) -> anyhow::Result<()> {
     let terminated = signals::terminated();
     let token = args.token.read()?;
-    let listener = listen(args.listen).await?;
-    let ops_listener = listen(args.ops_listen).await?;
+    let listener = args.remote.bind(args.listen).await?;
+    let ops_listener = args.remote.bind(args.ops_listen).await?;
     let monitor = Monitor::new(Options { retention: args.retention, ..Options::new(token) });
 
     let dumped = monitor.clone();
@@ -77,8 +78,4 @@ async fn run(args: Args) -> anyhow::Result<()> {
     // The first to fail ends the other.
     let ended = tokio::try_join!(ops, grpc);
     ended.map(|_| ()).context("the monitor ended")
-}
-
-async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
 }

@@ -18,7 +18,7 @@ pub struct InvalidName {
     pub fault: &'static str,
 }
 
-fn check(value: &str) -> Result<(), InvalidName> {
+pub(crate) fn check(value: &str) -> Result<(), InvalidName> {
     let fault = if value.is_empty() {
         "it is empty"
     } else if value.len() > MAX_LEN {
@@ -33,10 +33,11 @@ fn check(value: &str) -> Result<(), InvalidName> {
     Err(InvalidName { value: value.chars().take(80).collect(), fault })
 }
 
+/// A type whose values are checked names.
 macro_rules! name_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(std::sync::Arc<str>);
 
@@ -48,17 +49,17 @@ macro_rules! name_type {
             }
         }
 
-        impl FromStr for $name {
-            type Err = InvalidName;
-            fn from_str(s: &str) -> Result<Self, InvalidName> {
-                check(s)?;
+        impl std::str::FromStr for $name {
+            type Err = $crate::InvalidName;
+            fn from_str(s: &str) -> Result<Self, $crate::InvalidName> {
+                $crate::name::check(s)?;
                 Ok(Self(s.into()))
             }
         }
 
         impl TryFrom<String> for $name {
-            type Error = InvalidName;
-            fn try_from(s: String) -> Result<Self, InvalidName> {
+            type Error = $crate::InvalidName;
+            fn try_from(s: String) -> Result<Self, $crate::InvalidName> {
                 s.parse()
             }
         }
@@ -69,13 +70,15 @@ macro_rules! name_type {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(&self.0)
             }
         }
     };
 }
+
+pub(crate) use name_type;
 
 name_type! {
     /// Name of a process: unique in the cluster.

@@ -34,7 +34,7 @@ env:
 processes:
   web:
     comand: x
-    type: pyton
+    type: py/thon
     ports: {http: 70000, tls: "443"}
     restart: {policy: unless-stopped, backoff: {initial: 5m, factor: 0.5, max: 1m}}
     stop: {signal: SIGFOO, timeout: 2h, kill_timeout: "5"}
@@ -51,7 +51,7 @@ processes:
             "1:10: version: 2 is out of range; write 1",
             "3:9: env.PM_X: names that begin with PM_ are the manager's own; choose another name",
             "6:5: processes.web.comand: it is no field of a process; did you mean command?",
-            "7:11: processes.web.type: it is the text \"pyton\"; did you mean python?",
+            "7:11: processes.web.type: \"py/thon\" is no valid name: it contains a character that is not allowed; use 1 to 63 of A-Z a-z 0-9 . _ - and begin with a letter or digit",
             "8:19: processes.web.ports.http: 70000 is out of range; write 1 to 65535",
             "8:31: processes.web.ports.tls: it is the text \"443\"; write 1 to 65535 as a number without quotes",
             "9:23: processes.web.restart.policy: it is the text \"unless-stopped\"; write always: what was stopped by hand stays stopped in any case",

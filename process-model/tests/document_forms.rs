@@ -4,7 +4,7 @@
 
 use process_model::document::{self, Document};
 use process_model::spec::{
-    Backoff, Check, Command, LogWatchdog, Probe, RestartMode, RestartPolicy, RuntimeType, Signal, StopPolicy,
+    Backoff, Check, Command, LogWatchdog, Probe, RestartMode, RestartPolicy, Signal, StopPolicy,
 };
 use process_model::{ProcessSpec, spec::limits::default};
 use std::collections::BTreeMap;
@@ -115,7 +115,7 @@ processes:
     let expected = ProcessSpec {
         name: "web".parse().unwrap(),
         command: Command::Argv(["python3", "-m", "http.server", "8080"].map(str::to_owned).to_vec()),
-        runtime: RuntimeType::Python,
+        runtime: "python".parse().unwrap(),
         working_dir: Some("/base/dir/app".to_owned()),
         env: map(&[
             ("TZ", "UTC"),
@@ -246,6 +246,14 @@ fn what_is_probably_not_meant_is_a_warning() {
         late,
         [
             "f.yaml:1:66: processes.a.log_watchdog.interval: 5s is longer than the timeout of 3s; write less than the timeout, or silence is noticed late"
+        ]
+    );
+    let typo = read("processes: {a: {command: [x], type: pyton}, b: {command: [x], type: mine}}");
+    let typo: Vec<String> = typo.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        typo,
+        [
+            "f.yaml:1:37: processes.a.type: pyton is no built-in type; a node without a definition of its own refuses to start it; did you mean python?"
         ]
     );
     let none = read("processes: {}");

@@ -79,15 +79,18 @@ fn millis(from: u64, to: u64) -> impl Strategy<Value = Duration> {
 }
 
 fn command() -> impl Strategy<Value = (Command, RuntimeType)> {
-    let extra = prop::sample::select(vec![None, Some(RuntimeType::Python), Some(RuntimeType::Node)]);
+    let extra = prop::sample::select(vec![None, Some("python"), Some("my.type-2")]);
     prop_oneof![
-        text().prop_map(|line| (Command::Shell(line), RuntimeType::Shell)),
+        text().prop_map(|line| (Command::Shell(line), RuntimeType::shell())),
         (text(), vec("[^\0]{0,9}", 0..4)).prop_map(|(program, mut args)| {
             args.insert(0, program);
-            (Command::Argv(args), RuntimeType::Exec)
+            (Command::Argv(args), RuntimeType::exec())
         }),
     ]
-    .prop_flat_map(move |(command, own)| extra.clone().prop_map(move |kind| (command.clone(), kind.unwrap_or(own))))
+    .prop_flat_map(move |(command, own)| {
+        let own = own.clone();
+        extra.clone().prop_map(move |kind| (command.clone(), kind.map_or_else(|| own.clone(), |k| k.parse().unwrap())))
+    })
 }
 
 fn probe() -> impl Strategy<Value = Probe> {

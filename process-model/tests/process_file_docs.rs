@@ -20,6 +20,20 @@ fn the_quickstart_is_valid_without_warnings() {
 }
 
 #[test]
+fn the_example_applications_are_valid_without_warnings() {
+    for (text, kind) in [
+        (include_str!("../../examples/python-app/processes.yaml"), "python"),
+        (include_str!("../../examples/node-app/processes.yaml"), "node"),
+    ] {
+        let document = document::read("processes.yaml", Path::new("/app"), text.as_bytes());
+        let document = document.unwrap_or_else(|faults| panic!("{faults:?}"));
+        assert_eq!(document.warnings, []);
+        assert_eq!(document.processes[0].runtime.as_str(), kind);
+        assert!(document.processes[0].readiness.is_some());
+    }
+}
+
+#[test]
 fn every_example_of_the_reference_is_valid() {
     let blocks: Vec<&str> = REFERENCE.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     assert!(blocks.len() >= 2);

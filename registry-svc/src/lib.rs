@@ -25,6 +25,7 @@
 mod api;
 mod clock;
 mod codec;
+mod core;
 mod driver;
 pub mod io;
 mod lease_keeper;
@@ -33,6 +34,7 @@ mod numbers;
 mod open;
 mod options;
 mod registry;
+mod sessions;
 pub mod view;
 
 pub use open::OpenError;

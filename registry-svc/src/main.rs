@@ -1,17 +1,16 @@
 //! `registry-svc`: parses its configuration, opens the registry, serves until
 //! told to stop.
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Parser;
 use registry_svc::{Options, Registry};
-use service_host::config::{LogArgs, TokenArgs};
+use service_host::config::{LogArgs, RemoteArgs, TokenArgs};
 use service_host::ops::{self, OpsState, Readiness};
 use service_host::transport::Incoming;
 use service_host::{signals, telemetry};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// The registry: stores what should run, decides where, and knows what does.
@@ -27,10 +26,8 @@ struct Args {
     /// Where health and metrics are served, without a token.
     #[arg(long, env = "PM_REGISTRY_OPS_LISTEN", default_value = "127.0.0.1:7491", value_name = "ADDRESS")]
     ops_listen: SocketAddr,
-    /// Allows addresses beyond loopback. The connection is not encrypted: only
-    /// behind something that is.
-    #[arg(long, env = "PM_ALLOW_REMOTE")]
-    allow_remote: bool,
+    #[command(flatten)]
+    remote: RemoteArgs,
     /// Id of this replica, from 1.
     #[arg(long, env = "PM_REGISTRY_NODE_ID", default_value_t = 1, value_name = "ID")]
     node_id: u64,
@@ -38,10 +35,10 @@ struct Args {
     #[arg(long, env = "PM_REGISTRY_ADVERTISE", default_value = "", value_name = "URL")]
     advertise: String,
     /// How often runners show that they live.
-    #[arg(long, env = "PM_HEARTBEAT_INTERVAL", default_value = "2s", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "PM_HEARTBEAT_INTERVAL", default_value = "2s", value_name = "DURATION", value_parser = humantime::parse_duration)]
     heartbeat_interval: Duration,
     /// Silence after which a node counts as lost; at least three heartbeats.
-    #[arg(long, env = "PM_LEASE", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "PM_LEASE", default_value = "10s", value_name = "DURATION", value_parser = humantime::parse_duration)]
     lease: Duration,
     /// Events that are kept for watchers.
     #[arg(long, env = "PM_EVENT_RETENTION", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
@@ -54,11 +51,6 @@ struct Args {
 
 impl Args {
     fn options(&self) -> anyhow::Result<Options> {
-        for address in [self.listen, self.ops_listen] {
-            if !address.ip().is_loopback() && !self.allow_remote {
-                bail!("{address} is not a loopback address; use 127.0.0.1, or add --allow-remote if you mean it");
-            }
-        }
         if self.heartbeat_interval.is_zero() || self.lease < self.heartbeat_interval * 3 {
             bail!("--lease has to be at least three times --heartbeat-interval, and that more than 0");
         }
@@ -91,9 +83,8 @@ async fn run(args: Args, options: Options) -> anyhow::Result<()> {
 
     // Both ports before the directory: an address in use must not cost a
     // recovery.
-    let listener = TcpListener::bind(args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
-    let ops_listener =
-        TcpListener::bind(args.ops_listen).await.with_context(|| format!("cannot listen on {}", args.ops_listen))?;
+    let listener = args.remote.bind(args.listen).await?;
+    let ops_listener = args.remote.bind(args.ops_listen).await?;
     let (address, ops_address) = (listener.local_addr()?, ops_listener.local_addr()?);
     let registry = Registry::open(options).await?;
     let dumped = registry.clone();

@@ -1,19 +1,18 @@
 //! The registry as its host sees it: open, serve, close.
 
 use crate::api;
-use crate::clock;
+use crate::core::Core;
 use crate::driver::{Driver, OWN_ACTOR, ProposeError};
 use crate::io::data_dir::DataDir;
-use crate::io::log::LogStore;
 use crate::io::network::Network;
 use crate::io::state_machine::StateMachine;
-use crate::io::state_store::StateStore;
 use crate::io::tuning;
 use crate::io::type_config::Raft;
 use crate::lease_keeper::{self, LeaseBook};
 use crate::numbers::Numbers;
 use crate::open::{self, OpenError};
 use crate::options::Options;
+use crate::sessions::Sessions;
 use crate::view::View;
 use openraft::BasicNode;
 use openraft::error::Fatal;
@@ -24,7 +23,6 @@ use service_host::transport::Incoming;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -35,24 +33,7 @@ const LEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// A registry replica; clones share it.
 #[derive(Clone)]
 pub struct Registry {
-    pub(crate) inner: Arc<Inner>,
-}
-
-pub(crate) struct Inner {
-    pub(crate) options: Options,
-    pub(crate) raft: Raft,
-    pub(crate) view: Arc<View>,
-    pub(crate) driver: Driver,
-    pub(crate) leases: LeaseBook,
-    pub(crate) numbers: Arc<Numbers>,
-    pub(crate) sessions: api::Sessions,
-    metrics: Metrics,
-    dir: DataDir,
-    log: LogStore,
-    store: Arc<StateStore>,
-    /// Ends everything that runs beside the calls.
-    stop: CancellationToken,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
+    pub(crate) inner: Arc<Core>,
 }
 
 impl Registry {
@@ -89,8 +70,8 @@ impl Registry {
         let leases = LeaseBook::new(options.lease);
         let keeper = lease_keeper::keep(leases.clone(), raft.clone(), view.clone(), driver.clone(), stop.clone());
         let tasks = vec![proposer, tokio::spawn(keeper), tokio::spawn(abort_on_fault(raft.clone(), stop.clone()))];
-        let inner = Inner {
-            sessions: api::Sessions::default(),
+        let inner = Core {
+            sessions: Sessions::default(),
             tasks: Mutex::new(tasks),
             log: opened.log,
             options,
@@ -224,26 +205,5 @@ async fn abort_on_fault(raft: Raft, stop: CancellationToken) {
             () = stop.cancelled() => return,
             changed = metrics.changed() => if changed.is_err() { return },
         }
-    }
-}
-
-impl Inner {
-    /// Waits until this replica's state is at least as new as everything that
-    /// was acknowledged before the call; not when `stale`.
-    pub(crate) async fn read_barrier(&self, stale: bool) -> Result<(), tonic::Status> {
-        if stale {
-            return Ok(());
-        }
-        self.raft.ensure_linearizable().await.map(drop).map_err(|error| api::not_linearizable(&error))
-    }
-
-    /// The time to put into a command.
-    pub(crate) fn now(&self) -> process_model::Timestamp {
-        clock::now()
-    }
-
-    /// Ends with the registry.
-    pub(crate) fn stopped(&self) -> &CancellationToken {
-        &self.stop
     }
 }

@@ -5,7 +5,7 @@ use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use process_model::NodeName;
 use runner_svc::{Options, Runner};
-use service_host::config::{LogArgs, TokenArgs};
+use service_host::config::{LogArgs, RemoteArgs, TokenArgs};
 use service_host::metrics::Metrics;
 use service_host::ops::{self, OpsState, Readiness};
 use service_host::transport::{Dial, Incoming};
@@ -14,7 +14,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// Starts, supervises and stops the programs of one node.
@@ -36,6 +35,9 @@ struct Args {
     /// Output of instances whose definition names no file
     #[arg(long, env = "PM_RUNNER_LOG_DIR", default_value = "/var/log/pm", value_name = "DIR")]
     log_dir: PathBuf,
+    /// Definitions of types beside the built-in ones, a YAML file each
+    #[arg(long, env = "PM_RUNNER_TYPES_DIR", default_value = "/etc/pm/types.d", value_name = "DIR")]
+    types_dir: PathBuf,
     /// Time between measurements, as 500ms or 10s
     #[arg(long, env = "PM_RUNNER_SAMPLE_INTERVAL", default_value = "10s", value_name = "DURATION", value_parser = interval)]
     sample_interval: Duration,
@@ -50,6 +52,8 @@ struct Args {
     on_stop: OnStop,
     #[command(flatten)]
     token: TokenArgs,
+    #[command(flatten)]
+    remote: RemoteArgs,
     #[command(flatten)]
     log: LogArgs,
 }
@@ -87,11 +91,13 @@ async fn run(args: Args) -> anyhow::Result<()> {
         Some(node) => node,
         None => runner_svc::host_name()?,
     };
-    let listener = listen(args.listen).await?;
-    let ops_listener = listen(args.ops_listen).await?;
+    let listener = args.remote.bind(args.listen).await?;
+    let ops_listener = args.remote.bind(args.ops_listen).await?;
+    let address = listener.local_addr()?;
     let options = Options {
         state_dir: args.state_dir,
         log_dir: args.log_dir,
+        types_dir: Some(args.types_dir),
         node,
         registry: Some(Dial::Tcp(args.registry)),
         monitor: Some(Dial::Tcp(args.monitor)),
@@ -99,6 +105,9 @@ async fn run(args: Args) -> anyhow::Result<()> {
         sample_interval: args.sample_interval,
     };
     let runner = Arc::new(Runner::start(options).await?);
+    for fault in runner.left_out_types() {
+        tracing::warn!(fault, "a type is left out");
+    }
 
     let dumped = runner.clone();
     let dump = signals::on_debug_dump(move || {
@@ -113,7 +122,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let state = OpsState { metrics: Metrics::new("runner-svc"), ready: readiness };
     let ops = tokio::spawn(ops::serve(ops_listener, state, shutdown.clone()));
     let grpc = tokio::spawn(runner.local_service(Incoming::Tcp(listener), shutdown.clone()));
-    tracing::info!(listen = %args.listen, "runner started");
+    tracing::info!(%address, "runner started");
 
     terminated.await;
     tracing::info!("stopping");
@@ -136,8 +145,4 @@ async fn run(args: Args) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
 }

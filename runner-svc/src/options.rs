@@ -13,6 +13,9 @@ pub struct Options {
     pub state_dir: PathBuf,
     /// Output of instances whose spec names no file.
     pub log_dir: PathBuf,
+    /// Definitions of types beside the built-in ones, a YAML file each; `None`:
+    /// there are only those. A directory that is not there is no fault.
+    pub types_dir: Option<PathBuf>,
     /// This node's name.
     pub node: NodeName,
     /// Where the registry is; `None`: nobody is asked, assignments come from
@@ -41,7 +44,8 @@ pub enum InvalidOptions {
 
 impl Options {
     pub(crate) fn check(&self) -> Result<(), InvalidOptions> {
-        for (name, path) in [("state_dir", &self.state_dir), ("log_dir", &self.log_dir)] {
+        let types_dir = self.types_dir.as_ref().map(|path| ("types_dir", path));
+        for (name, path) in [("state_dir", &self.state_dir), ("log_dir", &self.log_dir)].into_iter().chain(types_dir) {
             if !path.is_absolute() {
                 return Err(InvalidOptions::NotAbsolute { name, path: path.clone() });
             }

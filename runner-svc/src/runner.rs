@@ -6,10 +6,10 @@ use crate::instance::{Deps, Instance, Origin, Restored};
 use crate::io::journal::{Journal, OpenError};
 use crate::io::keeper_link::KeeperLink;
 use crate::io::program::Surroundings;
-use crate::io::{boot, intake, session};
+use crate::io::{boot, intake, session, types};
 use crate::notice::Notice;
 use crate::options::{InvalidOptions, Options};
-use crate::roster::Roster;
+use crate::roster::{Roster, Update};
 use pm_proto::v1::instance_service_server::InstanceServiceServer;
 use process_model::{Assignment, InstanceId, NodeName, Phase};
 use runner_domain::RunId;
@@ -78,6 +78,7 @@ pub struct Runner {
     notices: broadcast::Sender<Notice>,
     node: NodeName,
     token: Secret,
+    left_out: Vec<String>,
     shutdown: CancellationToken,
     tasks: TaskTracker,
     _lock: File,
@@ -107,19 +108,25 @@ impl Runner {
         let journal = Journal::open(&options.state_dir).map_err(JournalError)?;
         let boot_id = boot::boot_id()
             .map_err(|source| StartError::Directory { path: "/proc/sys/kernel/random/boot_id".into(), source })?;
-        let rebooted = journal.booted(&boot_id).is_some_and(|before| before != boot_id);
+        let rebooted = journal.boot_id().is_some_and(|before| before != boot_id);
         let (keeper, records) = KeeperLink::open(&options.state_dir).await.map_err(StartError::Keeper)?;
         let newest_run = records.iter().map(|record| record.run).fold(journal.newest_run(), u64::max);
         let (notices, _) = broadcast::channel(NOTICES);
+        let loaded = types::load(options.types_dir.as_deref());
         let deps = Deps {
             keeper: keeper.clone(),
             journal: journal.clone(),
-            surroundings: Arc::new(Surroundings { node: options.node.clone(), log_dir: options.log_dir.clone() }),
+            surroundings: Arc::new(Surroundings {
+                node: options.node.clone(),
+                log_dir: options.log_dir.clone(),
+                types: loaded.types,
+            }),
             run_ids: Arc::new(RunIds::starting_above(newest_run)),
             notices: notices.clone(),
         };
         let roster = Roster::new(deps);
         take_over(&roster, &journal, &keeper, records, rebooted);
+        journal.booted(&boot_id);
         let runner = Self {
             roster,
             journal,
@@ -127,6 +134,7 @@ impl Runner {
             notices,
             node: options.node.clone(),
             token: options.token.clone(),
+            left_out: loaded.left_out,
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),
             _lock: lock,
@@ -157,6 +165,13 @@ impl Runner {
         GrpcHost::new(pm_proto::DESCRIPTORS).token(self.token.clone()).service(service).serve(incoming, shutdown)
     }
 
+    /// What of the types directory is left out, and why, a line each:
+    /// `file:line:column: what is wrong`. Whoever hosts the runner says it.
+    #[must_use]
+    pub fn left_out_types(&self) -> &[String] {
+        &self.left_out
+    }
+
     /// News from now on.
     #[must_use]
     pub fn notices(&self) -> broadcast::Receiver<Notice> {
@@ -165,7 +180,7 @@ impl Runner {
 
     /// What should run, when there is no registry to say it: the whole set.
     pub fn assign(&self, assignments: Vec<Assignment>) {
-        self.roster.assign(true, assignments, &[]);
+        self.roster.assign(Update { full: true, set: assignments, ..Update::default() });
     }
 
     /// The phases of all instances.
@@ -230,7 +245,13 @@ fn take_over(roster: &Roster, journal: &Journal, keeper: &KeeperLink, records: V
         let origin = match stored.memo {
             Some(memo) => {
                 let record = memo.run.and_then(|run| records.remove(&run));
-                Origin::Restored(Box::new(Restored { memo, main: stored.main, record, rebooted }))
+                Origin::Restored(Box::new(Restored {
+                    memo,
+                    before: stored.before,
+                    main: stored.main,
+                    record,
+                    rebooted,
+                }))
             }
             None => Origin::New,
         };

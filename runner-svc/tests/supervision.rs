@@ -108,7 +108,7 @@ async fn what_cannot_be_started_says_which_step_failed_and_why() {
     let mut node = Node::new().await;
     let mut missing = sh(&node, "missing", "true");
     missing.command = Command::Argv(vec!["/no/such/program".into()]);
-    missing.runtime = process_model::spec::RuntimeType::Exec;
+    missing.runtime = process_model::spec::RuntimeType::exec();
     let mut nowhere = sh(&node, "nowhere", "true");
     nowhere.working_dir = Some("/no/such/folder".into());
     let mut nobody = sh(&node, "nobody", "true");

@@ -3,9 +3,11 @@
 //! Precedence: flag, then environment variable, then the default. A `main` flattens these into its own `clap` struct,
 //! so that the same thing has the same name everywhere.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use tokio::net::TcpListener;
 
 use crate::secret::{Secret, SecretError};
 use crate::telemetry::{LogFormat, TelemetryOptions};
@@ -42,6 +44,44 @@ impl LogArgs {
     }
 }
 
+/// Whether a server may be reached from elsewhere.
+#[derive(Args, Clone, Debug)]
+pub struct RemoteArgs {
+    /// Allows addresses beyond loopback. Connections are not encrypted: only behind something that does it.
+    #[arg(long, env = "PM_ALLOW_REMOTE")]
+    pub allow_remote: bool,
+}
+
+/// Why a server does not listen.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Nobody said that the server may be reached from elsewhere.
+    #[error("{0} is not a loopback address; use 127.0.0.1, or add --allow-remote if you mean it")]
+    Remote(SocketAddr),
+    /// The system refuses.
+    #[error("cannot listen on {address}: {source}")]
+    Io {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl RemoteArgs {
+    /// Listens on an address.
+    ///
+    /// # Errors
+    /// As [`BindError`].
+    pub async fn bind(&self, address: SocketAddr) -> Result<TcpListener, BindError> {
+        if !address.ip().is_loopback() && !self.allow_remote {
+            return Err(BindError::Remote(address));
+        }
+        TcpListener::bind(address).await.map_err(|source| BindError::Io { address, source })
+    }
+}
+
 /// The token that services use among each other.
 #[derive(Args, Clone, Debug)]
 pub struct TokenArgs {
@@ -57,5 +97,19 @@ impl TokenArgs {
     /// As [`Secret::from_file`].
     pub fn read(&self) -> Result<Secret, SecretError> {
         Secret::from_file(&self.service_token_file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_listens_beyond_loopback_unless_it_was_said() {
+        let everywhere = "0.0.0.0:0".parse().unwrap();
+        let refused = RemoteArgs { allow_remote: false }.bind(everywhere).await;
+        assert!(matches!(refused, Err(BindError::Remote(address)) if address == everywhere), "{refused:?}");
+        assert!(RemoteArgs { allow_remote: true }.bind(everywhere).await.is_ok());
+        assert!(RemoteArgs { allow_remote: false }.bind("[::1]:0".parse().unwrap()).await.is_ok());
     }
 }

@@ -67,7 +67,8 @@ fn one_trace_runs_from_pmctl_to_the_exec_of_the_program() {
     let exec = exec.unwrap_or_else(|| panic!("no span {traceparent} in\n{}\n{}", sink.lines.text(), up.said()));
     let exec: Value = serde_json::from_str(&exec).expect("a line of JSON");
     assert_eq!(exec["name"], "exec web-1", "{exec}");
-    assert_eq!(exec["attributes"]["process.name"], "web", "{exec}");
+    assert_eq!(exec["attributes"]["pm.process"], "web", "{exec}");
+    assert_eq!(exec["attributes"]["process.pid"], pid.to_string(), "{exec}");
     // The rest of it is flushed at the latest when up ends.
     let _ = up.end_with(rustix::process::Signal::TERM);
 

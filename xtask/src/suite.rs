@@ -4,7 +4,7 @@
 
 use crate::exec;
 use crate::tally::Tally;
-use crate::tools::{python, system};
+use crate::tools::{node, python, system};
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result, bail};
 use std::io::{BufRead as _, BufReader, IsTerminal as _, Write as _};
@@ -14,6 +14,7 @@ use std::process::Stdio;
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     println!("--- tools for the tests");
     system::c_compiler()?;
+    node::ready()?;
     let python = python::ready(workspace)?;
 
     println!("\n--- build");

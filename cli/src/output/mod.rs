@@ -3,12 +3,12 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`format`](self::Format) | `-o` |
-//! | [`colour`](self::Paint) | when to colour, and which tone means what |
-//! | [`terminal`](self::Terminal) | stdout and stderr, each with its own choice |
-//! | [`list`](self::Listed) | items as a table or as a document |
-//! | [`human`] | times, durations and sizes for people |
-//! | [`confirm`](self::confirm) | y/N |
+//! | `format` | `-o` |
+//! | `colour` | when to colour, and which tone means what |
+//! | `terminal` | stdout and stderr, each with its own choice |
+//! | `list` | items as a table or as a document |
+//! | `human` | times, durations and sizes for people |
+//! | `confirm` | y/N |
 
 mod colour;
 mod confirm;

@@ -1,8 +1,9 @@
 //! A keeper whose runner has gone: it holds instances that nobody supervises.
 
-use super::services::{chain, drain};
-use super::session::line_of_notice;
+use super::notices::line_of_notice;
+use super::services::drain;
 use crate::error::Failure;
+use crate::error::chain;
 use crate::output::{Terminal, human};
 use crate::signals::Signals;
 use runner_svc::{NoticeKind, Options, Runner};
@@ -19,6 +20,8 @@ pub async fn stop(runner_state: PathBuf, log_dir: PathBuf, terminal: &Terminal) 
     let options = Options {
         state_dir: runner_state,
         log_dir,
+        // Nothing is started here.
+        types_dir: None,
         node,
         registry: None,
         monitor: None,

@@ -21,6 +21,7 @@
 pub mod daemon;
 pub mod home;
 pub mod leftover;
+pub mod notices;
 pub mod plan;
 pub mod readiness;
 pub mod reporter;
@@ -32,6 +33,7 @@ use crate::connection::Connection;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
+use crate::output::Tone;
 use crate::signals::{Signals, Stop};
 use crate::target::{Origin, Target};
 use home::Home;
@@ -102,6 +104,9 @@ async fn serve(plan: Plan, home: &Home, reporter: &mut Reporter) -> Result<Exit,
     if let Err(failure) = services.start_runner(home).await {
         services.close().await;
         return Err(failure);
+    }
+    for fault in services.left_out_types() {
+        reporter.say(Tone::Warn, &format!("a type is left out: {fault}"));
     }
     let ended = session::run(&connection, prepared, &plan, home, &mut services, &mut signals, reporter).await;
     reporter.stopping();

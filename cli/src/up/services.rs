@@ -2,8 +2,9 @@
 
 use super::home::Home;
 use super::reporter::Reporter;
-use crate::error::Failure;
+use crate::error::{Failure, chain};
 use crate::signals::Signals;
+use crate::state_dir::types_dir;
 use gateway::Gateway;
 use monitor_svc::Monitor;
 use registry_svc::Registry;
@@ -85,6 +86,7 @@ impl Services {
         let options = runner_svc::Options {
             state_dir: home.state().runner(),
             log_dir: home.state().logs(),
+            types_dir: types_dir(),
             node: home.node().clone(),
             registry: Some(self.registry_dial.clone()),
             monitor: Some(self.monitor_dial.clone()),
@@ -96,6 +98,12 @@ impl Services {
             .map_err(|e| Failure::failed(format!("cannot start the runner: {}", chain(&e))))?;
         self.runner = Some(runner);
         Ok(())
+    }
+
+    /// What of the user's types is left out, and why.
+    #[must_use]
+    pub fn left_out_types(&self) -> &[String] {
+        self.runner.as_ref().map(Runner::left_out_types).unwrap_or_default()
     }
 
     /// What the runner tells that no registry keeps; `None` without a runner.
@@ -131,7 +139,7 @@ impl Services {
         let Some(runner) = self.runner.take() else { return true };
         drain(runner, signals, &mut |notice| {
             if matches!(notice.kind, NoticeKind::Lifecycle { .. }) {
-                reporter.live(&super::session::line_of_notice(notice));
+                reporter.live(&super::notices::line_of_notice(notice));
             }
         })
         .await
@@ -181,20 +189,4 @@ fn listener(home: &Home) -> Result<tokio::net::TcpListener, Failure> {
 
 fn text(result: Result<(), service_host::server::ServeError>) -> Result<(), String> {
     result.map_err(|e| chain(&e))
-}
-
-/// An error with its causes, in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        // Some errors quote their cause already.
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = error.source();
-    }
-    text
 }

@@ -2,21 +2,21 @@
 //! why not, then show what happens until somebody ends it.
 
 use super::home::Home;
+use super::notices::{is_worth_a_line, line_of_notice};
 use super::plan::Plan;
 use super::readiness::Readiness;
 use super::reporter::Reporter;
 use super::services::Services;
 use super::summary::Summary;
+use crate::applying::{self, Manner};
 use crate::connection::Connection;
 use crate::error::Failure;
 use crate::follow::{Followed, Follower};
-use crate::live::{LiveLine, is_minor};
+use crate::live::is_minor;
 use crate::output::{Tone, human};
 use crate::signals::{Signals, Stop};
-use crate::verbs::apply::{self, Manner};
 use futures::StreamExt;
 use pm_proto::v1::{ApplyOutcome, ListInstancesRequest, WatchEventsRequest};
-use runner_svc::{Notice, NoticeKind};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 
@@ -37,7 +37,7 @@ pub async fn prepare(connection: &Connection, plan: &Plan, reporter: &Reporter) 
     let specs = plan.processes.as_deref().unwrap_or_default();
     if plan.processes.is_some() {
         let manner = Manner { source: "up", prune: true, reason: "pmctl up".to_owned(), ..Manner::default() };
-        let answer = apply::apply(connection, "apply the processes", specs, &manner).await?;
+        let answer = applying::apply(connection, "apply the processes", specs, &manner).await?;
         // What changed comes as events; that nothing did, they cannot tell.
         if answer.results.iter().all(|result| result.outcome() == ApplyOutcome::Unchanged) {
             reporter.say(Tone::Dim, "the processes are as they were");
@@ -124,25 +124,4 @@ pub async fn run(
             () = patience => given_up = true,
         }
     }
-}
-
-/// Lifecycle events come from the registry, in their order and with their
-/// revision. Of silence, the second half of the wait is news.
-fn is_worth_a_line(notice: &Notice) -> bool {
-    match &notice.kind {
-        NoticeKind::Lifecycle { .. } => false,
-        NoticeKind::LogQuiet { silence, timeout } => *silence * 2 >= *timeout,
-        NoticeKind::LogGrew { .. } | NoticeKind::LogChanged | NoticeKind::LogUnreadable => true,
-    }
-}
-
-/// The line of a notice.
-#[must_use]
-pub fn line_of_notice(notice: &Notice) -> LiveLine {
-    let tone = match &notice.kind {
-        NoticeKind::Lifecycle { event } => return LiveLine::new(notice.time, &notice.instance, event, &notice.text),
-        NoticeKind::LogGrew { .. } | NoticeKind::LogChanged => Tone::Dim,
-        NoticeKind::LogQuiet { .. } | NoticeKind::LogUnreadable => Tone::Warn,
-    };
-    LiveLine { time: Some(notice.time), subject: notice.instance.to_string(), text: notice.text.clone(), tone }
 }

@@ -2,15 +2,13 @@
 //! changes nothing.
 
 use super::apply_row::ApplyRow;
-use crate::connection::Connection;
+use crate::applying::{Manner, apply};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::files;
 use crate::output::{Tone, list};
-use pm_proto::convert::spec_to_wire;
-use pm_proto::v1::{ApplyProcessesRequest, ApplyProcessesResponse};
-use process_model::ProcessSpec;
+use pm_proto::v1::ApplyProcessesResponse;
 use std::path::PathBuf;
 
 /// Arguments of `apply`.
@@ -31,19 +29,6 @@ pub struct Args {
     reason: String,
 }
 
-/// How specs are applied.
-#[derive(Debug, Clone, Default)]
-pub struct Manner {
-    /// Where they come from.
-    pub source: &'static str,
-    /// Whether what came from there before and is not among them goes.
-    pub prune: bool,
-    /// Whether only to say what would change.
-    pub dry_run: bool,
-    /// Why.
-    pub reason: String,
-}
-
 /// Applies the files.
 ///
 /// # Errors
@@ -60,29 +45,6 @@ pub fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         print(context, answer, args.dry_run)?;
         Ok(Exit::Done)
     })
-}
-
-/// Applies specs.
-///
-/// # Errors
-/// The server refuses.
-pub async fn apply(
-    connection: &Connection,
-    what: &str,
-    specs: &[ProcessSpec],
-    manner: &Manner,
-) -> Result<ApplyProcessesResponse, Failure> {
-    let request = ApplyProcessesRequest {
-        specs: specs.iter().map(spec_to_wire).collect(),
-        source: manner.source.to_owned(),
-        prune: manner.prune,
-        validate_only: manner.dry_run,
-        request_id: uuid::Uuid::new_v4().to_string(),
-        reason: manner.reason.clone(),
-        ..ApplyProcessesRequest::default()
-    };
-    let mut processes = connection.processes();
-    connection.call(what, processes.apply_processes(request)).await
 }
 
 /// Prints what applying did.

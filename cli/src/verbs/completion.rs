@@ -1,10 +1,8 @@
 //! `pmctl completion`: a shell's completion script.
 
-use crate::args::Cli;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
-use clap::CommandFactory;
 use clap_complete::Shell;
 
 /// Arguments of `completion`.
@@ -19,13 +17,13 @@ pub struct Args {
     shell: Shell,
 }
 
-/// Prints the script.
+/// Prints the script for the whole command line of `pmctl`.
 ///
 /// # Errors
 /// It cannot be written.
-pub fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
+pub fn run(context: &Context, args: &Args, pmctl: &mut clap::Command) -> Result<Exit, Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "pmctl", &mut script);
+    clap_complete::generate(args.shell, pmctl, "pmctl", &mut script);
     context.terminal.bytes(&script)?;
     Ok(Exit::Done)
 }

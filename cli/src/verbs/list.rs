@@ -144,7 +144,7 @@ impl Listed for ProcessRow {
         vec![
             Cell::plain(&spec.name),
             Cell::plain(&spec.r#type),
-            Cell::plain(spec.instances.to_string()),
+            Cell::plain(spec.instances().to_string()),
             Cell::plain(process.generation.to_string()),
             Cell::plain(human::shorten(&process.source, 40)),
             Cell::plain(human::ago(human::time(process.update_time.as_ref()), human::now())),

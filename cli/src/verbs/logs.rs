@@ -63,7 +63,11 @@ pub fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     context.block_on("logs", async {
         let connection = context.connect().await?;
         let what = format!("read the logs of {}", args.targets.join(" "));
-        let ids = matching(&connection, &what, &args.targets).await?;
+        let ids = match matching(&connection, &what, &args.targets).await {
+            // Logs come from the nodes, not from the registry: they can be read without it.
+            Err(failure) if failure.exit() == Exit::Unreachable => None,
+            ids => Some(ids?),
+        };
         let request = ReadLogsRequest {
             selectors: args.targets,
             tail: args.tail,
@@ -72,7 +76,7 @@ pub fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         };
         let refused = |status: tonic::Status| connection.refused(&what, &status);
         let mut stream = connection.logs().read_logs(request).await.map_err(refused)?.into_inner();
-        let mut writer = Writer::new(context, &ids);
+        let mut writer = Writer::new(context, ids.as_deref());
         while let Some(frame) = stream.message().await.map_err(refused)? {
             match frame.frame {
                 Some(Frame::Chunk(chunk)) => writer.chunk(&chunk)?,
@@ -113,10 +117,13 @@ enum Mode {
 }
 
 impl<'a> Writer<'a> {
-    fn new(context: &'a Context, ids: &[String]) -> Self {
+    /// Nobody knowing the `ids`, each line says whose it is.
+    fn new(context: &'a Context, ids: Option<&[String]>) -> Self {
+        let single = ids.is_some_and(|ids| ids.len() <= 1);
+        let ids = ids.unwrap_or_default();
         let mode = match context.format {
             Format::Json | Format::Jsonl | Format::Yaml => Mode::Objects,
-            Format::Table | Format::Wide | Format::Name if ids.len() <= 1 => Mode::Raw,
+            Format::Table | Format::Wide | Format::Name if single => Mode::Raw,
             Format::Table | Format::Wide | Format::Name => Mode::Prefixed {
                 width: ids.iter().map(String::len).max().unwrap_or_default(),
                 numbers: ids.iter().cloned().enumerate().map(|(number, id)| (id, number)).collect(),

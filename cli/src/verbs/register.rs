@@ -1,11 +1,11 @@
 //! `pmctl register`: defines one process without a file (S0.3).
 
-use super::apply::{self, Manner};
+use super::apply;
+use crate::applying::{self, Manner};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::human;
-use clap::ValueEnum;
 use process_model::spec::{Command, RestartMode, RuntimeType};
 use process_model::{ProcessName, ProcessSpec};
 use std::os::unix::fs::PermissionsExt;
@@ -24,9 +24,9 @@ pub struct Args {
     /// Name of the process
     #[arg(long, value_name = "NAME")]
     name: ProcessName,
-    /// How it is run; seen from the file when left out
-    #[arg(long = "type", value_enum, value_name = "TYPE")]
-    kind: Option<Kind>,
+    /// How it is run, as python, node, exec, shell, flask or a type of the node's own; seen from the file when left out
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: Option<RuntimeType>,
     /// Port that it listens on, as 8080 or http=8080; may be repeated
     #[arg(long = "port", value_parser = port, value_name = "PORT")]
     ports: Vec<(Option<String>, u16)>,
@@ -51,19 +51,6 @@ pub struct Args {
     /// Arguments of the program
     #[arg(last = true, value_name = "ARGS")]
     args: Vec<String>,
-}
-
-/// How a program is run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Kind {
-    /// With the application's own Python
-    Python,
-    /// With Node.js
-    Node,
-    /// As it is
-    Exec,
-    /// With /bin/sh
-    Shell,
 }
 
 fn port(text: &str) -> Result<(Option<String>, u16), String> {
@@ -101,7 +88,7 @@ pub fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     let spec = spec(args)?;
     context.block_on("register", async {
         let connection = context.connect().await?;
-        let answer = apply::apply(&connection, &format!("register {name}"), &[spec], &manner).await?;
+        let answer = applying::apply(&connection, &format!("register {name}"), &[spec], &manner).await?;
         apply::print(context, answer, false)?;
         if !context.format.is_machine() {
             context.terminal.note(format_args!("`pmctl status {name}` shows how it is"));
@@ -116,12 +103,11 @@ fn spec(args: Args) -> Result<ProcessSpec, Failure> {
     let kind = kind(&path, args.kind)?;
     let file = text(&path)?;
     let argv = |first: Vec<String>| Command::Argv(first.into_iter().chain(args.args.iter().cloned()).collect());
-    let (command, runtime) = match kind {
-        Kind::Python => (argv(vec![file]), RuntimeType::Python),
-        Kind::Node => (argv(vec![file]), RuntimeType::Node),
-        Kind::Exec => (argv(vec![file]), RuntimeType::Exec),
+    let (command, runtime) = if kind.as_str() == RuntimeType::SHELL {
         // A list, so that no argument is read by the shell a second time.
-        Kind::Shell => (argv(vec!["/bin/sh".to_owned(), file]), RuntimeType::Exec),
+        (argv(vec!["/bin/sh".to_owned(), file]), RuntimeType::exec())
+    } else {
+        (argv(vec![file]), kind)
     };
     let mut spec = ProcessSpec::new(args.name, command);
     spec.runtime = runtime;
@@ -165,7 +151,7 @@ fn text(path: &Path) -> Result<String, Failure> {
 }
 
 /// How the file is run, as asked or as it looks.
-fn kind(path: &Path, asked: Option<Kind>) -> Result<Kind, Failure> {
+fn kind(path: &Path, asked: Option<RuntimeType>) -> Result<RuntimeType, Failure> {
     let metadata = std::fs::metadata(path).map_err(|e| {
         Failure::usage(format!("cannot register {}: {e}", path.display())).help("PATH is the program's file")
     })?;
@@ -177,17 +163,19 @@ fn kind(path: &Path, asked: Option<Kind>) -> Result<Kind, Failure> {
     let executable = metadata.permissions().mode() & 0o111 != 0;
     let refuse = || {
         Err(Failure::usage(format!("{} is not executable", path.display()))
-            .help(format!("chmod +x {}, or say how to run it: --type python|node|shell", path.display())))
+            .help(format!("chmod +x {}, or say how to run it: --type python, node or shell", path.display())))
     };
-    match (asked, path.extension().and_then(|extension| extension.to_str())) {
-        (Some(Kind::Exec), _) if !executable => refuse(),
-        (Some(kind), _) => Ok(kind),
-        (None, Some("py")) => Ok(Kind::Python),
-        (None, Some("js" | "mjs" | "cjs")) => Ok(Kind::Node),
-        (None, _) if executable => Ok(Kind::Exec),
-        (None, Some("sh")) => Ok(Kind::Shell),
-        (None, _) => refuse(),
+    if let Some(kind) = asked {
+        return if kind.as_str() == RuntimeType::EXEC && !executable { refuse() } else { Ok(kind) };
     }
+    let seen = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("py") => "python",
+        Some("js" | "mjs" | "cjs") => "node",
+        Some(_) | None if executable => RuntimeType::EXEC,
+        Some("sh") => RuntimeType::SHELL,
+        Some(_) | None => return refuse(),
+    };
+    seen.parse().map_err(|e| Failure::usage(format!("--type: {e}")))
 }
 
 #[cfg(test)]
@@ -216,15 +204,14 @@ mod tests {
 
     #[test]
     fn the_type_is_seen_from_the_file() {
-        for (name, mode, runtime) in [
-            ("app.py", 0o644, RuntimeType::Python),
-            ("app.js", 0o644, RuntimeType::Node),
-            ("tool", 0o755, RuntimeType::Exec),
-            ("run.sh", 0o644, RuntimeType::Exec),
-        ] {
+        for (name, mode, runtime) in
+            [("app.py", 0o644, "python"), ("app.js", 0o644, "node"), ("tool", 0o755, "exec"), ("run.sh", 0o644, "exec")]
+        {
             let (_dir, path) = file(name, mode);
-            assert_eq!(spec(parse(&[&path, "--name", "x"])).unwrap().runtime, runtime, "{name}");
+            assert_eq!(spec(parse(&[&path, "--name", "x"])).unwrap().runtime.as_str(), runtime, "{name}");
         }
+        let (_dir, path) = file("app.py", 0o644);
+        assert_eq!(spec(parse(&[&path, "--name", "x", "--type", "flask"])).unwrap().runtime.as_str(), "flask");
         let (_dir, path) = file("notes.txt", 0o644);
         assert!(spec(parse(&[&path, "--name", "x"])).unwrap_err().to_string().contains("not executable"));
     }

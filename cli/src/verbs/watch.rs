@@ -4,13 +4,14 @@
 use crate::context::Context;
 use crate::den::{Den, Leftover};
 use crate::error::Failure;
+use crate::error::chain;
 use crate::exit::Exit;
 use crate::live::LiveLine;
 use crate::output::document;
 use crate::signals::{Signals, Stop};
 use crate::up::leftover;
-use crate::up::services::{chain, drain};
-use crate::up::session::line_of_notice;
+use crate::up::notices::line_of_notice;
+use crate::up::services::drain;
 use process_model::spec::limits::{WATCHDOG_INTERVAL, WATCHDOG_TIMEOUT};
 use process_model::spec::{Command, LogWatchdog};
 use process_model::{Assignment, InstanceId, ProcessSpec, event_type};
@@ -112,6 +113,8 @@ async fn watch(context: &Context, args: &Args, log: &Path, spec: ProcessSpec, de
     let options = Options {
         state_dir: den.runner(),
         log_dir: den.root.join("logs"),
+        // A command of its own is run, which has no type.
+        types_dir: None,
         node,
         registry: None,
         monitor: None,

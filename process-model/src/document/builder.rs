@@ -1,13 +1,15 @@
 //! Events of the YAML parser → tree, within bounds. A repeated key or an odd tag
 //! is noted and the rest is read on; what leaves no usable tree ends the reading.
 
-use super::parse::MAX_DEPTH;
 use super::report::Report;
 use super::scalar::{cut, segment};
 use super::tree::{Entry, Node, Position, Scalar, Value};
 use crate::spec::Fault;
 use granit_parser::{Event, ScalarStyle, Tag};
 use std::collections::BTreeMap;
+
+/// Deepest nesting. Our own forms need six.
+pub(super) const MAX_DEPTH: usize = 64;
 
 /// Most keys and values, those included that aliases repeat. A thousand
 /// processes with every field have half as many.

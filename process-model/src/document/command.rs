@@ -1,10 +1,10 @@
 //! `command`: a text is a command line, a list is a program and its arguments.
 
 use super::mapping::Mapping;
-use super::process::inner;
 use super::report::Report;
 use super::scalar::{self, Wrong};
 use super::tree::Value;
+use super::value::inner;
 use crate::spec::Command;
 
 /// The command, if it is there and right.

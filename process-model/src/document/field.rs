@@ -22,6 +22,8 @@ pub(super) enum Shape {
     Literal,
     /// A name of ours.
     Name,
+    /// A name of ours: one of these, or one that only a node knows.
+    KnownName(fn() -> Vec<&'static str>),
     /// A path; relative ones start from the folder of the file.
     Path,
     /// `true` or `false`.
@@ -60,6 +62,7 @@ impl Shape {
             Self::Text
             | Self::Literal
             | Self::Name
+            | Self::KnownName(_)
             | Self::Path
             | Self::Flag
             | Self::Integer(_)

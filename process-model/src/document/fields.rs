@@ -10,7 +10,7 @@ const fn field(name: &'static str, shape: Shape, default: Preset, example: &'sta
 }
 
 fn types() -> Vec<&'static str> {
-    RuntimeType::ALL.iter().map(|kind| kind.as_str()).collect()
+    RuntimeType::BUILT_IN.to_vec()
 }
 
 fn policies() -> Vec<&'static str> {
@@ -55,10 +55,10 @@ const PROCESS_FIELDS: &[Field] = &[
     ),
     field(
         "type",
-        Shape::Word(types),
+        Shape::KnownName(types),
         Preset::Absent,
         r#""exec""#,
-        "How the application is run. Left out: shell for a command that is a text, exec for a list. python takes the application's own virtual environment when there is one.",
+        "How the application is run: one of these types, or one that the node's own files define. Left out: shell for a command that is a text, exec for a list. python takes the application's own virtual environment when there is one; node runs a file, or a script of package.json.",
     ),
     field(
         "working_dir",

@@ -4,11 +4,12 @@
 
 use super::fields::LIST_ENTRY;
 use super::mapping::{Mapping, located};
-use super::process::{self, name};
+use super::process;
 use super::report::Report;
-use super::root::Shared;
 use super::scalar::{self, cut};
+use super::shared::Shared;
 use super::tree::{Node, Position, Value};
+use super::value::name;
 use crate::spec::{Fault, LogWatchdog};
 use crate::{ProcessName, ProcessSpec};
 use std::collections::BTreeMap;

@@ -2,11 +2,12 @@
 
 use super::fields::PROCESS;
 use super::mapping::{Mapping, located};
-use super::process::{self, name};
+use super::process;
 use super::report::Report;
-use super::root::Shared;
 use super::scalar::segment;
+use super::shared::Shared;
 use super::tree::Entry;
+use super::value::name;
 use crate::ProcessSpec;
 
 /// The processes of the map.

@@ -150,12 +150,6 @@ impl<'t> Mapping<'t> {
         self.read(name, report, |node| duration::read(node, range))
     }
 
-    /// One of the words of the field.
-    pub(super) fn word(&self, name: &str, report: &mut Report) -> Option<&'t str> {
-        let Shape::Word(words) = &self.group.field(name)?.shape else { return None };
-        self.read(name, report, |node| word(node, &words()))
-    }
-
     /// Texts by name. An entry that is null is absent.
     pub(super) fn text_map(&self, name: &str, report: &mut Report) -> BTreeMap<String, String> {
         let Some(entry) = self.wanted(name, report) else { return BTreeMap::new() };
@@ -186,15 +180,4 @@ impl<'t> Mapping<'t> {
 pub(super) fn located(field: &str, wrong: Wrong) -> Fault {
     let field = if field.is_empty() { "document" } else { field };
     Fault::new(field, wrong.problem, wrong.fix)
-}
-
-/// One of `words`.
-fn word<'t>(node: &'t Node, words: &[&'static str]) -> Result<&'t str, Wrong> {
-    let list = format!("write {}", words.join(", "));
-    let text = scalar::text(node).map_err(|_| Wrong::found(node, list.clone()))?;
-    if words.contains(&text) {
-        return Ok(text);
-    }
-    let fix = suggest(text, words).map_or(list, |meant| format!("did you mean {meant}?"));
-    Err(Wrong::new(format!("it is {}", scalar::describe(node)), fix))
 }

@@ -33,9 +33,11 @@ mod restart;
 mod root;
 mod scalar;
 mod schema;
+mod shared;
 mod suggest;
 mod text;
 mod tree;
+mod value;
 
 pub use fault::DocumentFault;
 pub use schema::schema;

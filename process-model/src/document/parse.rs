@@ -5,14 +5,11 @@
 //! Broken YAML ends the reading; a repeated key or an odd tag is noted and the
 //! rest is read on.
 
-use super::builder::{Builder, Fatal, fatal, too_deep};
+use super::builder::{self, Builder, Fatal, fatal, too_deep};
 use super::report::Report;
 use super::tree::{Node, Position};
 use crate::spec::Fault;
 use granit_parser::{ErrorKind, Marker, Options, Parser, ScanError, options};
-
-/// Deepest nesting. Our own forms need six.
-pub(super) const MAX_DEPTH: usize = 64;
 
 /// The root of the one document in `text`; `None` after a fault that leaves no
 /// tree.
@@ -42,7 +39,7 @@ pub(super) fn parse(text: &str, report: &mut Report) -> Option<Node> {
 }
 
 fn limits() -> Options {
-    let mut limits = options! { flow_nesting_limit: MAX_DEPTH, block_nesting_limit: MAX_DEPTH };
+    let mut limits = options! { flow_nesting_limit: builder::MAX_DEPTH, block_nesting_limit: builder::MAX_DEPTH };
     limits.set_emit_comments(false);
     limits
 }

@@ -1,10 +1,10 @@
 //! `ports`: by name, or a list whose ports get names.
 
 use super::mapping::Mapping;
-use super::process::{inner, name};
 use super::report::Report;
 use super::scalar::{self, Wrong, segment};
 use super::tree::{Node, Value};
+use super::value::{inner, name};
 use crate::ProcessName;
 use crate::spec::limits;
 use std::collections::BTreeMap;

@@ -3,22 +3,15 @@
 //!
 //! A field with a fault takes its default, so that the others are still read.
 
-use super::mapping::{Mapping, located};
+use super::mapping::Mapping;
 use super::report::{MAX_FAULTS, Report};
-use super::root::Shared;
 use super::scalar::{Wrong, cut};
+use super::shared::Shared;
+use super::suggest::suggest;
 use super::tree::Position;
-use super::{command, locate, paths, ports, readiness, restart};
-use crate::spec::{Command, Fault, LogWatchdog, Signal, StopPolicy};
-use crate::{InvalidName, ProcessName, ProcessSpec};
-
-/// A text as a name.
-pub(super) fn name<T: std::str::FromStr<Err = InvalidName>>(text: &str) -> Result<T, Wrong> {
-    text.parse().map_err(|InvalidName { value, fault }| {
-        let fix = "use 1 to 63 of A-Z a-z 0-9 . _ - and begin with a letter or digit";
-        Wrong::new(format!("{:?} is no valid name: {fault}", cut(&value)), fix)
-    })
-}
+use super::{command, locate, paths, ports, readiness, restart, value};
+use crate::spec::{Command, Fault, LogWatchdog, RuntimeType, Signal, StopPolicy};
+use crate::{ProcessName, ProcessSpec};
 
 /// The spec that the fields say. Without a usable name, which is reported
 /// already, a stand-in is read for the faults of the rest.
@@ -31,9 +24,7 @@ pub(super) fn read(
     let name = name.or_else(|| "unnamed".parse().ok())?;
     let command = command::read(fields, report);
     let mut spec = ProcessSpec::new(name, command.unwrap_or_else(|| Command::Shell(":".to_owned())));
-    if let Some(runtime) = fields.word("type", report).and_then(|word| word.parse().ok()) {
-        spec.runtime = runtime;
-    }
+    spec.runtime = runtime(fields, report).unwrap_or(spec.runtime);
     // Relative commands mean what they mean beside the file.
     spec.working_dir =
         path(fields, "working_dir", shared, report).or_else(|| shared.base_dir.to_str().map(str::to_owned));
@@ -50,6 +41,21 @@ pub(super) fn read(
     spec.labels = fields.text_map("labels", report);
     spec.autostart = fields.flag("autostart", report).unwrap_or(spec.autostart);
     Some(spec)
+}
+
+/// The type. Which there are is the node's to say; what is nearly a built-in
+/// one is probably meant to be it.
+fn runtime(fields: &Mapping<'_>, report: &mut Report) -> Option<RuntimeType> {
+    let text = fields.text("type", report)?;
+    let runtime = fields.read("type", report, |_| value::name::<RuntimeType>(text))?;
+    if !RuntimeType::BUILT_IN.contains(&text)
+        && let Some(meant) = suggest(text, &RuntimeType::BUILT_IN)
+    {
+        let problem = format!("{text} is no built-in type; a node without a definition of its own refuses to start it");
+        let at = fields.entry("type").map(|entry| entry.value.at).unwrap_or_default();
+        report.warn(at, Fault::new(fields.field("type"), problem, format!("did you mean {meant}?")));
+    }
+    Some(runtime)
 }
 
 fn path(fields: &Mapping<'_>, name: &str, shared: &Shared<'_>, report: &mut Report) -> Option<String> {
@@ -125,9 +131,4 @@ fn causes(field: &str) -> &'static [&'static str] {
         "log_file" => &["instances"],
         _ => &[],
     }
-}
-
-/// `wrong` at an inner value of `name`.
-pub(super) fn inner(fields: &Mapping<'_>, name: &str, at: Position, wrong: Wrong, report: &mut Report) {
-    report.fault(at, located(&fields.field(name), wrong));
 }

@@ -2,11 +2,11 @@
 
 use super::fields::RESTART;
 use super::mapping::Mapping;
-use super::process::inner;
 use super::report::Report;
 use super::scalar::{Look, Wrong, cut, describe};
 use super::suggest::suggest;
 use super::tree::{Node, Value};
+use super::value::inner;
 use crate::spec::{Backoff, RestartMode, RestartPolicy};
 
 /// The policy; the default where nothing, or nothing right, is written.

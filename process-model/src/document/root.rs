@@ -5,6 +5,7 @@ use super::fields::ROOT;
 use super::mapping::{Mapping, located};
 use super::report::{MAX_FAULTS, Report};
 use super::scalar::Wrong;
+use super::shared::Shared;
 use super::tree::{Node, Position, Value};
 use super::{list_form, locate, map_form};
 use crate::ProcessSpec;
@@ -14,14 +15,6 @@ use std::path::Path;
 
 /// Most bytes of environment that all processes of a file may have from it.
 const MAX_ENV_BYTES: usize = 16 * 1024 * 1024;
-
-/// What every process of the file shares.
-pub(super) struct Shared<'t> {
-    /// Where relative paths start.
-    pub(super) base_dir: &'t Path,
-    /// The file's own environment.
-    pub(super) env: BTreeMap<String, String>,
-}
 
 /// The specs of the file. They are valid only if the report stays empty.
 pub(super) fn read(tree: &Node, base_dir: &Path, report: &mut Report) -> Vec<ProcessSpec> {

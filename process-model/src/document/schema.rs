@@ -84,6 +84,7 @@ fn value(shape: &Shape) -> Value {
         Shape::Text => json!({ "type": "string" }),
         Shape::Literal => json!({ "type": ["string", "number", "boolean"] }),
         Shape::Name => json!({ "type": "string", "pattern": NAME }),
+        Shape::KnownName(names) => json!({ "anyOf": [{ "enum": names() }, { "type": "string", "pattern": NAME }] }),
         Shape::Path => json!({ "type": "string", "minLength": 1, "pattern": "^[^~]" }),
         Shape::Flag => json!({ "type": "boolean" }),
         Shape::Integer(range) => integer(range),

@@ -15,7 +15,7 @@ pub struct ProcessSpec {
     pub name: ProcessName,
     /// What runs.
     pub command: Command,
-    /// How this kind of application is run.
+    /// How this kind of application is run; the node knows what it means.
     pub runtime: RuntimeType,
     /// Absolute working directory; `None`: the runner's default.
     pub working_dir: Option<String>,
@@ -49,8 +49,8 @@ impl ProcessSpec {
     #[must_use]
     pub fn new(name: ProcessName, command: Command) -> Self {
         let runtime = match command {
-            Command::Shell(_) => RuntimeType::Shell,
-            Command::Argv(_) => RuntimeType::Exec,
+            Command::Shell(_) => RuntimeType::shell(),
+            Command::Argv(_) => RuntimeType::exec(),
         };
         Self {
             name,
@@ -96,19 +96,19 @@ impl ProcessSpec {
         for word in words {
             check_text("command", word, limits::TEXT_BYTES, faults);
         }
-        match (&self.command, self.runtime) {
-            (Command::Argv(_), RuntimeType::Shell) => faults.push(Fault::new(
+        match (&self.command, self.runtime.as_str()) {
+            (Command::Argv(_), RuntimeType::SHELL) => faults.push(Fault::new(
                 "type",
                 "shell does not go with a list of arguments",
                 "write the command as one text, or type: exec",
             )),
-            (Command::Shell(_), RuntimeType::Exec) => faults.push(Fault::new(
+            (Command::Shell(_), RuntimeType::EXEC) => faults.push(Fault::new(
                 "type",
                 "exec does not go with a command line",
                 "write the command as a list, or type: shell",
             )),
-            (Command::Shell(_), RuntimeType::Shell | RuntimeType::Python | RuntimeType::Node)
-            | (Command::Argv(_), RuntimeType::Exec | RuntimeType::Python | RuntimeType::Node) => {}
+            // Whether another type takes it is the node's to say.
+            (Command::Shell(_) | Command::Argv(_), _) => {}
         }
         if let Some(dir) = &self.working_dir {
             check_path("working_dir", dir, faults);

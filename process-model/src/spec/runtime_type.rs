@@ -1,52 +1,34 @@
-//! How a kind of application is run.
+//! How a kind of application is run: a name. What it means is data on the node
+//! that runs it, so a name that one node does not know is no fault here.
 
-use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::str::FromStr;
+use crate::name::name_type;
 
-/// How a kind of application is run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RuntimeType {
-    /// A program and its arguments, as they are.
-    Exec,
-    /// A command line for `/bin/sh -c`.
-    Shell,
-    /// The arguments go to the application's own Python when it has a virtual
-    /// environment (`.venv`, `venv`), else to `python3`.
-    Python,
-    /// The arguments go to `node`.
-    Node,
+name_type! {
+    /// Name of a type: how a kind of application is run.
+    RuntimeType
 }
 
+/// Names that mean something to the rules of a spec.
 impl RuntimeType {
-    /// Every type.
-    pub const ALL: [Self; 4] = [Self::Exec, Self::Shell, Self::Python, Self::Node];
+    /// A program and its arguments, as they are: a list.
+    pub const EXEC: &'static str = "exec";
+    /// A command line for `/bin/sh -c`: a text.
+    pub const SHELL: &'static str = "shell";
 
-    /// The word for it.
+    /// The types that every node has, unless its own files say otherwise: what
+    /// people are offered.
+    pub const BUILT_IN: [&'static str; 11] =
+        ["exec", "shell", "python", "node", "flask", "fastapi", "express", "static", "java", "dotnet", "docker"];
+
+    /// The type of a command that is a list, unless another is given.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Exec => "exec",
-            Self::Shell => "shell",
-            Self::Python => "python",
-            Self::Node => "node",
-        }
+    pub fn exec() -> Self {
+        Self(Self::EXEC.into())
     }
-}
 
-impl fmt::Display for RuntimeType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for RuntimeType {
-    type Err = String;
-    fn from_str(s: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|t| t.as_str() == s)
-            .ok_or_else(|| format!("{s:?} is no type; write exec, shell, python or node"))
+    /// The type of a command that is a text, unless another is given.
+    #[must_use]
+    pub fn shell() -> Self {
+        Self(Self::SHELL.into())
     }
 }

@@ -78,13 +78,17 @@ pub fn spec_from_wire(wire: &v1::ProcessSpec) -> Result<ProcessSpec, Vec<Fault>>
     if let Some(text) = non_empty(&wire.r#type) {
         match text.parse::<RuntimeType>() {
             Ok(runtime) => spec.runtime = runtime,
-            Err(e) => reader.fault("type", e, "write one of them, or leave it out"),
+            Err(e) => reader.fault(
+                "type",
+                format!("{:?}: {}", e.value, e.fault),
+                "write 1 to 63 of A-Z a-z 0-9 . _ -, beginning with a letter or digit",
+            ),
         }
     }
     spec.working_dir = non_empty(&wire.working_dir);
     spec.env = wire.env.clone();
     spec.user = non_empty(&wire.user);
-    spec.instances = wire.instances;
+    spec.instances = wire.instances.unwrap_or(1);
     spec.ports =
         wire.ports.iter().map(|(name, port)| (name.clone(), reader.port(&format!("ports.{name}"), *port))).collect();
     if let Some(restart) = &wire.restart {
@@ -105,7 +109,7 @@ pub fn spec_from_wire(wire: &v1::ProcessSpec) -> Result<ProcessSpec, Vec<Fault>>
         ),
     });
     spec.labels = wire.labels.clone();
-    spec.autostart = wire.autostart;
+    spec.autostart = wire.autostart.unwrap_or(true);
     reader.faults.extend(spec.check());
     if reader.faults.is_empty() { Ok(spec) } else { Err(reader.faults) }
 }
@@ -122,9 +126,9 @@ fn restart_from_wire(wire: &v1::RestartPolicy, reader: &mut Reader) -> RestartPo
     };
     let backoff = wire.backoff.as_ref().map_or_else(Backoff::default, |b| Backoff {
         initial: reader.duration("restart.backoff.initial", b.initial.as_ref(), limits::default::BACKOFF_INITIAL),
-        factor: b.factor,
+        factor: b.factor.unwrap_or(limits::default::BACKOFF_FACTOR),
         max: reader.duration("restart.backoff.max", b.max.as_ref(), limits::default::BACKOFF_MAX),
-        jitter: b.jitter,
+        jitter: b.jitter.unwrap_or(limits::default::BACKOFF_JITTER),
     });
     RestartPolicy {
         mode,
@@ -181,7 +185,7 @@ pub fn spec_to_wire(spec: &ProcessSpec) -> v1::ProcessSpec {
         working_dir: spec.working_dir.clone().unwrap_or_default(),
         env: spec.env.clone(),
         user: spec.user.clone().unwrap_or_default(),
-        instances: spec.instances,
+        instances: Some(spec.instances),
         ports: spec.ports.iter().map(|(name, port)| (name.clone(), u32::from(*port))).collect(),
         restart: Some(restart_to_wire(&spec.restart)),
         stop: Some(v1::StopPolicy {
@@ -196,7 +200,7 @@ pub fn spec_to_wire(spec: &ProcessSpec) -> v1::ProcessSpec {
             interval: Some(duration_to_wire(watchdog.interval)),
         }),
         labels: spec.labels.clone(),
-        autostart: spec.autostart,
+        autostart: Some(spec.autostart),
         log_file: spec.log_file.clone().unwrap_or_default(),
     }
 }
@@ -211,9 +215,9 @@ fn restart_to_wire(restart: &RestartPolicy) -> v1::RestartPolicy {
         mode: mode.into(),
         backoff: Some(v1::Backoff {
             initial: Some(duration_to_wire(restart.backoff.initial)),
-            factor: restart.backoff.factor,
+            factor: Some(restart.backoff.factor),
             max: Some(duration_to_wire(restart.backoff.max)),
-            jitter: restart.backoff.jitter,
+            jitter: Some(restart.backoff.jitter),
         }),
         max_restarts: restart.max_restarts,
         reset_after: Some(duration_to_wire(restart.reset_after)),
@@ -257,13 +261,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_absent_has_its_default() {
+        let wire = v1::ProcessSpec {
+            name: "web".into(),
+            command: Some(v1::process_spec::Command::Shell("run".into())),
+            ..v1::ProcessSpec::default()
+        };
+        let spec = spec_from_wire(&wire).unwrap();
+        assert_eq!(spec, ProcessSpec::new("web".parse().unwrap(), Command::Shell("run".into())));
+    }
+
+    #[test]
     fn every_fault_of_a_spec_comes_back_with_its_field() {
         let mut bad = wire();
         bad.name = "../etc".into();
         bad.command = None;
-        bad.r#type = "cobol".into();
+        bad.r#type = "../cobol".into();
         bad.working_dir = "srv".into();
-        bad.instances = 99_999;
+        bad.instances = Some(99_999);
         bad.ports.insert("http".into(), 70_000);
         bad.restart = Some(v1::RestartPolicy::default());
         bad.stop = Some(v1::StopPolicy { signal: "SIGFOO".into(), ..Default::default() });

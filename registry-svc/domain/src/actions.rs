@@ -1,9 +1,9 @@
 //! The life of an action: queued → delivered → done | failed. It only moves
 //! forward; a repeated or late word about it changes nothing.
 
+use crate::decided::Decided;
 use crate::draft::{Draft, Fact};
 use crate::row::RowKey;
-use crate::step::Decided;
 use crate::{Refusal, Switch, action_id, action_number, limits};
 use process_model::{Action, ActionReport, ActionState, ActionVerb, EventDetail, InstanceId, NodeName, event_type};
 use std::collections::BTreeMap;

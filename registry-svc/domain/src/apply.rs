@@ -2,9 +2,9 @@
 
 use crate::audit::Subject;
 use crate::command::Apply;
+use crate::decided::Decided;
 use crate::draft::{Draft, Fact};
 use crate::reply::{Applied, ApplyOutcome, Reply};
-use crate::step::Decided;
 use crate::{Instance, Process, Refusal, State, limits, placement, retire};
 use process_model::{InstanceId, ProcessName, ProcessSpec, event_type};
 use std::collections::BTreeSet;

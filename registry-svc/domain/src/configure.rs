@@ -3,9 +3,9 @@
 
 use crate::audit::Subject;
 use crate::command::Configure;
+use crate::decided::Decided;
 use crate::draft::Draft;
 use crate::row::RowKey;
-use crate::step::Decided;
 use crate::{Refusal, limits};
 
 pub(crate) fn configure(draft: &mut Draft<'_>, order: Configure) -> Result<Decided, Refusal> {

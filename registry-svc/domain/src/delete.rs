@@ -1,10 +1,10 @@
 //! Processes are forgotten; their instances end and go.
 
 use crate::audit::Subject;
+use crate::decided::Decided;
 use crate::draft::Draft;
 use crate::reply::Reply;
 use crate::selection::Selection;
-use crate::step::Decided;
 use crate::{Refusal, retire};
 use process_model::InstanceId;
 

@@ -30,6 +30,7 @@ mod apply;
 mod audit;
 mod command;
 mod configure;
+mod decided;
 mod dedupe;
 mod delete;
 mod draft;

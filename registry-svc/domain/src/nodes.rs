@@ -7,8 +7,8 @@
 
 use crate::audit::Subject;
 use crate::command::NodeHello;
+use crate::decided::Decided;
 use crate::draft::{Draft, Fact};
-use crate::step::Decided;
 use crate::{Node, NodeState, Refusal, placement};
 use process_model::{InstanceId, NodeName, event_type};
 

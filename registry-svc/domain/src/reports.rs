@@ -4,8 +4,8 @@
 //! instance, and what is about an instance that is no more.
 
 use crate::command::Report;
+use crate::decided::Decided;
 use crate::draft::{Draft, Fact};
-use crate::step::Decided;
 use crate::{Refusal, Seen, actions, retire};
 use process_model::{EventDetail, ExitStatus, InstanceReport, NodeName, event_type};
 

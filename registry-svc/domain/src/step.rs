@@ -2,6 +2,7 @@
 //! remember the reply.
 
 use crate::command::{Command, Order};
+use crate::decided::Decided;
 use crate::draft::Draft;
 use crate::reply::{Outcome, Reply};
 use crate::{Refusal, State, actions, apply, audit, configure, dedupe, delete, nodes, reports, switch};
@@ -37,21 +38,6 @@ pub fn step(state: &mut State, command: Command) -> Outcome {
     };
     let (events, changes, orders_changed) = draft.finish();
     Outcome { reply: Ok(reply), events, changes, orders_changed }
-}
-
-/// What a topic decided: its reply, and what the audit log says of it.
-pub(crate) struct Decided {
-    pub(crate) reply: Reply,
-    /// `None`: a fact, not a request. Facts are events and need no second
-    /// record; see `audit`.
-    pub(crate) audit: Option<audit::Subject>,
-}
-
-impl Decided {
-    /// A fact was taken in.
-    pub(crate) fn noted(draft: &Draft<'_>) -> Self {
-        Self { reply: Reply::Noted { revision: draft.state().revision() }, audit: None }
-    }
 }
 
 fn finish(draft: &mut Draft<'_>, decided: Decided) -> Reply {

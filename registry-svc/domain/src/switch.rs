@@ -3,10 +3,10 @@
 
 use crate::audit::Subject;
 use crate::command::Switch;
+use crate::decided::Decided;
 use crate::draft::Draft;
 use crate::reply::Reply;
 use crate::selection::Selection;
-use crate::step::Decided;
 use crate::{Refusal, actions};
 use process_model::{ActionVerb, Phase};
 

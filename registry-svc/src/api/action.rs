@@ -2,7 +2,7 @@
 
 use super::request::{check_selectors, page};
 use super::status::unknown;
-use crate::registry::Inner;
+use crate::core::Core;
 use pm_proto::v1;
 use pm_proto::v1::action_service_server::ActionService;
 use process_model::{Action, Selector};
@@ -10,7 +10,7 @@ use registry_domain::action_number;
 use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
-pub(super) struct Api(pub(super) Arc<Inner>);
+pub(super) struct Api(pub(super) Arc<Core>);
 
 #[tonic::async_trait]
 impl ActionService for Api {

@@ -1,12 +1,12 @@
 //! The cluster as this replica sees it.
 
-use crate::registry::Inner;
+use crate::core::Core;
 use pm_proto::v1;
 use pm_proto::v1::cluster_service_server::ClusterService;
 use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
-pub(super) struct Api(pub(super) Arc<Inner>);
+pub(super) struct Api(pub(super) Arc<Core>);
 
 #[tonic::async_trait]
 impl ClusterService for Api {

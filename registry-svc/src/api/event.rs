@@ -3,7 +3,7 @@
 use super::answers;
 use super::request::{check_selectors, page};
 use super::watch::{Frames, Watch};
-use crate::registry::Inner;
+use crate::core::Core;
 use pm_proto::v1;
 use pm_proto::v1::event_service_server::EventService;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 pub(super) struct Api {
-    pub(super) registry: Arc<Inner>,
+    pub(super) registry: Arc<Core>,
     pub(super) shutdown: CancellationToken,
 }
 

@@ -3,7 +3,7 @@
 use super::answers;
 use super::request::{check_selectors, check_text};
 use super::status::unknown;
-use crate::registry::Inner;
+use crate::core::Core;
 use pm_proto::v1;
 use pm_proto::v1::instance_service_server::InstanceService;
 use process_model::Selector;
@@ -11,7 +11,7 @@ use registry_domain::Instance;
 use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
-pub(super) struct Api(pub(super) Arc<Inner>);
+pub(super) struct Api(pub(super) Arc<Core>);
 
 #[tonic::async_trait]
 impl InstanceService for Api {

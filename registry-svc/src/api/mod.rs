@@ -22,11 +22,10 @@ mod runner_session;
 mod status;
 mod watch;
 
-pub(crate) use runner_session::Sessions;
 pub(crate) use status::not_linearizable;
 
+use crate::core::Core;
 use crate::io::network::MAX_MESSAGE_BYTES;
-use crate::registry::Inner;
 use pm_proto::v1;
 use service_host::server::{GrpcHost, ServeError};
 use service_host::transport::Incoming;
@@ -36,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 /// Serves every service until `shutdown`. Streams that would never end by
 /// themselves end with it.
 pub(crate) async fn serve(
-    registry: Arc<Inner>,
+    registry: Arc<Core>,
     incoming: Incoming,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {

@@ -1,13 +1,13 @@
 //! Nodes.
 
 use super::answers;
-use crate::registry::Inner;
+use crate::core::Core;
 use pm_proto::v1;
 use pm_proto::v1::node_service_server::NodeService;
 use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
-pub(super) struct Api(pub(super) Arc<Inner>);
+pub(super) struct Api(pub(super) Arc<Core>);
 
 #[tonic::async_trait]
 impl NodeService for Api {

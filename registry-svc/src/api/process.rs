@@ -3,7 +3,7 @@
 use super::answers;
 use super::request::{Mutation, check_selectors, check_text, unexpected};
 use super::status::{bad_field, refused, unknown};
-use crate::registry::Inner;
+use crate::core::Core;
 use pm_proto::convert::{duration_from_wire, spec_from_wire};
 use pm_proto::error::{invalid, reason, status};
 use pm_proto::v1;
@@ -25,7 +25,7 @@ const APPLY_BYTES: usize = 3 << 20;
 /// Longest text that says where specs come from.
 const SOURCE_BYTES: usize = 4 << 10;
 
-pub(super) struct Api(pub(super) Arc<Inner>);
+pub(super) struct Api(pub(super) Arc<Core>);
 
 #[tonic::async_trait]
 impl ProcessService for Api {

@@ -2,7 +2,7 @@
 //! a repeated request from another one.
 
 use super::status::{bad_field, not_proposed, refused};
-use crate::registry::Inner;
+use crate::core::Core;
 use pm_proto::error::{reason, status};
 use registry_domain::{Command, Header, Order, Reply};
 use tonic::{Code, Request, Status};
@@ -43,7 +43,7 @@ impl Mutation {
     }
 
     /// Proposes the order and waits for its reply.
-    pub(super) async fn run(self, registry: &Inner, order: Order) -> Result<Reply, Status> {
+    pub(super) async fn run(self, registry: &Core, order: Order) -> Result<Reply, Status> {
         let header = Header {
             actor: self.actor,
             reason: self.reason,

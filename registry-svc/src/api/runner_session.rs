@@ -14,12 +14,9 @@
 mod inbox;
 mod orders;
 mod session;
-mod sessions;
-
-pub(crate) use sessions::Sessions;
 
 use super::status::{bad_field, not_proposed, refused};
-use crate::registry::Inner;
+use crate::core::Core;
 use pm_proto::convert::duration_to_wire;
 use pm_proto::v1;
 use pm_proto::v1::run_session_request::Message;
@@ -43,7 +40,7 @@ const HELLO_BYTES: usize = 256;
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) struct Api {
-    pub(super) registry: Arc<Inner>,
+    pub(super) registry: Arc<Core>,
     pub(super) shutdown: CancellationToken,
 }
 
@@ -76,7 +73,7 @@ impl RunnerSessionService for Api {
 }
 
 /// Makes the node ready, unless it is so already.
-async fn announce(registry: &Inner, hello: &NodeHello) -> Result<(), Status> {
+async fn announce(registry: &Core, hello: &NodeHello) -> Result<(), Status> {
     if is_announced(registry, hello) {
         return Ok(());
     }
@@ -88,7 +85,7 @@ async fn announce(registry: &Inner, hello: &NodeHello) -> Result<(), Status> {
     }
 }
 
-fn is_announced(registry: &Inner, hello: &NodeHello) -> bool {
+fn is_announced(registry: &Core, hello: &NodeHello) -> bool {
     let machine = registry.view.read();
     let state = &machine.state;
     state.is_ready(&hello.node)
@@ -116,7 +113,7 @@ fn hello_from_wire(hello: v1::SessionHello) -> Result<NodeHello, Status> {
     })
 }
 
-fn welcome(registry: &Inner) -> v1::RunSessionResponse {
+fn welcome(registry: &Core) -> v1::RunSessionResponse {
     let welcome = v1::SessionWelcome {
         heartbeat_interval: Some(duration_to_wire(registry.options.heartbeat_interval)),
         lease: Some(duration_to_wire(registry.options.lease)),

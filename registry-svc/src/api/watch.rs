@@ -3,7 +3,7 @@
 //! cut once the events that it has not seen are no longer kept.
 
 use super::status::{bad_field, closing};
-use crate::registry::Inner;
+use crate::core::Core;
 use futures::Stream;
 use pm_proto::error::{reason, status};
 use pm_proto::v1;
@@ -29,7 +29,7 @@ pub(super) type Frames = Pin<Box<dyn Stream<Item = Result<v1::WatchEventsRespons
 
 /// One watcher.
 pub(super) struct Watch {
-    registry: Arc<Inner>,
+    registry: Arc<Core>,
     shutdown: CancellationToken,
     revisions: watch::Receiver<u64>,
     filter: Filter,
@@ -62,7 +62,7 @@ impl Filter {
 impl Watch {
     /// Where the watcher begins.
     pub(super) fn begin(
-        registry: Arc<Inner>,
+        registry: Arc<Core>,
         shutdown: CancellationToken,
         request: v1::WatchEventsRequest,
     ) -> Result<Self, Status> {

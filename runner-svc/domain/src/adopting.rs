@@ -24,6 +24,9 @@ impl Machine {
 
     /// The run is gone and its ending with it.
     pub(crate) fn run_lost(&mut self, run: RunId, rebooted: bool, ctx: &Context) {
+        if !self.is_current(run) {
+            return;
+        }
         let why = if rebooted { "the node was booted" } else { "its keeper was lost" };
         let status = ExitStatus::Unknown(why.to_owned());
         self.last_exit = Some(status.clone());

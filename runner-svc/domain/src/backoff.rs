@@ -7,7 +7,7 @@ use std::time::Duration;
 /// `roll` is a random number from 0 to 1.
 ///
 /// Grows geometrically from `initial` by `factor` up to `max`; jitter then
-/// moves it by at most ± its share, so that many instances that failed
+/// moves it by at most ± its share, never beyond `max`, so that many instances that failed
 /// together do not come back together.
 #[must_use]
 pub fn delay(policy: &Backoff, streak: u32, roll: f64) -> Duration {
@@ -20,7 +20,7 @@ pub fn delay(policy: &Backoff, streak: u32, roll: f64) -> Duration {
     let grown = policy.initial.as_secs_f64() * policy.factor.powi(exponent);
     let capped = grown.min(policy.max.as_secs_f64());
     let moved = capped * (1.0 + policy.jitter * (2.0 * roll.clamp(0.0, 1.0) - 1.0));
-    Duration::try_from_secs_f64(moved).unwrap_or(policy.max)
+    Duration::try_from_secs_f64(moved).unwrap_or(policy.max).min(policy.max)
 }
 
 #[cfg(test)]
@@ -48,5 +48,6 @@ mod tests {
         let policy = Backoff { jitter: 0.1, ..Backoff::default() };
         assert_eq!(delay(&policy, 0, 0.0), Duration::from_millis(900));
         assert_eq!(delay(&policy, 0, 1.0), Duration::from_millis(1100));
+        assert_eq!(delay(&policy, 20, 1.0), policy.max);
     }
 }

@@ -3,6 +3,7 @@
 use crate::{Context, Effect, Machine, RunId, State, Timer, backoff, state::AfterStop, state::Rest, state::StopStage};
 use process_model::spec::RestartMode;
 use process_model::{ExitStatus, Timestamp, event_type};
+use std::time::Duration;
 
 impl Machine {
     pub(crate) fn exited(&mut self, run: RunId, status: ExitStatus, at: Timestamp, tree_empty: bool, ctx: &Context) {
@@ -12,9 +13,7 @@ impl Machine {
         match self.state.clone() {
             State::Running { since, .. } => {
                 self.last_exit = Some(status.clone());
-                if ctx.now.saturating_sub(since) >= self.spec().restart.reset_after {
-                    self.streak = 0;
-                }
+                self.forgive_if_stable(since, ctx);
                 self.push(Effect::Unobserve);
                 let why = format!("ended with {status}");
                 self.report(event_type::INSTANCE_EXITED, why.clone());
@@ -70,6 +69,13 @@ impl Machine {
             // The main process is the last to be reported.
             State::Stopping { .. } | State::Running { .. } | State::Starting { .. } => {}
             State::AtRest(_) | State::Backoff { .. } => {}
+        }
+    }
+
+    /// A run that lasted long enough ends the series of restarts in a row.
+    pub(crate) fn forgive_if_stable(&mut self, since: Duration, ctx: &Context) {
+        if ctx.now.saturating_sub(since) >= self.spec().restart.reset_after {
+            self.streak = 0;
         }
     }
 

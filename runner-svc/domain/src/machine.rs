@@ -81,7 +81,7 @@ impl Machine {
             Input::TimerFired(Timer::Stop) => self.stop_step_over(),
             Input::ProbeSucceeded { run } => self.probe_succeeded(run),
             Input::ProbeFailed { run, why } => self.probe_failed(run, &why),
-            Input::WentSilent { run, silence } => self.went_silent(run, silence),
+            Input::WentSilent { run, silence } => self.went_silent(run, silence, ctx),
         }
         std::mem::take(&mut self.effects)
     }

@@ -29,6 +29,9 @@ pub struct Memo {
     pub after_stop: Option<AfterStop>,
     /// Whether the instance has to go.
     pub removing: bool,
+    /// Generation of the assignment that it followed.
+    #[serde(default)]
+    pub generation: u64,
 }
 
 impl From<&Machine> for Memo {
@@ -55,6 +58,7 @@ impl From<&Machine> for Memo {
             last_exit: machine.last_exit.clone(),
             started: machine.started,
             removing: machine.removing,
+            generation: machine.assignment.generation,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What probes and the log watchdog saw.
 
-use crate::{Machine, RunId, State, state::AfterStop, state::Rest};
+use crate::{Context, Machine, RunId, State, state::AfterStop, state::Rest};
 use process_model::event_type;
 use process_model::spec::RestartMode;
 use std::time::Duration;
@@ -35,12 +35,13 @@ impl Machine {
         }
     }
 
-    pub(crate) fn went_silent(&mut self, run: RunId, silence: Duration) {
+    pub(crate) fn went_silent(&mut self, run: RunId, silence: Duration, ctx: &Context) {
         if !self.is_current(run) {
             return;
         }
         // Only a running instance is watched; in any other state the news came late.
-        if let State::Running { pid, .. } = self.state {
+        if let State::Running { pid, since, .. } = self.state {
+            self.forgive_if_stable(since, ctx);
             let why = format!("no log activity for {:.0} s", silence.as_secs_f64());
             let policy = &self.spec().restart;
             let exhausted = policy.max_restarts > 0 && self.streak >= policy.max_restarts;

@@ -47,8 +47,10 @@ impl Machine {
                 self.started = Some(started);
                 self.begin_stop(run, Some(pid), then);
             }
+            // Late, or said again by a keeper that was connected anew: try once more to end it.
+            State::Stuck { run, then } => self.begin_stop(run, Some(pid), then),
             // Said twice.
-            State::Running { .. } | State::Stopping { .. } | State::Stuck { .. } => {}
+            State::Running { .. } | State::Stopping { .. } => {}
             // No run: `is_current` was false.
             State::AtRest(_) | State::Backoff { .. } => {}
         }
@@ -65,9 +67,11 @@ impl Machine {
                 let then = self.after_failure(why, ctx);
                 self.finish(run, then, ctx);
             }
-            State::Stopping { stage: StopStage::AwaitingSpawn, then, .. } => self.finish(run, then, ctx),
+            State::Stopping { stage: StopStage::AwaitingSpawn, then, .. } | State::Stuck { then, .. } => {
+                self.finish(run, then, ctx);
+            }
             // A run that was spawned cannot fail to be spawned.
-            State::Running { .. } | State::Stopping { .. } | State::Stuck { .. } => {}
+            State::Running { .. } | State::Stopping { .. } => {}
             State::AtRest(_) | State::Backoff { .. } => {}
         }
     }

@@ -32,6 +32,10 @@ impl Machine {
             }
             State::Starting { run } => {
                 self.state = State::Stopping { run, pid: None, stage: StopStage::AwaitingSpawn, then };
+                // The keeper answers at once, unless it is in trouble itself: a stop has to end all the same.
+                let stop = &self.spec().stop;
+                let after = self.stop_timeout.unwrap_or(stop.timeout) + stop.kill_timeout;
+                self.push(Effect::Arm { timer: Timer::Stop, after });
             }
             State::Running { run, pid, .. } => self.begin_stop(run, Some(pid), then),
             // The sequence goes on; only its aim changes.
@@ -75,9 +79,15 @@ impl Machine {
                     "processes survived SIGKILL; not started again before they are gone",
                 );
             }
+            State::Stopping { run, stage: StopStage::AwaitingSpawn, then, .. } => {
+                self.state = State::Stuck { run, then };
+                self.report(
+                    event_type::INSTANCE_STOP_FAILED,
+                    "the keeper has not said whether it started; not started again before it has",
+                );
+            }
             // The timer was armed before something else happened.
-            State::Stopping { stage: StopStage::AwaitingSpawn, .. }
-            | State::AtRest(_)
+            State::AtRest(_)
             | State::Starting { .. }
             | State::Running { .. }
             | State::Backoff { .. }

@@ -93,8 +93,8 @@ impl Machine {
 
 /// Whether the running program is not the one that the new spec asks for.
 fn differs_in_program(old: &ProcessSpec, new: &ProcessSpec) -> bool {
-    (&old.command, old.runtime, &old.working_dir, &old.env, &old.user, &old.log_file)
-        != (&new.command, new.runtime, &new.working_dir, &new.env, &new.user, &new.log_file)
+    (&old.command, &old.runtime, &old.working_dir, &old.env, &old.user, &old.log_file)
+        != (&new.command, &new.runtime, &new.working_dir, &new.env, &new.user, &new.log_file)
 }
 
 /// Whether probes or watchdog have to begin anew.

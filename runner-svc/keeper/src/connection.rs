@@ -17,6 +17,8 @@ pub(crate) struct Connection {
     outgoing: Vec<u8>,
     /// Whether the greeting was exchanged; nothing else is said before.
     pub(crate) greeted: bool,
+    /// Why it is to be let go of.
+    pub(crate) failed: Option<Closed>,
 }
 
 /// Why a connection is over.
@@ -24,6 +26,8 @@ pub(crate) struct Connection {
 pub(crate) enum Closed {
     #[error("the runner closed it")]
     ByRunner,
+    #[error("the runner speaks no version of the protocol")]
+    NoVersion,
     #[error("the runner does not read")]
     NotReading,
     #[error(transparent)]
@@ -35,17 +39,23 @@ pub(crate) enum Closed {
 impl Connection {
     pub(crate) fn new(stream: UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        Ok(Self { stream, incoming: Vec::new(), outgoing: Vec::new(), greeted: false })
+        Ok(Self { stream, incoming: Vec::new(), outgoing: Vec::new(), greeted: false, failed: None })
     }
 
-    /// Reads what is there and returns whole requests.
-    pub(crate) fn receive(&mut self, buffer: &mut [u8]) -> Result<Vec<Request>, Closed> {
+    /// Reads what is there and hands over whole requests, those that came with
+    /// the end of the stream too: who asked may not live to ask again.
+    pub(crate) fn receive(&mut self, buffer: &mut [u8]) -> (Vec<Request>, Option<Closed>) {
         let mut requests = Vec::new();
+        let closed = self.receive_into(&mut requests, buffer).err();
+        (requests, closed)
+    }
+
+    fn receive_into(&mut self, requests: &mut Vec<Request>, buffer: &mut [u8]) -> Result<(), Closed> {
         loop {
             match self.stream.read(buffer) {
                 Ok(0) => return Err(Closed::ByRunner),
                 Ok(n) => self.incoming.extend_from_slice(buffer.get(..n).unwrap_or_default()),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(e.into()),
             }
@@ -53,7 +63,6 @@ impl Connection {
                 requests.push(request);
             }
         }
-        Ok(requests)
     }
 
     /// Queues an event.
@@ -78,5 +87,29 @@ impl Connection {
         self.outgoing.shrink_to(4096);
         self.incoming.shrink_to(4096);
         Ok(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_that_come_with_the_end_of_the_stream_are_handed_over() {
+        for garbage in [&[][..], &[0xff; 8][..]] {
+            let (mut runner, keeper) = UnixStream::pair().unwrap();
+            let mut connection = Connection::new(keeper).unwrap();
+            let requests = [Request::Hello { version: 1 }, Request::Forget { run: 7 }];
+            let mut bytes = Vec::new();
+            for request in &requests {
+                frame::encode(request, &mut bytes).unwrap();
+            }
+            bytes.extend(garbage);
+            runner.write_all(&bytes).unwrap();
+            drop(runner);
+            let (received, closed) = connection.receive(&mut [0; 1024]);
+            assert_eq!(received, requests);
+            assert!(closed.is_some());
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! How a keeper comes to life: the same binary, run again with a first
 //! argument that only we use, before any runtime and any thread.
 
+use crate::diary::say;
 use crate::keeper::Keeper;
+use crate::mark::Marks;
 use crate::sys;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
@@ -87,13 +89,13 @@ pub fn main_if_asked() {
         return;
     }
     let Some(state_dir) = arguments.next() else {
-        eprintln!("a keeper needs its state directory");
+        say!("needs its state directory");
         std::process::exit(2);
     };
     let code = match serve(Path::new(&state_dir)) {
         Ok(()) => 0,
         Err(e) => {
-            eprintln!("keeper: {e}");
+            say!("{e}");
             1
         }
     };
@@ -101,10 +103,13 @@ pub fn main_if_asked() {
 }
 
 fn serve(state_dir: &Path) -> io::Result<()> {
+    // Whatever the starter had open and did not mean to hand over: a keeper lives long, and with it a port or a pipe.
+    sys::descriptors::close_inherited();
     // A session of its own: no terminal's signal reaches it.
     rustix::process::setsid()?;
     nix::sys::prctl::set_child_subreaper(true)?;
-    let _lock = lock(state_dir)?;
+    let lock = lock(state_dir)?;
+    let marks = Marks::of(&lock)?;
     let signals = signals()?;
     let nofile = raise_open_files()?;
     let socket = socket_path(state_dir);
@@ -114,10 +119,12 @@ fn serve(state_dir: &Path) -> io::Result<()> {
         Err(e) => return Err(e),
     }
     let listener = bind(&socket)?;
-    let mut keeper = Keeper::new(listener, signals, nofile)?;
+    let mut keeper = Keeper::new(listener, signals, nofile, marks)?;
     announce()?;
     keeper.serve()?;
-    std::fs::remove_file(&socket)
+    std::fs::remove_file(&socket)?;
+    drop(lock);
+    Ok(())
 }
 
 /// One keeper for each state directory.
@@ -132,7 +139,18 @@ fn lock(state_dir: &Path) -> io::Result<File> {
 /// accident is blocked. It ends when it is told to, or by SIGKILL.
 fn signals() -> io::Result<SignalFd> {
     let mut blocked = SigSet::empty();
-    for signal in [Signal::SIGCHLD, Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM, Signal::SIGQUIT, Signal::SIGPIPE] {
+    for signal in [
+        Signal::SIGCHLD,
+        Signal::SIGHUP,
+        Signal::SIGINT,
+        Signal::SIGTERM,
+        Signal::SIGQUIT,
+        Signal::SIGPIPE,
+        Signal::SIGUSR1,
+        Signal::SIGUSR2,
+        // Beyond the largest file: an error of the write, then.
+        Signal::SIGXFSZ,
+    ] {
         blocked.add(signal);
     }
     sigprocmask(SigmaskHow::SIG_BLOCK, Some(&blocked), None)?;

@@ -3,6 +3,7 @@
 use rustix::event::epoll;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 /// What a descriptor is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,12 +69,19 @@ impl Epoll {
         Ok(epoll::modify(&self.fd, fd, epoll::EventData::new_u64(source.encode()), flags)?)
     }
 
-    /// Waits for something to happen.
-    pub(crate) fn wait(&self, ready: &mut Vec<Source>) -> io::Result<()> {
+    /// Listens no longer, or again.
+    pub(crate) fn listen(&self, fd: impl AsFd, source: Source, listen: bool) -> io::Result<()> {
+        let flags = if listen { epoll::EventFlags::IN } else { epoll::EventFlags::empty() };
+        Ok(epoll::modify(&self.fd, fd, epoll::EventData::new_u64(source.encode()), flags)?)
+    }
+
+    /// Waits for something to happen, at most for `patience`.
+    pub(crate) fn wait(&self, ready: &mut Vec<Source>, patience: Option<Duration>) -> io::Result<()> {
         // Enough for a burst; what does not fit is told by the next call.
         let mut events = [epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) }; 256];
         ready.clear();
-        match epoll::wait(&self.fd, &mut events[..], None) {
+        let patience = patience.and_then(|patience| rustix::time::Timespec::try_from(patience).ok());
+        match epoll::wait(&self.fd, &mut events[..], patience.as_ref()) {
             Ok(n) => {
                 ready.extend(events.iter().take(n).map(|event| {
                     let data = event.data;

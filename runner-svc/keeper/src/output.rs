@@ -26,6 +26,11 @@ impl Output {
         Self { pipe, file }
     }
 
+    /// Lets the next write look whether the file was renamed away.
+    pub(crate) fn look_again(&mut self) {
+        self.file.look_again();
+    }
+
     /// Moves at most one buffer from pipe to file, so that a loud program does
     /// not starve the others.
     pub(crate) fn pump(&mut self, buffer: &mut [u8]) -> Drained {

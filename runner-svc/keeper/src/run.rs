@@ -1,5 +1,6 @@
 //! One run: a program's main process, its outputs, and how it ended.
 
+use crate::orphans::Candidate;
 use crate::output::{Drained, Output};
 use crate::protocol::{Ending, Event, RunRecord, SpawnRequest};
 use crate::{log_file::LogFile, sys};
@@ -21,6 +22,8 @@ pub(crate) struct Run {
     started: Instant,
     ended: Option<Instant>,
     pub(crate) ending: Option<Ending>,
+    /// SIGKILL was sent to the tree: nobody of it may live.
+    pub(crate) condemned: bool,
     /// Standard output, then standard error unless it is merged; `None` once
     /// closed.
     pub(crate) outputs: [Option<Output>; 2],
@@ -47,8 +50,13 @@ pub(crate) fn wall_nanos() -> i64 {
 
 impl Run {
     /// Starts the program of `request`; `nofile` is the open-file limit that
-    /// it gets.
-    pub(crate) fn spawn(request: &SpawnRequest, null: &File, nofile: (u64, u64)) -> Result<Self, SpawnFailure> {
+    /// it gets, `mark` what everybody of its tree is known by.
+    pub(crate) fn spawn(
+        request: &SpawnRequest,
+        null: &File,
+        nofile: (u64, u64),
+        mark: Option<u64>,
+    ) -> Result<Self, SpawnFailure> {
         let program = request.argv.first().map_or("", String::as_str);
         let strings = |items: &mut dyn Iterator<Item = String>| -> Result<Vec<CString>, SpawnFailure> {
             items
@@ -75,6 +83,7 @@ impl Run {
             stdout: stdout_write.as_fd(),
             stderr: stderr_write.as_fd(),
             nofile,
+            mark,
         };
         let child = sys::spawn::spawn(&plan).map_err(|failure| {
             let what = match failure.stage {
@@ -87,11 +96,12 @@ impl Run {
             instance: request.instance.clone(),
             pid: child.pid,
             pidfd: child.pidfd,
-            start_time: crate::tree::stat(child.pid).map_or(0, |stat| stat.start_time),
+            start_time: crate::tree::start_time(child.pid).unwrap_or_default(),
             started_at: wall_nanos(),
             started: Instant::now(),
             ended: None,
             ending: None,
+            condemned: false,
             outputs: [Some(stdout), stderr],
         })
     }
@@ -105,6 +115,9 @@ impl Run {
     /// Writes out what is in the pipes now; a closed one is dropped.
     pub(crate) fn drain(&mut self, buffer: &mut [u8]) {
         for output in &mut self.outputs {
+            if let Some(output) = output {
+                output.look_again();
+            }
             // A pipe holds 64 KiB: a few rounds empty it even while somebody else goes on writing.
             for _ in 0..16 {
                 match output.as_mut().map(|o| o.pump(buffer)) {
@@ -118,6 +131,10 @@ impl Run {
 
     pub(crate) fn is_over(&self) -> bool {
         self.ending.as_ref().is_some_and(|ending| ending.tree_empty)
+    }
+
+    pub(crate) fn candidate(&self, run: u64) -> Candidate<'_> {
+        Candidate { run, main: self.pid, start_time: self.start_time, instance: &self.instance }
     }
 
     pub(crate) fn spawned(&self, run: u64) -> Event {

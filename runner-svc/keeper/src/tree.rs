@@ -1,18 +1,13 @@
-//! Who belongs to a run: the main process, everybody who descends from it,
-//! and orphans of it that became the keeper's children.
+//! Who descends from whom, as `/proc` shows it (proc(5)).
 //!
-//! The keeper is the sub-reaper of all instances (PR_SET_CHILD_SUBREAPER,
-//! prctl(2)): whoever loses its parent becomes the keeper's child. So its
-//! children are the main processes and the orphans, and everybody else of a
-//! run descends from one of them. An orphan is known by the session or group
-//! of its run, or, if it left both, by the `PM_INSTANCE` of its environment.
-//!
-//! Descent is followed by `/proc/PID/task/TID/children` (proc(5)), so that
-//! looking at one tree costs as much as that tree is large, however many
-//! others there are.
+//! Descent is followed by `/proc/PID/task/TID/children`, so that looking at
+//! one tree costs as much as that tree is large, however many others there
+//! are. A tree changes while it is read: what could have been missed makes a
+//! look unsure, and whoever needs certainty looks again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek};
 
 /// The fields of `/proc/PID/stat` that tell who belongs to whom (proc(5)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,17 +18,47 @@ pub(crate) struct Stat {
     /// Clock ticks since boot.
     pub(crate) start_time: u64,
     /// Ended, but not yet collected by its parent.
-    pub(crate) zombie: bool,
+    zombie: bool,
 }
 
-/// Reads a process's fields; `None` when there is no such process.
-pub(crate) fn stat(pid: u32) -> Option<Stat> {
-    parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+/// What became of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    Alive(Stat),
+    /// Ended, not yet collected: its children have a new parent already.
+    Ended,
+    /// No such process.
+    Gone,
+    /// The kernel did not tell: out of memory or descriptors.
+    Unknown,
 }
 
-fn parse(text: &str) -> Option<Stat> {
-    // The name is in parentheses and may contain anything, parentheses too.
-    let (_, rest) = text.rsplit_once(')')?;
+/// Looks at a process.
+pub(crate) fn look(pid: u32) -> Look {
+    match fs::read(format!("/proc/{pid}/stat")) {
+        Ok(bytes) => match parse(&bytes) {
+            Some(stat) if stat.zombie => Look::Ended,
+            Some(stat) => Look::Alive(stat),
+            None => Look::Unknown,
+        },
+        Err(e) if is_gone(&e) => Look::Gone,
+        Err(_) => Look::Unknown,
+    }
+}
+
+/// When a process began, if it is there, ended or not.
+pub(crate) fn start_time(pid: u32) -> Option<u64> {
+    Some(parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)?.start_time)
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
+}
+
+fn parse(bytes: &[u8]) -> Option<Stat> {
+    // The name is in parentheses and may contain any bytes, parentheses too.
+    let end = bytes.iter().rposition(|b| *b == b')')?;
+    let rest = std::str::from_utf8(bytes.get(end + 1..)?).ok()?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
     let number = |i: usize| fields.get(i).and_then(|f| f.parse().ok());
     Some(Stat {
@@ -45,76 +70,103 @@ fn parse(text: &str) -> Option<Stat> {
     })
 }
 
-/// The run that is asked about.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Root<'a> {
-    /// Its main process.
-    pub(crate) main: u32,
-    /// Whether that lives: its number may be somebody else's afterwards.
-    pub(crate) alive: bool,
-    /// When that began: whoever is older is somebody else.
-    pub(crate) start_time: u64,
-    /// The instance.
-    pub(crate) instance: &'a str,
+/// The list of this thread's children. It is complete: a child leaves it only
+/// by being collected, which this thread does, and those whose parent ends
+/// while it is read are put at its end.
+#[derive(Debug)]
+pub(crate) struct OwnChildren {
+    /// Kept open, so that a lack of descriptors cannot hide anybody; `None` on
+    /// a kernel without CONFIG_PROC_CHILDREN.
+    list: Option<File>,
 }
 
-/// The living members of a run's tree, with their start times. `orphans` are
-/// the keeper's children that are no main process.
-pub(crate) fn members(root: Root<'_>, orphans: &[u32]) -> BTreeMap<u32, u64> {
-    let mut members = BTreeMap::new();
-    let mut ahead: Vec<u32> = root.alive.then_some(root.main).into_iter().collect();
-    ahead.extend(orphans.iter().copied().filter(|pid| is_orphan_of(*pid, root)));
-    let mut seen = BTreeSet::new();
-    while let Some(pid) = ahead.pop() {
-        let Some(stat) = stat(pid).filter(|stat| stat.start_time >= root.start_time) else { continue };
-        if !seen.insert(pid) {
-            continue;
-        }
-        if !stat.zombie {
-            members.insert(pid, stat.start_time);
-        }
-        ahead.extend(children_of(pid));
+impl OwnChildren {
+    pub(crate) fn new() -> Self {
+        Self { list: File::open("/proc/thread-self/children").ok() }
     }
-    members
+
+    pub(crate) fn read(&mut self) -> io::Result<Vec<u32>> {
+        let Some(list) = &mut self.list else { return children_by_scan(std::process::id()) };
+        let mut text = String::new();
+        list.rewind()?;
+        list.read_to_string(&mut text)?;
+        Ok(numbers(&text))
+    }
 }
 
-fn is_orphan_of(pid: u32, root: Root<'_>) -> bool {
-    stat(pid).is_some_and(|stat| {
-        stat.start_time >= root.start_time
-            && (stat.session == root.main || stat.group == root.main || carries(pid, root.instance))
-    })
+#[cfg(test)]
+impl OwnChildren {
+    /// A list whose reading fails.
+    pub(crate) fn unreadable() -> Self {
+        Self { list: File::open("/").ok() }
+    }
 }
 
-/// Whether a process was started with the environment of `instance`.
-fn carries(pid: u32, instance: &str) -> bool {
-    let wanted = format!("PM_INSTANCE={instance}");
-    fs::read(format!("/proc/{pid}/environ"))
-        .is_ok_and(|environment| environment.split(|b| *b == 0).any(|entry| entry == wanted.as_bytes()))
+#[cfg(test)]
+impl Stat {
+    pub(crate) fn of_session(session: u32, start_time: u64) -> Self {
+        Self { parent: 1, group: session, session, start_time, zombie: false }
+    }
+}
+
+fn numbers(text: &str) -> Vec<u32> {
+    text.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect()
 }
 
 /// The children of a process, those of all its threads.
-pub(crate) fn children_of(pid: u32) -> Vec<u32> {
+fn children_of(pid: u32) -> io::Result<Vec<u32>> {
     let mut children = Vec::new();
-    for thread in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
-        match fs::read_to_string(thread.path().join("children")) {
-            Ok(text) => children.extend(text.split_ascii_whitespace().filter_map(|word| word.parse::<u32>().ok())),
-            // Gone meanwhile, or a kernel without CONFIG_PROC_CHILDREN.
-            Err(_) if stat(pid).is_some() => return children_by_scan(pid),
-            Err(_) => {}
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        match fs::read_to_string(thread?.path().join("children")) {
+            Ok(text) => children.extend(numbers(&text)),
+            // The thread ended, which hands its children to another one, or the kernel does not have the file.
+            Err(e) if is_gone(&e) => return children_by_scan(pid),
+            Err(e) => return Err(e),
         }
     }
-    children
+    Ok(children)
 }
 
-/// The same for kernels that do not offer the file: a look at every process.
-fn children_by_scan(parent: u32) -> Vec<u32> {
-    fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(|pid| stat(*pid).is_some_and(|stat| stat.parent == parent))
-        .collect()
+/// The same by a look at every process.
+fn children_by_scan(parent: u32) -> io::Result<Vec<u32>> {
+    let mut children = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        match fs::read(format!("/proc/{pid}/stat")) {
+            Ok(bytes) if parse(&bytes).is_some_and(|stat| stat.parent == parent) => children.push(pid),
+            Err(e) if !is_gone(&e) => return Err(e),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(children)
+}
+
+/// Everybody alive at or below `tops`, which are children of `parent`, with
+/// their start times; and whether that is certainly everybody. `ended` are
+/// those known to have ended before: who ends during the look makes it unsure,
+/// for its children have gone elsewhere.
+pub(crate) fn descend(tops: Vec<u32>, parent: u32, ended: &mut BTreeSet<u32>) -> (BTreeMap<u32, u64>, bool) {
+    let mut members = BTreeMap::new();
+    let mut sure = true;
+    let mut ahead: Vec<(u32, u32)> = tops.into_iter().map(|pid| (pid, parent)).collect();
+    while let Some((pid, parent)) = ahead.pop() {
+        // First the children: who is alive afterwards had them when they were read.
+        let children = children_of(pid);
+        match look(pid) {
+            // A number that was used again, or somebody with a new parent, is found where it belongs or not at all.
+            Look::Alive(stat) if stat.parent == parent => {
+                let fresh = members.insert(pid, stat.start_time).is_none();
+                match children {
+                    Ok(children) if fresh => ahead.extend(children.into_iter().map(|child| (child, pid))),
+                    Ok(_) => {}
+                    Err(_) => sure = false,
+                }
+            }
+            Look::Ended => sure &= !ended.insert(pid),
+            Look::Alive(_) | Look::Gone | Look::Unknown => sure = false,
+        }
+    }
+    (members, sure)
 }
 
 #[cfg(test)]
@@ -123,10 +175,13 @@ mod tests {
     use std::process::{Command, Stdio};
 
     #[test]
-    fn a_name_full_of_parentheses_does_not_shift_the_fields() {
-        let line = "42 (a) (b ) S) S 7 42 41 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 12345 0 0";
-        let stat = parse(line).unwrap();
-        assert_eq!((stat.parent, stat.group, stat.session, stat.start_time, stat.zombie), (7, 42, 41, 12345, false));
+    fn a_name_full_of_parentheses_or_of_no_text_at_all_does_not_shift_the_fields() {
+        for name in [&b"a) (b ) S"[..], b"\xff\xfe) Z 1"] {
+            let fields = &b") S 7 42 41 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 12345 0 0"[..];
+            let stat = parse(&[b"42 (", name, fields].concat()).unwrap();
+            let seen = (stat.parent, stat.group, stat.session, stat.start_time, stat.zombie);
+            assert_eq!(seen, (7, 42, 41, 12345, false));
+        }
     }
 
     #[test]
@@ -141,11 +196,11 @@ mod tests {
         let lines = BufReader::new(main.stdout.take().unwrap()).lines().take(2);
         let mut expected: BTreeSet<u32> = lines.map(|line| line.unwrap().parse().unwrap()).collect();
         expected.insert(main.id());
-        let root =
-            Root { main: main.id(), alive: true, start_time: stat(main.id()).unwrap().start_time, instance: "none-1" };
-        let found: BTreeSet<u32> = members(root, &[other.id()]).into_keys().collect();
-        let scanned: BTreeSet<u32> = children_by_scan(main.id()).into_iter().collect();
-        let listed: BTreeSet<u32> = children_of(main.id()).into_iter().collect();
+        let (found, sure) = descend(vec![main.id()], std::process::id(), &mut BTreeSet::new());
+        let (strangers, _) = descend(vec![main.id()], 1, &mut BTreeSet::new());
+        let own = OwnChildren::new().read().unwrap();
+        let scanned: BTreeSet<u32> = children_by_scan(main.id()).unwrap().into_iter().collect();
+        let listed: BTreeSet<u32> = children_of(main.id()).unwrap().into_iter().collect();
         for pid in &expected {
             let pid = rustix::process::Pid::from_raw(i32::try_from(*pid).unwrap()).unwrap();
             rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
@@ -153,7 +208,23 @@ mod tests {
         other.kill().unwrap();
         main.wait().unwrap();
         other.wait().unwrap();
-        assert_eq!(found, expected);
+        assert_eq!((found.into_keys().collect::<BTreeSet<_>>(), sure), (expected, true));
+        assert!(strangers.is_empty(), "somebody else's child was taken for a member");
+        assert!(own.contains(&main.id()) && own.contains(&other.id()), "{own:?}");
         assert_eq!(scanned, listed, "the two ways to find children differ");
+    }
+
+    #[test]
+    fn who_ended_during_a_look_makes_it_unsure_and_who_ended_before_does_not() {
+        let mut child = Command::new("true").spawn().unwrap();
+        let pid = rustix::process::Pid::from_child(&child);
+        let options = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT;
+        rustix::process::waitid(rustix::process::WaitId::Pid(pid), options).unwrap();
+        let mut ended = BTreeSet::new();
+        let parent = std::process::id();
+        assert_eq!(descend(vec![child.id()], parent, &mut ended), (BTreeMap::new(), false));
+        assert_eq!(descend(vec![child.id()], parent, &mut ended), (BTreeMap::new(), true));
+        child.wait().unwrap();
+        assert_eq!(descend(vec![child.id()], parent, &mut ended), (BTreeMap::new(), false));
     }
 }

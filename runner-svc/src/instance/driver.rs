@@ -45,7 +45,10 @@ impl Instance {
         let (keeper_inbox, keeper_news) = mpsc::unbounded_channel();
         let machine = match &origin {
             Origin::New => Machine::new(assignment.clone()),
-            Origin::Restored(restored) => Machine::restore(assignment.clone(), &restored.memo),
+            Origin::Restored(restored) => {
+                let followed = restored.before.as_ref().unwrap_or(&assignment);
+                Machine::restore(followed.clone(), &restored.memo)
+            }
         };
         let first = Seen { assignment: assignment.clone(), view: machine.view(), gone: false };
         let (seen, seen_rx) = watch::channel(first);
@@ -73,7 +76,7 @@ impl Instance {
     fn come_from(&mut self, origin: Origin, assignment: Assignment) {
         let mut removing = false;
         if let Origin::Restored(restored) = origin {
-            let Restored { memo, main, record, rebooted } = *restored;
+            let Restored { memo, main, record, rebooted, .. } = *restored;
             self.main = main;
             removing = memo.removing;
             self.resume(&memo, record, rebooted);
@@ -104,6 +107,13 @@ impl Instance {
                     }),
                 }
             }
+            // The keeper was never heard to have taken the request: ask again, by the same number.
+            (Some(run), None) if self.main.is_none() && !rebooted && self.machine.is_wanted() => {
+                leftovers::kill_unanswered(self.machine.instance());
+                if let Some(input) = self.spawn(run) {
+                    self.take(input);
+                }
+            }
             (Some(run), None) => self.lose(run, rebooted),
             (None, _) => {
                 if let Some((due, _)) = &memo.backoff {
@@ -116,8 +126,9 @@ impl Instance {
         }
     }
 
-    /// Until nothing of it is left.
-    pub(crate) async fn run(mut self) {
+    /// Until nothing of it is left. Returns its inbox: what came too late for
+    /// it may be meant for its successor.
+    pub(crate) async fn run(mut self) -> mpsc::UnboundedReceiver<Message> {
         while !self.gone {
             tokio::select! {
                 // What happened inside outranks what is asked from outside.
@@ -125,18 +136,20 @@ impl Instance {
                 news = self.keeper_news.recv() => match news {
                     Some(KeeperNews::Input(input)) => self.take(*input),
                     Some(KeeperNews::Main(main)) => self.main = Some(main),
-                    Some(KeeperNews::Lost(run)) => self.lose(run, false),
+                    // The link has ended whatever was left of it.
+                    Some(KeeperNews::Lost(run)) => self.take(Input::RunLost { run, rebooted: false }),
                     // We hold a sender ourselves.
-                    None => return,
+                    None => break,
                 },
                 timer = self.timers.next() => self.take(Input::TimerFired(timer)),
                 message = self.inbox.recv() => match message {
                     Some(Message::Input(input)) => self.take(*input),
                     Some(Message::Order(order, stop_timeout)) => self.obey(*order, stop_timeout),
-                    None => return,
+                    None => break,
                 },
             }
         }
+        self.inbox
     }
 
     fn obey(&mut self, order: Order, stop_timeout: Option<Duration>) {
@@ -292,6 +305,8 @@ impl Instance {
     /// Asks the keeper for a run, within the trace of the request that caused
     /// it.
     fn spawn(&mut self, run: RunId) -> Option<Input> {
+        // Of the run before; this one's comes with the keeper's answer.
+        self.main = None;
         let assignment = self.machine.assignment();
         let span = tracing::info_span!(
             "exec",
@@ -299,7 +314,7 @@ impl Instance {
             otel.status_code = tracing::field::Empty,
             otel.status_description = tracing::field::Empty,
             process.pid = tracing::field::Empty,
-            service.name = %assignment.instance.process,
+            pm.process = %assignment.instance.process,
             pm.instance = %assignment.instance,
         );
         if !assignment.traceparent.is_empty() {

@@ -32,6 +32,8 @@ pub(crate) enum Origin {
 pub(crate) struct Restored {
     /// What was remembered.
     pub(crate) memo: Memo,
+    /// What that was about, when the assignment has changed since.
+    pub(crate) before: Option<Assignment>,
     /// The main process of its run.
     pub(crate) main: Option<MainProcess>,
     /// What the keeper knows of the run.

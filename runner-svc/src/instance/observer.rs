@@ -2,10 +2,12 @@
 
 use super::deps::Deps;
 use super::message::Message;
+use crate::io::log_watch::{Maker, Watched};
 use crate::io::program::LogFiles;
 use crate::io::{log_watch, probe};
 use process_model::{InstanceId, ProcessSpec};
 use runner_domain::RunId;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -32,11 +34,15 @@ impl Observer {
         }
         if let Some(watchdog) = &spec.log_watchdog {
             let own = LogFiles::of(spec, instance, &deps.surroundings.log_dir);
-            // Its own output is two files: activity in either counts.
-            let files = match &watchdog.log_file {
-                Some(file) => vec![file.into()],
-                None if own.stdout == own.stderr => vec![own.stdout],
-                None => vec![own.stdout, own.stderr],
+            let keepers = |path| Watched { path, maker: Maker::Keeper };
+            let files = match watchdog.log_file.as_ref().map(PathBuf::from) {
+                Some(path) if path != own.stdout && path != own.stderr => {
+                    vec![Watched { path, maker: Maker::Watch { user: spec.user.clone() } }]
+                }
+                Some(path) => vec![keepers(path)],
+                None if own.stdout == own.stderr => vec![keepers(own.stdout)],
+                // Its own output is two files: activity in either counts.
+                None => vec![keepers(own.stdout), keepers(own.stderr)],
             };
             let watch = log_watch::LogWatch {
                 files,

@@ -1,5 +1,6 @@
 //! The two timers of an instance.
 
+use process_model::spec::limits;
 use runner_domain::Timer;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -19,7 +20,15 @@ impl Timers {
     }
 
     pub(super) fn arm(&mut self, timer: Timer, after: Duration) {
-        *self.slot(timer) = Some(Instant::now() + after);
+        let longest = match timer {
+            // Twice: the delay may have been stretched at random.
+            Timer::Restart => limits::BACKOFF.end().saturating_mul(2),
+            // Twice: a stop that waits for the spawn waits for both timeouts at once.
+            Timer::Stop => limits::STOP_TIMEOUT.end().saturating_mul(2),
+        };
+        // The spec has been checked, but a stop timeout may come from elsewhere; an instant that is too far away does
+        // not exist, and a stop has to come to an end.
+        *self.slot(timer) = Some(Instant::now() + after.min(longest));
     }
 
     pub(super) fn disarm(&mut self, timer: Timer) {
@@ -40,5 +49,21 @@ impl Timers {
             }
             None => std::future::pending().await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_longest_time_there_is_arms_a_timer_that_ends() {
+        let mut timers = Timers::default();
+        let latest = Instant::now() + Duration::from_secs(3 * 24 * 3600);
+        timers.arm(Timer::Stop, Duration::MAX);
+        timers.arm(Timer::Restart, Duration::MAX);
+        assert!(timers.stop < Some(latest) && timers.restart < Some(latest));
+        timers.arm(Timer::Stop, Duration::ZERO);
+        assert_eq!(timers.next().await, Timer::Stop);
     }
 }

@@ -1,7 +1,7 @@
 //! Waiting for a file to change: inotify(7) on the file and, because it may
 //! be replaced or not be there yet, on its folder.
 
-use inotify::{EventStream, Inotify, WatchMask};
+use inotify::{EventStream, Inotify, WatchMask, Watches};
 use std::io;
 use std::path::Path;
 use tokio_stream::StreamExt;
@@ -28,18 +28,13 @@ impl FileWatch {
         let folder = file.parent().unwrap_or(Path::new("/"));
         inotify.watches().add(folder, WatchMask::CREATE | WatchMask::MOVED_TO | WatchMask::ONLYDIR)?;
         let this = Self { events: inotify.into_event_stream([0; BUFFER])? };
-        this.watch_file(file)?;
+        this.again().watch_file(file)?;
         Ok(this)
     }
 
-    /// Watches whatever has the name now; nobody having it is fine.
-    pub(crate) fn watch_file(&self, file: &Path) -> io::Result<()> {
-        let mask = WatchMask::MODIFY | WatchMask::ATTRIB | WatchMask::MOVE_SELF | WatchMask::DELETE_SELF;
-        match self.events.watches().add(file, mask) {
-            Ok(_) => Ok(()),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(e) => Err(e),
-        }
+    /// What watches a file that has taken the name over.
+    pub(crate) fn again(&self) -> WatchAgain {
+        WatchAgain(self.events.watches())
     }
 
     /// Waits for the next change.
@@ -47,6 +42,22 @@ impl FileWatch {
         match self.events.next().await {
             Some(event) => event.map(drop),
             None => Err(io::Error::other("the watch has ended")),
+        }
+    }
+}
+
+/// Adds files to a [`FileWatch`], from any thread: finding a name may block.
+#[derive(Debug, Clone)]
+pub(crate) struct WatchAgain(Watches);
+
+impl WatchAgain {
+    /// Watches whatever has the name now; nobody having it is fine.
+    pub(crate) fn watch_file(&self, file: &Path) -> io::Result<()> {
+        let mask = WatchMask::MODIFY | WatchMask::ATTRIB | WatchMask::MOVE_SELF | WatchMask::DELETE_SELF;
+        match self.0.clone().add(file, mask) {
+            Ok(_) => Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(e) => Err(e),
         }
     }
 }

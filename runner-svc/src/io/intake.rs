@@ -15,12 +15,17 @@ use service_host::transport::{Dial, TransportError};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 /// Messages on their way to the transport: each log reading may have a chunk
 /// waiting without holding up samples for long.
 const OUTGOING: usize = 16;
+
+/// Time that a new instance gets before it is first measured: a start takes
+/// milliseconds, many at once take longer.
+const SETTLING: Duration = Duration::from_secs(1);
 
 pub(crate) struct Intake {
     client: MonitorIntakeServiceClient<ServiceChannel>,
@@ -91,6 +96,8 @@ impl Intake {
         let mut tails = Tails::new(up.clone(), self.log_dir.clone());
         let mut rounds = tokio::time::interval(self.interval);
         rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // What has just been started is measured soon, not after a whole interval.
+        let mut soon: Option<Instant> = None;
         loop {
             tokio::select! {
                 message = down.message() => {
@@ -104,6 +111,11 @@ impl Intake {
                 changed = changes.changed() => {
                     changed.map_err(|_| Ended::Shutdown)?;
                     send(&up, self.inventory()).await?;
+                    soon.get_or_insert_with(|| Instant::now() + SETTLING);
+                }
+                () = sleep_until(soon) => {
+                    soon = None;
+                    rounds.reset_immediately();
                 }
                 () = shutdown.cancelled() => return Err(Ended::Shutdown),
             }
@@ -152,6 +164,13 @@ impl Intake {
                 v1::SampleBatch::default()
             }
         }
+    }
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
     }
 }
 

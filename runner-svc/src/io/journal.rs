@@ -1,39 +1,41 @@
 //! What survives the runner's own death: assignments, the memo of each
 //! instance, and reports that the registry has not confirmed.
 //!
-//! An append-only file of framed records (length, CRC-32, MessagePack with
-//! field names). A record reaches the kernel before the step that it is about
-//! has any effect, so `kill -9` loses nothing; what has to survive a power cut
-//! (assignments, final states) is also synced. A torn tail, which only a power
-//! cut can leave, is cut off; damage before the tail is an error. The file is
-//! rewritten when most of it is out of date.
+//! An append-only file of framed records. A record reaches the kernel before
+//! the step that it is about has any effect, so `kill -9` loses nothing; what
+//! has to survive a power cut (assignments, final states) is synced right
+//! after, in the background. A torn tail, which only a power cut can leave, is
+//! cut off; damage before the tail is an error. The file is rewritten when
+//! most of it is out of date, and when a full disk has left a gap in it.
 
 mod file;
+mod frame;
+mod outbox;
 mod record;
+mod scribe;
 
+pub(crate) use file::OpenError;
 pub(crate) use record::{Reported, Stored};
 
 use crate::clock;
 use file::JournalFile;
-pub(crate) use file::OpenError;
 use process_model::{ActionReport, Assignment, InstanceId, InstanceReport, Phase, event_type};
 use record::{Image, Record};
 use runner_domain::{Memo, Rest};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::leftovers::MainProcess;
 
-/// Reports that are kept for a registry that is away. Beyond it the oldest go
-/// first: at a restart each minute that is still days of history of a node.
-const MAX_REPORTS: usize = 10_000;
-
 /// Cheap handle; one file, one writer at a time.
 #[derive(Debug, Clone)]
 pub(crate) struct Journal {
     inner: Arc<Mutex<Inner>>,
+    /// Wakes the thread that syncs and rewrites.
+    scribe: SyncSender<()>,
     /// Changes with each report.
     newest: watch::Sender<u64>,
     /// Changes with each confirmation.
@@ -46,32 +48,46 @@ struct Inner {
     image: Image,
 }
 
+fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
+    // Nothing that holds the lock panics halfway through a change.
+    inner.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Journal {
     /// Opens the journal of `dir`, or makes it.
     pub(crate) fn open(dir: &Path) -> Result<Self, OpenError> {
         let (file, image) = JournalFile::open(dir)?;
-        let newest = watch::Sender::new(image.next_seq);
-        Ok(Self { inner: Arc::new(Mutex::new(Inner { file, image })), newest, confirmed: watch::Sender::new(0) })
+        let newest = watch::Sender::new(image.newest_seq);
+        let inner = Arc::new(Mutex::new(Inner { file, image }));
+        let scribe = scribe::start(inner.clone()).map_err(|source| OpenError::Io { path: dir.to_owned(), source })?;
+        Ok(Self { inner, scribe, newest, confirmed: watch::Sender::new(0) })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // A panic while the lock was held left the image as it was before the append.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
 
-    fn append(&self, records: &[Record], sync: bool) {
+    /// Appends `records`, then `reports` with the next numbers.
+    fn append(&self, mut records: Vec<Record>, reports: impl IntoIterator<Item = Reported>, sync: bool) {
         let mut inner = self.lock();
         let Inner { file, image } = &mut *inner;
-        for record in records {
+        for record in &records {
             image.apply(record.clone());
         }
-        if let Err(e) = file.append(records, sync, image) {
-            // Supervision goes on: a full disk must not end what runs. A runner that dies now may report twice.
-            tracing::error!(error = %e, "cannot write the journal");
+        for report in reports {
+            let record = image.numbered(report);
+            image.apply(record.clone());
+            records.push(record);
         }
-        let next = image.next_seq;
+        if let Err(error) = file.append(&records, sync) {
+            // Supervision goes on: a full disk must not end what runs. A runner that dies now may report twice.
+            tracing::error!(%error, "cannot write the journal; it is written anew as soon as the disk lets it");
+        }
+        let newest = image.newest_seq;
         drop(inner);
-        self.newest.send_if_modified(|newest| std::mem::replace(newest, next) != next);
+        // Full: it has not heard the last one, and will see this, too.
+        let _ = self.scribe.try_send(());
+        self.newest.send_if_modified(|known| std::mem::replace(known, newest) != newest);
     }
 
     /// Instances as they were when the last runner wrote.
@@ -84,8 +100,11 @@ impl Journal {
         self.lock().image.newest_run
     }
 
-    pub(crate) fn assigned(&self, assignment: &Assignment) {
-        self.append(&[Record::Assigned(assignment.clone())], true);
+    /// One record each, one sync for all.
+    pub(crate) fn assigned(&self, assignments: &[Assignment]) {
+        if !assignments.is_empty() {
+            self.append(assignments.iter().cloned().map(Record::Assigned).collect(), [], true);
+        }
     }
 
     /// A step of an instance: what it is now, and what is to be reported.
@@ -97,18 +116,22 @@ impl Journal {
         reports: Vec<InstanceReport>,
     ) {
         let is_final = matches!(memo.rest, Some(Rest::Exited | Rest::Failed(_)));
-        let mut records = vec![Record::Stepped { instance: instance.clone(), memo, main }];
-        records.extend(reports.into_iter().map(|report| Record::Reported(Reported::Instance(report))));
-        self.append(&records, is_final);
+        let step = Record::Stepped { instance: instance.clone(), memo, main };
+        self.append(vec![step], reports.into_iter().map(Reported::Instance), is_final);
     }
 
     pub(crate) fn action(&self, report: ActionReport) {
-        self.append(&[Record::Reported(Reported::Action(report))], false);
+        self.append(Vec::new(), [Reported::Action(report)], false);
+    }
+
+    /// A report that no step of an instance has made.
+    pub(crate) fn report(&self, report: InstanceReport) {
+        self.append(Vec::new(), [Reported::Instance(report)], false);
     }
 
     /// Reports that nothing of an instance is here.
     pub(crate) fn gone(&self, instance: &InstanceId) {
-        let report = InstanceReport {
+        self.report(InstanceReport {
             instance: instance.clone(),
             seq: 0,
             generation: 0,
@@ -123,17 +146,16 @@ impl Journal {
             message: "nothing of it is on this node".to_owned(),
             next_restart: None,
             gone: true,
-        };
-        self.append(&[Record::Reported(Reported::Instance(report))], false);
+        });
     }
 
     pub(crate) fn forgotten(&self, instance: &InstanceId) {
-        self.append(&[Record::Forgotten(instance.clone())], false);
+        self.append(vec![Record::Forgotten(instance.clone())], [], false);
     }
 
     /// The registry has committed everything up to `seq`.
     pub(crate) fn acknowledged(&self, seq: u64) {
-        self.append(&[Record::Acknowledged(seq)], false);
+        self.append(vec![Record::Acknowledged(seq)], [], false);
         self.confirmed.send_replace(seq);
     }
 
@@ -144,7 +166,7 @@ impl Journal {
 
     /// Unconfirmed reports, oldest first.
     pub(crate) fn unconfirmed(&self, most: usize) -> Vec<(u64, Reported)> {
-        self.lock().image.reports.iter().take(most).map(|(seq, report)| (*seq, report.clone())).collect()
+        self.lock().image.outbox.oldest(most)
     }
 
     /// Changes with each report.
@@ -154,7 +176,7 @@ impl Journal {
 
     /// Whether the registry has confirmed everything.
     pub(crate) fn is_confirmed(&self) -> bool {
-        self.lock().image.reports.is_empty()
+        self.lock().image.outbox.is_empty()
     }
 
     /// The cluster that this node belongs to.
@@ -163,15 +185,22 @@ impl Journal {
     }
 
     pub(crate) fn joined(&self, cluster: &str) {
-        self.append(&[Record::Joined(cluster.to_owned())], true);
+        self.append(vec![Record::Joined(cluster.to_owned())], [], true);
     }
 
-    /// The boot in which the last runner wrote; remembers the present one.
-    pub(crate) fn booted(&self, boot_id: &str) -> Option<String> {
-        let before = self.lock().image.boot_id.clone();
-        if before.as_deref() != Some(boot_id) {
-            self.append(&[Record::Booted(boot_id.to_owned())], true);
+    /// The boot in which the last runner took its instances over.
+    pub(crate) fn boot_id(&self) -> Option<String> {
+        self.lock().image.boot_id.clone()
+    }
+
+    /// Everything is taken over in this boot. Not said earlier: a runner that
+    /// fails before has to leave its successor the news of the boot.
+    pub(crate) fn booted(&self, boot_id: &str) {
+        if self.boot_id().as_deref() != Some(boot_id) {
+            self.append(vec![Record::Booted(boot_id.to_owned())], [], true);
         }
-        before
     }
 }
+
+#[cfg(test)]
+mod tests;

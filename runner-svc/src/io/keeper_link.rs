@@ -1,22 +1,40 @@
-//! The socket to the keeper: requests out, events to the task whose run they
-//! are about. When the keeper is gone, a new one is started and every run of
-//! the old one is told to be lost.
+//! The link to the keeper: requests out, events to the task whose run they are
+//! about. When the keeper is gone, a new one is started, what the old one's
+//! runs left behind is ended, and only then are their instances told that they
+//! are lost.
+//!
+//! | file | what |
+//! |---|---|
+//! | `wire` | one connection |
+//! | `ledger` | what was asked and answered, so what a break means for each run |
+//! | `routes` | which task hears of which run |
 
+mod ledger;
+mod routes;
+mod wire;
+
+use super::leftovers::{self, MainProcess};
+use super::{limits, orphans};
 use crate::clock;
+use ledger::Ledger;
 use process_model::Timestamp;
+use process_model::spec::Signal;
+use routes::Routes;
 use runner_domain::{Input, RunId, SpawnError};
-use runner_keeper::frame;
-use runner_keeper::protocol::{Ending, Event, Request, RunRecord, VERSION};
-use std::collections::BTreeMap;
+use runner_keeper::protocol::{Ending, Event, Request, RunRecord};
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
+use wire::Wire;
 
-use super::leftovers::MainProcess;
+/// Between two tries to reach a keeper: at first, and at most.
+const SHORTEST_DELAY: Duration = Duration::from_millis(100);
+const LONGEST_DELAY: Duration = Duration::from_secs(5);
+
+/// A connection that lasted this long was a good one.
+const STEADY: Duration = Duration::from_secs(1);
 
 /// What the keeper says, for the instance that it is about.
 #[derive(Debug)]
@@ -25,11 +43,9 @@ pub(crate) enum KeeperNews {
     Input(Box<Input>),
     /// The main process of a run, with its identity.
     Main(MainProcess),
-    /// The keeper is gone, and the run with it.
+    /// The keeper is gone, and the run with it: what it left has been ended.
     Lost(RunId),
 }
-
-type Routes = Arc<Mutex<BTreeMap<u64, mpsc::UnboundedSender<KeeperNews>>>>;
 
 /// Cheap handle.
 #[derive(Debug, Clone)]
@@ -40,50 +56,36 @@ pub(crate) struct KeeperLink {
     ended: watch::Receiver<bool>,
 }
 
-/// The socket, with what was read of it and not yet taken in.
-struct Wire {
-    stream: UnixStream,
-    buffer: Vec<u8>,
-}
-
-impl Wire {
-    /// The next event; `None` at the end. Nothing is lost when the future is
-    /// dropped.
-    async fn next(&mut self) -> io::Result<Option<Event>> {
-        loop {
-            if let Some(event) = frame::decode(&mut self.buffer).map_err(io::Error::other)? {
-                return Ok(Some(event));
-            }
-            if self.stream.read_buf(&mut self.buffer).await? == 0 {
-                return Ok(None);
-            }
-        }
-    }
-}
-
 impl KeeperLink {
     /// Connects to the keeper of `state_dir`, starting one when there is none.
     /// Returns what it holds.
     pub(crate) async fn open(state_dir: &Path) -> io::Result<(Self, Vec<RunRecord>)> {
-        let (wire, records) = connect(state_dir).await?;
+        orphans::adopt();
+        let (wire, records) = Wire::open(state_dir).await?;
+        // After the keeper: it hands our limit on to programs.
+        limits::raise_open_files();
         // Unbounded: the producers are instance tasks, each with at most a few requests outstanding.
         let (requests, outbox) = mpsc::unbounded_channel();
-        let routes = Routes::default();
+        let routes = Routes::starting_with(records.iter().map(|record| record.run));
         let (ended_tx, ended) = watch::channel(false);
-        tokio::spawn(run(state_dir.to_owned(), wire, outbox, routes.clone(), ended_tx));
+        let mut ledger = Ledger::default();
+        ledger.reconcile(&records, true);
+        let conversation =
+            Conversation { state_dir: state_dir.to_owned(), wire, outbox, routes: routes.clone(), ledger };
+        tokio::spawn(conversation.run(ended_tx));
         Ok((Self { requests, routes, ended }, records))
     }
 
     /// From now on, news of `run` go to `inbox`.
     pub(crate) fn route(&self, run: RunId, inbox: mpsc::UnboundedSender<KeeperNews>) {
-        self.routes.lock().unwrap_or_else(PoisonError::into_inner).insert(run.0, inbox);
+        self.routes.claim(run.0, inbox);
     }
 
     /// Queues a request. It is lost only with the keeper itself, which the
     /// instance is told.
     pub(crate) fn send(&self, request: Request) {
         if let Request::Forget { run } = &request {
-            self.routes.lock().unwrap_or_else(PoisonError::into_inner).remove(run);
+            self.routes.release(*run);
         }
         let _ = self.requests.send(request);
     }
@@ -96,157 +98,184 @@ impl KeeperLink {
     }
 }
 
-async fn connect(state_dir: &Path) -> io::Result<(Wire, Vec<RunRecord>)> {
-    let mut stream = match dial(state_dir).await {
-        Ok(stream) => stream,
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
-            let dir = state_dir.to_owned();
-            let mut child = tokio::task::spawn_blocking(move || runner_keeper::spawn_keeper(&dir)).await??;
-            tracing::info!(pid = child.id(), "keeper started");
-            // Somebody has to collect it if it ends before we do.
-            std::thread::Builder::new()
-                .name("keeper-reaper".into())
-                .stack_size(64 * 1024)
-                .spawn(move || child.wait())?;
-            dial(state_dir).await?
-        }
-        Err(e) => return Err(e),
-    };
-    let mut bytes = Vec::new();
-    frame::encode(&Request::Hello { version: VERSION }, &mut bytes).map_err(io::Error::other)?;
-    stream.write_all(&bytes).await?;
-    let mut wire = Wire { stream, buffer: Vec::new() };
-    match wire.next().await? {
-        Some(Event::Welcome { version, pid, runs }) => {
-            tracing::debug!(version, pid, runs = runs.len(), "keeper connected");
-            Ok((wire, runs))
-        }
-        other => Err(io::Error::other(format!("the keeper did not greet: {other:?}"))),
-    }
+/// Why a conversation is over.
+enum Over {
+    /// Nobody has anything to say any more.
+    NoSpeaker,
+    /// The connection has ended.
+    Broken,
 }
 
-/// Connects through a descriptor of the directory: `sun_path` holds 107 bytes
-/// (unix(7)), a state directory may be longer.
-async fn dial(state_dir: &Path) -> io::Result<UnixStream> {
-    use std::os::fd::AsRawFd;
-    let socket = runner_keeper::socket_path(state_dir);
-    let name = socket.file_name().unwrap_or_default().to_owned();
-    let dir = std::fs::File::open(state_dir)?;
-    UnixStream::connect(PathBuf::from(format!("/proc/self/fd/{}", dir.as_raw_fd())).join(name)).await
-}
-
-/// Owns the stream for as long as the runner lives.
-async fn run(
+/// Owns the connection for as long as the runner lives.
+struct Conversation {
     state_dir: PathBuf,
-    mut wire: Wire,
-    mut outbox: mpsc::UnboundedReceiver<Request>,
+    wire: Wire,
+    outbox: mpsc::UnboundedReceiver<Request>,
     routes: Routes,
-    ended: watch::Sender<bool>,
-) {
-    let mut delay = Duration::from_millis(100);
-    loop {
-        let shutting_down = match converse(&mut wire, &mut outbox, &routes).await {
-            Ok(shutting_down) => shutting_down,
-            Err(e) => {
-                tracing::error!(error = %e, "keeper connection broke");
-                false
+    ledger: Ledger,
+}
+
+impl Conversation {
+    async fn run(mut self, ended: watch::Sender<bool>) {
+        let mut delay = SHORTEST_DELAY;
+        loop {
+            let begun = clock::monotonic();
+            match self.converse().await {
+                Ok(Over::NoSpeaker) => return,
+                Ok(Over::Broken) => {}
+                Err(e) => tracing::error!(error = %e, "keeper connection broke"),
             }
-        };
-        if shutting_down || outbox.is_closed() {
-            // The socket closes before the process is gone; whoever waits wants it gone.
-            let _ = tokio::task::spawn_blocking(move || runner_keeper::wait_until_gone(&state_dir)).await;
-            let _ = ended.send(true);
-            return;
+            if clock::monotonic() - begun < STEADY {
+                // A connection that breaks again and again is no reason to be busy.
+                pause(&mut delay).await;
+            } else {
+                delay = SHORTEST_DELAY;
+            }
+            if let ControlFlow::Break(gone) = self.reconnect().await {
+                let _ = ended.send(gone);
+                return;
+            }
         }
-        wire = loop {
-            match connect(&state_dir).await {
-                Ok((fresh, records)) => {
-                    catch_up(&routes, &records);
-                    break fresh;
+    }
+
+    /// Until the stream ends or breaks.
+    async fn converse(&mut self) -> io::Result<Over> {
+        loop {
+            if self.ledger.has_unsent() {
+                let (taken, outcome) = self.wire.write(&self.ledger.burst()).await;
+                self.ledger.written(taken);
+                outcome?;
+            }
+            tokio::select! {
+                event = self.wire.next() => match event? {
+                    Some(event) => self.hear(event),
+                    None => return Ok(Over::Broken),
+                },
+                request = self.outbox.recv() => {
+                    let Some(request) = request else { return Ok(Over::NoSpeaker) };
+                    self.queue(request);
+                    self.take_in_requests();
+                }
+            }
+        }
+    }
+
+    fn queue(&mut self, request: Request) {
+        if let Some(answer) = self.ledger.queue(request) {
+            self.hear(answer);
+        }
+    }
+
+    fn take_in_requests(&mut self) {
+        while let Ok(request) = self.outbox.try_recv() {
+            self.queue(request);
+        }
+    }
+
+    fn hear(&mut self, event: Event) {
+        self.ledger.heard(&event);
+        let (run, over, news) = match event {
+            Event::Spawned { run, pid, start_time, started_at } => {
+                self.routes.give(run, KeeperNews::Main(MainProcess { pid, start_time }));
+                (run, false, Input::Spawned { run: RunId(run), pid, started: Timestamp(started_at) })
+            }
+            Event::SpawnFailed { run, stage, message } => {
+                (run, true, Input::SpawnFailed { run: RunId(run), error: SpawnError { stage, message } })
+            }
+            Event::Exited { run, ending } => (run, ending.tree_empty, exited(run, ending)),
+            Event::TreeEmptied { run } => (run, true, Input::TreeEmptied { run: RunId(run) }),
+            Event::ShutdownRefused { alive } => {
+                return tracing::warn!(alive, "the keeper stays: something is still alive");
+            }
+            Event::Welcome { .. } => return,
+        };
+        if !self.routes.give(run, KeeperNews::Input(Box::new(news))) {
+            self.disown(run, over);
+        }
+    }
+
+    /// A run that is nobody's must not go on unseen, beside another of the
+    /// same instance.
+    fn disown(&mut self, run: u64, over: bool) {
+        if !over {
+            tracing::warn!(run, "the keeper holds a run that is nobody's; ending it");
+            self.queue(Request::SignalTree { run, signal: Signal::KILL.number() });
+        }
+        // Taken only once it is over: then its last event leads here again.
+        self.queue(Request::Forget { run });
+    }
+
+    /// Connects anew, for as long as it takes, starting a keeper when there is
+    /// none. A keeper that was told to end is not started again; whether it is
+    /// gone is the end of this link.
+    async fn reconnect(&mut self) -> ControlFlow<bool> {
+        let mut delay = SHORTEST_DELAY;
+        loop {
+            self.take_in_requests();
+            let to_end = self.ledger.is_shutting_down();
+            let connected = if to_end { Wire::join(&self.state_dir).await } else { Wire::open(&self.state_dir).await };
+            match connected {
+                Ok((wire, records)) => {
+                    let same_keeper = wire.keeper == self.wire.keeper;
+                    self.wire = wire;
+                    self.catch_up(&records, same_keeper).await;
+                    return ControlFlow::Continue(());
+                }
+                Err(e) if to_end && wire::is_nobody(&e) => {
+                    // The socket goes before the process is gone; whoever waits wants it gone.
+                    let dir = self.state_dir.clone();
+                    let waited = tokio::task::spawn_blocking(move || runner_keeper::wait_until_gone(&dir)).await;
+                    self.catch_up(&[], false).await;
+                    return ControlFlow::Break(matches!(waited, Ok(Ok(()))));
+                }
+                Err(e) if to_end => {
+                    tracing::error!(error = %e, "the keeper does not end");
+                    return ControlFlow::Break(false);
                 }
                 Err(e) => {
                     tracing::error!(error = %e, "cannot reach a keeper; trying again");
-                    tokio::time::sleep(delay.mul_f64(0.5 + clock::roll())).await;
-                    delay = (delay * 2).min(Duration::from_secs(5));
+                    pause(&mut delay).await;
                 }
             }
-        };
-        delay = Duration::from_millis(100);
+        }
     }
-}
 
-/// Until the stream ends; true when that was asked for.
-async fn converse(wire: &mut Wire, outbox: &mut mpsc::UnboundedReceiver<Request>, routes: &Routes) -> io::Result<bool> {
-    let mut bytes = Vec::new();
-    let mut shutting_down = false;
-    loop {
-        tokio::select! {
-            event = wire.next() => match event? {
-                Some(Event::ShutdownRefused { alive }) => {
-                    tracing::warn!(alive, "the keeper stays: something is still alive");
-                    shutting_down = false;
-                }
-                Some(event) => dispatch(event, routes),
-                None => return Ok(shutting_down),
-            },
-            request = outbox.recv() => {
-                let Some(request) = request else { return Ok(shutting_down) };
-                shutting_down = matches!(request, Request::Shutdown);
-                bytes.clear();
-                frame::encode(&request, &mut bytes).map_err(io::Error::other)?;
-                // One write for a burst: 500 starts are a few system calls.
-                while let Ok(request) = outbox.try_recv() {
-                    shutting_down = matches!(request, Request::Shutdown);
-                    frame::encode(&request, &mut bytes).map_err(io::Error::other)?;
-                }
-                wire.stream.write_all(&bytes).await?;
+    /// Brings the instances up to date after a break: a new keeper does not
+    /// have the runs of the old one, the same keeper may have seen endings
+    /// meanwhile.
+    async fn catch_up(&mut self, records: &[RunRecord], same_keeper: bool) {
+        self.take_in_requests();
+        let (runs, lost): (Vec<u64>, Vec<_>) = self.ledger.reconcile(records, same_keeper).into_iter().unzip();
+        if !same_keeper && !runs.is_empty() {
+            let ended = leftovers::end(lost).await;
+            tracing::warn!(
+                runs = runs.len(),
+                processes = ended,
+                "runs lost with their keeper; their processes were ended"
+            );
+        }
+        for run in runs {
+            self.routes.give(run, KeeperNews::Lost(RunId(run)));
+            self.routes.release(run);
+        }
+        for record in records {
+            let (run, pid, start_time, started_at) = (record.run, record.pid, record.start_time, record.started_at);
+            if !self.routes.knows(run) {
+                self.disown(run, record.ending.as_ref().is_some_and(|ending| ending.tree_empty));
+                continue;
+            }
+            self.hear(Event::Spawned { run, pid, start_time, started_at });
+            if let Some(ending) = record.ending.clone() {
+                self.hear(Event::Exited { run, ending });
             }
         }
     }
 }
 
-fn dispatch(event: Event, routes: &Routes) {
-    let (run, news) = match event {
-        Event::Spawned { run, pid, start_time, started_at } => {
-            give(routes, run, KeeperNews::Main(MainProcess { pid, start_time }));
-            (run, Input::Spawned { run: RunId(run), pid, started: Timestamp(started_at) })
-        }
-        Event::SpawnFailed { run, stage, message } => {
-            (run, Input::SpawnFailed { run: RunId(run), error: SpawnError { stage, message } })
-        }
-        Event::Exited { run, ending } => (run, exited(run, ending)),
-        Event::TreeEmptied { run } => (run, Input::TreeEmptied { run: RunId(run) }),
-        Event::Welcome { .. } | Event::ShutdownRefused { .. } => return,
-    };
-    give(routes, run, KeeperNews::Input(Box::new(news)));
-}
-
-fn give(routes: &Routes, run: u64, news: KeeperNews) {
-    let routes = routes.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(inbox) = routes.get(&run) {
-        let _ = inbox.send(news);
-    }
-}
-
-/// Brings the instances up to date after a break: a new keeper does not have
-/// the runs of the old one, the same keeper may have seen endings meanwhile.
-fn catch_up(routes: &Routes, records: &[RunRecord]) {
-    let mut routes = routes.lock().unwrap_or_else(PoisonError::into_inner);
-    routes.retain(|run, inbox| {
-        let Some(record) = records.iter().find(|record| record.run == *run) else {
-            let _ = inbox.send(KeeperNews::Lost(RunId(*run)));
-            return false;
-        };
-        let _ = inbox.send(KeeperNews::Input(Box::new(Input::Spawned {
-            run: RunId(*run),
-            pid: record.pid,
-            started: Timestamp(record.started_at),
-        })));
-        if let Some(ending) = &record.ending {
-            let _ = inbox.send(KeeperNews::Input(Box::new(exited(*run, ending.clone()))));
-        }
-        true
-    });
+/// Waits, longer each time.
+async fn pause(delay: &mut Duration) {
+    tokio::time::sleep(delay.mul_f64(0.5 + clock::roll())).await;
+    *delay = (*delay * 2).min(LONGEST_DELAY);
 }
 
 fn exited(run: u64, ending: Ending) -> Input {

@@ -1,11 +1,12 @@
-//! From a spec to what the keeper starts: arguments by type, the whole
+//! From a spec to what the keeper starts: arguments as its type says, the whole
 //! environment, identity, log files.
 
+use super::types::Disk;
 use super::users::{self, Account};
-use process_model::spec::{Command, RuntimeType};
 use process_model::{Assignment, InstanceId, NodeName, ProcessSpec};
 use runner_domain::{RunId, SpawnError};
 use runner_keeper::protocol::SpawnRequest;
+use runner_types::{Program, Subject, TypeSet};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,8 @@ const INHERITED: [&str; 5] = ["PATH", "LANG", "LC_ALL", "TZ", "TMPDIR"];
 pub(crate) struct Surroundings {
     pub(crate) node: NodeName,
     pub(crate) log_dir: PathBuf,
+    /// What the types of processes mean here.
+    pub(crate) types: TypeSet,
 }
 
 /// Files that an instance's output goes to.
@@ -52,11 +55,16 @@ impl Surroundings {
         let account = users::account(spec.user.as_deref())?;
         let working_dir = spec.working_dir.clone().unwrap_or_else(|| "/".to_owned());
         let files = LogFiles::of(spec, &assignment.instance, &self.log_dir);
+        let subject = Subject { spec, instance: &assignment.instance, working_dir: &working_dir };
+        let program = self
+            .types
+            .resolve(subject, &Disk)
+            .map_err(|error| SpawnError { stage: "type".to_owned(), message: error.to_string() })?;
         Ok(SpawnRequest {
             run: run.0,
             instance: assignment.instance.to_string(),
-            argv: arguments(spec, Path::new(&working_dir)),
-            env: self.environment(assignment, &account, traceparent),
+            env: self.environment(assignment, &account, &program, traceparent),
+            argv: program.argv,
             working_dir,
             identity: account.identity,
             stdout: files.stdout.to_string_lossy().into_owned(),
@@ -68,6 +76,7 @@ impl Surroundings {
         &self,
         assignment: &Assignment,
         account: &Account,
+        program: &Program,
         traceparent: Option<String>,
     ) -> Vec<(String, String)> {
         let mut env = BTreeMap::new();
@@ -81,6 +90,7 @@ impl Surroundings {
         env.insert("LOGNAME".to_owned(), account.name.clone());
         env.insert("SHELL".to_owned(), account.shell.clone());
         env.extend(traceparent.map(|value| ("TRACEPARENT".to_owned(), value)));
+        env.extend(program.env.clone());
         env.extend(assignment.spec.env.clone());
         env.insert("PM_PROCESS".to_owned(), assignment.instance.process.to_string());
         env.insert("PM_INSTANCE".to_owned(), assignment.instance.to_string());
@@ -90,82 +100,71 @@ impl Surroundings {
     }
 }
 
-/// The arguments by type.
-fn arguments(spec: &ProcessSpec, working_dir: &Path) -> Vec<String> {
-    let interpreter = match spec.runtime {
-        RuntimeType::Exec | RuntimeType::Shell => None,
-        RuntimeType::Python => Some(python(working_dir)),
-        RuntimeType::Node => Some("node".to_owned()),
-    };
-    match (&spec.command, interpreter) {
-        (Command::Argv(args), None) => args.clone(),
-        (Command::Argv(args), Some(interpreter)) => std::iter::once(interpreter).chain(args.iter().cloned()).collect(),
-        (Command::Shell(line), None) => shell(line.clone()),
-        // One process instead of a shell around it, so that signals reach the application.
-        (Command::Shell(line), Some(interpreter)) => shell(format!("exec {} {line}", quoted(&interpreter))),
-    }
-}
-
-fn shell(line: String) -> Vec<String> {
-    vec!["/bin/sh".to_owned(), "-c".to_owned(), line]
-}
-
-fn quoted(word: &str) -> String {
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-/// The application's own Python when it has a virtual environment (S0.4).
-fn python(working_dir: &Path) -> String {
-    [".venv", "venv"]
-        .iter()
-        .map(|dir| working_dir.join(dir).join("bin/python"))
-        .find(|path| path.exists())
-        .map_or_else(|| "python3".to_owned(), |path| path.to_string_lossy().into_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use process_model::spec::Command;
 
-    fn spec(runtime: RuntimeType, command: Command) -> ProcessSpec {
-        let mut spec = ProcessSpec::new("web".parse().unwrap(), command);
-        spec.runtime = runtime;
+    fn surroundings() -> Surroundings {
+        Surroundings { node: "n1".parse().unwrap(), log_dir: "/var/log/pm".into(), types: TypeSet::built_in() }
+    }
+
+    fn assignment(spec: ProcessSpec) -> Assignment {
+        Assignment {
+            instance: InstanceId::new(spec.name.clone(), 3),
+            generation: 1,
+            spec: spec.into(),
+            wanted: true,
+            restart_count: 0,
+            traceparent: String::new(),
+        }
+    }
+
+    fn python(dir: &Path) -> ProcessSpec {
+        let mut spec = ProcessSpec::new("web".parse().unwrap(), Command::Argv(vec!["app.py".into()]));
+        spec.runtime = "python".parse().unwrap();
+        spec.working_dir = Some(dir.to_str().unwrap().to_owned());
         spec
     }
 
     #[test]
     fn a_python_application_runs_with_its_own_virtual_environment() {
         let dir = tempfile::tempdir().unwrap();
-        let spec = spec(RuntimeType::Python, Command::Argv(vec!["app.py".into()]));
-        assert_eq!(arguments(&spec, dir.path()), ["python3", "app.py"]);
+        let argv = || surroundings().request(&assignment(python(dir.path())), RunId(1), None).unwrap().argv;
+        assert_eq!(argv(), ["python3", "app.py"]);
         std::fs::create_dir_all(dir.path().join(".venv/bin")).unwrap();
         std::fs::write(dir.path().join(".venv/bin/python"), "").unwrap();
         let python = dir.path().join(".venv/bin/python").to_string_lossy().into_owned();
-        assert_eq!(arguments(&spec, dir.path()), [python.as_str(), "app.py"]);
+        assert_eq!(argv(), [python.as_str(), "app.py"]);
     }
 
     #[test]
-    fn a_command_line_keeps_its_quotes_and_redirections() {
-        let line = r#"echo "a b" >> /tmp/x 2>&1 && true"#;
-        let spec = spec(RuntimeType::Shell, Command::Shell(line.into()));
-        assert_eq!(arguments(&spec, Path::new("/")), ["/bin/sh", "-c", line]);
+    fn an_unknown_type_fails_to_start_and_the_ones_that_exist_are_named() {
+        let mut spec = python(Path::new("/"));
+        spec.runtime = "cobol".parse().unwrap();
+        let error = surroundings().request(&assignment(spec), RunId(1), None).unwrap_err();
+        assert_eq!(error.stage, "type");
+        let named = ["\"cobol\"", "docker", "exec", "node", "python", "shell"];
+        assert!(named.iter().all(|name| error.message.contains(name)), "{error}");
+    }
+
+    #[test]
+    fn what_a_type_sets_is_under_what_the_process_sets() {
+        let mut spec = python(Path::new("/"));
+        let buffered = |spec: &ProcessSpec| {
+            let request = surroundings().request(&assignment(spec.clone()), RunId(1), None).unwrap();
+            request.env.into_iter().find(|(name, _)| name == "PYTHONUNBUFFERED").map(|(_, value)| value)
+        };
+        assert_eq!(buffered(&spec).as_deref(), Some("1"));
+        spec.env.insert("PYTHONUNBUFFERED".into(), String::new());
+        assert_eq!(buffered(&spec).as_deref(), Some(""));
     }
 
     #[test]
     fn the_environment_holds_what_was_asked_for_and_nothing_by_accident() {
         let mut spec = ProcessSpec::new("web".parse().unwrap(), Command::Shell("true".into()));
         spec.env.insert("TZ".into(), "Asia/Tokyo".into());
-        let instance = InstanceId::new(spec.name.clone(), 3);
-        let assignment = Assignment {
-            instance,
-            generation: 1,
-            spec: spec.into(),
-            wanted: true,
-            restart_count: 0,
-            traceparent: String::new(),
-        };
-        let surroundings = Surroundings { node: "n1".parse().unwrap(), log_dir: "/var/log/pm".into() };
-        let request = surroundings.request(&assignment, RunId(1), None).unwrap();
+        let request = surroundings().request(&assignment(spec), RunId(1), None).unwrap();
         let env: BTreeMap<_, _> = request.env.into_iter().collect();
         assert_eq!(env["TZ"], "Asia/Tokyo", "the process's own wins");
         assert_eq!((env["PM_INSTANCE"].as_str(), env["PM_INSTANCE_INDEX"].as_str()), ("web-3", "3"));

@@ -4,7 +4,7 @@
 use crate::clock;
 use crate::instance::Seen;
 use process_model::{InstanceId, InstanceSample, NodeName, NodeSample, Timestamp};
-use procfs::process::Process;
+use procfs::process::{Process, Stat};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
@@ -102,21 +102,18 @@ fn uptime(started: Option<Timestamp>, now: Timestamp) -> f64 {
 
 /// Adds every process to the instance that it descends from.
 fn totals(mains: &BTreeMap<i32, &InstanceId>) -> BTreeMap<InstanceId, Total> {
-    let mut stats = BTreeMap::new();
-    for process in procfs::process::all_processes().into_iter().flatten().flatten() {
-        if let Ok(stat) = process.stat() {
-            stats.insert(stat.pid, (process, stat));
-        }
-    }
+    // A descriptor of each process's folder is held only while its line is read: there may be thousands of processes.
+    let processes = procfs::process::all_processes().into_iter().flatten().flatten();
+    let stats: Stats = processes.filter_map(|process| process.stat().ok()).map(|stat| (stat.pid, stat)).collect();
     let mut totals: BTreeMap<InstanceId, Total> = BTreeMap::new();
-    for (pid, (process, stat)) in &stats {
+    for (pid, stat) in &stats {
         let Some(instance) = owner(*pid, mains, &stats) else { continue };
-        add(totals.entry(instance.clone()).or_default(), process, stat);
+        add(totals.entry(instance.clone()).or_default(), stat);
     }
     totals
 }
 
-type Stats = BTreeMap<i32, (Process, procfs::process::Stat)>;
+type Stats = BTreeMap<i32, Stat>;
 
 fn owner<'a>(pid: i32, mains: &BTreeMap<i32, &'a InstanceId>, stats: &Stats) -> Option<&'a InstanceId> {
     let mut at = pid;
@@ -125,7 +122,7 @@ fn owner<'a>(pid: i32, mains: &BTreeMap<i32, &'a InstanceId>, stats: &Stats) -> 
         if let Some(instance) = mains.get(&at) {
             return Some(instance);
         }
-        let (_, stat) = stats.get(&at)?;
+        let stat = stats.get(&at)?;
         if let Some(instance) = mains.get(&stat.session) {
             // An orphan of a run's session.
             return Some(instance);
@@ -135,12 +132,51 @@ fn owner<'a>(pid: i32, mains: &BTreeMap<i32, &'a InstanceId>, stats: &Stats) -> 
     None
 }
 
-fn add(total: &mut Total, process: &Process, stat: &procfs::process::Stat) {
+fn add(total: &mut Total, stat: &Stat) {
     let ticks = procfs::ticks_per_second().max(1);
     let used = u32::try_from(stat.utime + stat.stime).map_or(f64::from(u32::MAX), f64::from);
     total.cpu_seconds += used / u32::try_from(ticks).map_or(100.0, f64::from);
     total.memory_bytes += stat.rss * procfs::page_size();
     total.threads += u32::try_from(stat.num_threads).unwrap_or(0);
-    total.open_files += process.fd_count().ok().and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+    total.open_files += open_files(stat.pid).unwrap_or(0);
     total.processes += 1;
+}
+
+/// `None` when it is gone or not ours to look into.
+fn open_files(pid: i32) -> Option<u32> {
+    u32::try_from(Process::new(pid).ok()?.fd_count().ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    use std::process::Command;
+
+    /// Says that this process runs one test alone: the limit is the process's.
+    const ALONE: &str = "PM_TEST_ALONE";
+
+    #[test]
+    fn a_look_at_every_process_holds_no_descriptor_of_them() {
+        if std::env::var_os(ALONE).is_none() {
+            let name = "io::sampler::tests::a_look_at_every_process_holds_no_descriptor_of_them";
+            let alone = Command::new(std::env::current_exe().unwrap()).args(["--exact", name]).env(ALONE, "1").output();
+            let alone = alone.unwrap();
+            let words = String::from_utf8_lossy(&alone.stdout).into_owned();
+            assert!(alone.status.success() && words.contains("1 passed"), "{words}");
+            return;
+        }
+        let mut children: Vec<_> = (0..50).map(|_| Command::new("sleep").arg("1000").spawn().unwrap()).collect();
+        let (instance, main) = ("web-1".parse().unwrap(), i32::try_from(std::process::id()).unwrap());
+        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        setrlimit(Resource::RLIMIT_NOFILE, u64::from(open_files(main).unwrap()) + 20, hard).unwrap();
+        let total = totals(&BTreeMap::from([(main, &instance)]))[&instance];
+        setrlimit(Resource::RLIMIT_NOFILE, soft, hard).unwrap();
+        for child in &mut children {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        assert!(total.processes > 50, "{total:?}");
+        assert!(total.open_files >= 3 * 50, "{total:?}");
+    }
 }

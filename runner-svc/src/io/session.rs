@@ -1,18 +1,21 @@
 //! The registry session: heartbeats and reports up, assignments and actions
 //! down. Dialled by the runner, again and again for as long as it lives.
 
+mod conversation;
+
 use super::boot;
-use super::journal::{Journal, Reported};
+use super::journal::Journal;
 use super::redial::Redial;
-use crate::clock;
 use crate::options::Options;
 use crate::roster::Roster;
-use pm_proto::convert::duration_from_wire;
+use conversation::Conversation;
+use pm_proto::convert::{WireFault, duration_from_wire};
 use pm_proto::v1;
 use pm_proto::v1::run_session_request::Message as Up;
 use pm_proto::v1::run_session_response::Message as Down;
 use pm_proto::v1::runner_session_service_client::RunnerSessionServiceClient;
-use process_model::{ActionReport, ActionState, Assignment, InstanceId};
+use process_model::spec::limits;
+use process_model::{ActionVerb, InstanceId};
 use runner_domain::Order;
 use service_host::client::{ServiceChannel, service_channel};
 use service_host::transport::{Dial, TransportError};
@@ -21,12 +24,14 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
-/// Reports in one message: small enough for one Raft entry, large enough that
-/// a thousand starts are a few commits.
-const BATCH: usize = 512;
-
 /// Messages on their way to the transport: a heartbeat and a report at a time.
 const OUTGOING: usize = 4;
+
+/// A registry that does not answer `hello` within this time is not one.
+const WELCOME: Duration = Duration::from_secs(10);
+
+/// Between heartbeats, whatever the registry asks for.
+const HEARTBEAT: std::ops::RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(60);
 
 pub(crate) struct Session {
     client: RunnerSessionServiceClient<ServiceChannel>,
@@ -43,11 +48,15 @@ enum Ended {
     #[error("{}: {}", .0.code(), .0.message())]
     Status(Box<tonic::Status>),
     #[error("the registry sent something that breaks the contract: {0}")]
-    Contract(#[from] pm_proto::convert::WireFault),
+    Contract(#[from] WireFault),
     #[error(
         "this node belongs to cluster {known}, the registry to {theirs}; move the runner's journal away to join another cluster"
     )]
     OtherCluster { known: String, theirs: String },
+    #[error("the registry did not say welcome within {} s", WELCOME.as_secs())]
+    NoWelcome,
+    #[error("the registry sent something before its welcome")]
+    TooEarly,
     #[error("told to end")]
     Shutdown,
 }
@@ -56,20 +65,6 @@ impl From<tonic::Status> for Ended {
     fn from(status: tonic::Status) -> Self {
         Self::Status(Box::new(status))
     }
-}
-
-/// State of one session.
-struct Conversation {
-    up: mpsc::Sender<v1::RunSessionRequest>,
-    heartbeat: tokio::time::Interval,
-    beats: u64,
-    /// Highest sequence number that is on its way; nothing more is sent until
-    /// it is confirmed, so that reports arriving meanwhile share a commit.
-    in_flight: Option<u64>,
-    /// Parts of a full set that has not come to its end.
-    parts: Vec<Assignment>,
-    /// Whether that set is everything.
-    full: bool,
 }
 
 impl Session {
@@ -101,7 +96,18 @@ impl Session {
             redial.begin();
             match self.converse(&shutdown).await {
                 Ended::Shutdown => return,
-                ended @ (Ended::Closed | Ended::Status(_) | Ended::Contract(_) | Ended::OtherCluster { .. }) => {
+                Ended::NoWelcome => {
+                    // As long as it took, it was no conversation.
+                    redial.begin();
+                    if !redial.ended(&Ended::NoWelcome, &shutdown).await {
+                        return;
+                    }
+                }
+                ended @ (Ended::Closed
+                | Ended::Status(_)
+                | Ended::Contract(_)
+                | Ended::OtherCluster { .. }
+                | Ended::TooEarly) => {
                     if !redial.ended(&ended, &shutdown).await {
                         return;
                     }
@@ -121,14 +127,13 @@ impl Session {
         let (up, outgoing) = mpsc::channel(OUTGOING);
         let hello = v1::RunSessionRequest { message: Some(Up::Hello(self.hello.clone())) };
         up.send(hello).await.map_err(|_| Ended::Closed)?;
-        let opening = self.client.run_session(ReceiverStream::new(outgoing));
+        let too_late = tokio::time::Instant::now() + WELCOME;
+        let opening = tokio::time::timeout_at(too_late, self.client.run_session(ReceiverStream::new(outgoing)));
         let mut down = tokio::select! {
-            response = opening => response?.into_inner(),
+            response = opening => response.map_err(|_| Ended::NoWelcome)??.into_inner(),
             () = shutdown.cancelled() => return Err(Ended::Shutdown),
         };
-        let heartbeat = tokio::time::interval(Duration::from_secs(1));
-        let mut conversation =
-            Conversation { up, heartbeat, beats: 0, in_flight: None, parts: Vec::new(), full: false };
+        let mut conversation = Conversation::new(up);
         let mut news = self.journal.news();
         loop {
             tokio::select! {
@@ -136,13 +141,14 @@ impl Session {
                     let message = message?.and_then(|m| m.message).ok_or(Ended::Closed)?;
                     self.hear(message, &mut conversation)?;
                 }
-                _ = conversation.heartbeat.tick() => conversation.beat().await?,
-                changed = news.changed(), if conversation.in_flight.is_none() => {
+                _ = conversation.heartbeat.tick(), if conversation.welcomed => conversation.beat().await?,
+                changed = news.changed(), if conversation.may_report() => {
                     changed.map_err(|_| Ended::Shutdown)?;
                 }
+                () = tokio::time::sleep_until(too_late), if !conversation.welcomed => return Err(Ended::NoWelcome),
                 () = shutdown.cancelled() => return Err(Ended::Shutdown),
             }
-            if conversation.in_flight.is_none() {
+            if conversation.may_report() {
                 conversation.report(&self.journal).await?;
             }
         }
@@ -150,19 +156,28 @@ impl Session {
 
     fn hear(&self, message: Down, conversation: &mut Conversation) -> Result<(), Ended> {
         match message {
-            Down::Welcome(welcome) => self.welcomed(&welcome, conversation),
-            Down::Assignments(update) => self.assigned(&update, conversation),
+            Down::Welcome(welcome) => return self.welcomed(&welcome, conversation),
+            // Whoever it is, it has not said so.
+            Down::Assignments(_) | Down::Action(_) | Down::ReportAck(_) | Down::HeartbeatAck(_)
+                if !conversation.welcomed =>
+            {
+                return Err(Ended::TooEarly);
+            }
+            Down::Assignments(part) => {
+                if let Some(update) = conversation.update(part) {
+                    self.roster.assign(update);
+                }
+            }
             Down::Action(order) => self.ordered(order),
             Down::ReportAck(ack) => {
-                self.journal.acknowledged(ack.seq);
-                if conversation.in_flight.is_some_and(|seq| seq <= ack.seq) {
-                    conversation.in_flight = None;
+                if let Some(seq) = conversation.confirmed(ack.seq) {
+                    self.journal.acknowledged(seq);
                 }
-                Ok(())
             }
             // The transport's keep-alive notices a dead registry; the answer is for tracing delays.
-            Down::HeartbeatAck(_) => Ok(()),
+            Down::HeartbeatAck(_) => {}
         }
+        Ok(())
     }
 
     fn welcomed(&self, welcome: &v1::SessionWelcome, conversation: &mut Conversation) -> Result<(), Ended> {
@@ -174,75 +189,62 @@ impl Session {
             None => self.journal.joined(&welcome.cluster_id),
         }
         if let Some(interval) = &welcome.heartbeat_interval {
-            let interval = duration_from_wire("heartbeat_interval", interval)?.max(Duration::from_millis(10));
-            conversation.heartbeat = tokio::time::interval(interval);
-            conversation.heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            let interval = duration_from_wire("heartbeat_interval", interval)?;
+            conversation.beat_every(interval.clamp(*HEARTBEAT.start(), *HEARTBEAT.end()));
         }
+        conversation.welcomed = true;
         tracing::info!(node = self.hello.node, cluster = welcome.cluster_id, "registry session begun");
         Ok(())
     }
 
-    fn assigned(&self, update: &v1::AssignmentUpdate, conversation: &mut Conversation) -> Result<(), Ended> {
-        for assignment in &update.set {
-            let mut assignment = Assignment::try_from(assignment)?;
-            // Instances of a process come one after the other: they share one spec.
-            if let Some(last) = conversation.parts.last().filter(|last| last.spec == assignment.spec) {
-                assignment.spec = last.spec.clone();
+    /// An order that makes no sense fails by itself; the session goes on.
+    fn ordered(&self, wire: v1::ActionOrder) {
+        match read(&wire) {
+            Ok((instance, order, stop_timeout)) => self.roster.order(&instance, order, stop_timeout),
+            Err(why) => {
+                tracing::error!(action = wire.action_id, why, "cannot read an action");
+                self.roster.fail(wire.action_id, why);
             }
-            conversation.parts.push(assignment);
         }
-        conversation.full |= update.full;
-        if update.more {
-            return Ok(());
-        }
-        let full = std::mem::take(&mut conversation.full);
-        let set = std::mem::take(&mut conversation.parts);
-        let removed: Vec<InstanceId> = update.removed.iter().filter_map(|id| id.parse().ok()).collect();
-        self.roster.assign(full, set, &removed);
-        Ok(())
-    }
-
-    fn ordered(&self, order: v1::ActionOrder) -> Result<(), Ended> {
-        let stop_timeout = order.stop_timeout.as_ref().map(|t| duration_from_wire("stop_timeout", t)).transpose()?;
-        let verb = order.verb().try_into()?;
-        let action = order.action_id;
-        let there = order.instance_id.parse().is_ok_and(|instance| {
-            let order = Order { action: action.clone(), verb, restart_count: order.restart_count };
-            self.roster.order(&instance, order, stop_timeout)
-        });
-        if !there {
-            self.journal.action(ActionReport {
-                action,
-                state: ActionState::Failed,
-                message: format!("instance {} is not on this node", order.instance_id),
-                time: clock::wall(),
-            });
-        }
-        Ok(())
     }
 }
 
-impl Conversation {
-    async fn send(&self, message: Up) -> Result<(), Ended> {
-        self.up.send(v1::RunSessionRequest { message: Some(message) }).await.map_err(|_| Ended::Closed)
-    }
+fn read(wire: &v1::ActionOrder) -> Result<(InstanceId, Order, Option<Duration>), String> {
+    let told = |fault: WireFault| format!("this runner cannot read the action: {fault}");
+    let stop_timeout = wire.stop_timeout.as_ref().map(|t| duration_from_wire("stop_timeout", t)).transpose();
+    let stop_timeout = stop_timeout.map_err(told)?.map(|timeout| timeout.min(*limits::STOP_TIMEOUT.end()));
+    let verb = ActionVerb::try_from(wire.verb()).map_err(told)?;
+    let instance =
+        wire.instance_id.parse().map_err(|_| format!("instance {} is not on this node", wire.instance_id))?;
+    Ok((instance, Order { action: wire.action_id.clone(), verb, restart_count: wire.restart_count }, stop_timeout))
+}
 
-    async fn beat(&mut self) -> Result<(), Ended> {
-        self.beats += 1;
-        self.send(Up::Heartbeat(v1::Heartbeat { seq: self.beats })).await
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    async fn report(&mut self, journal: &Journal) -> Result<(), Ended> {
-        let batch = journal.unconfirmed(BATCH);
-        let Some((newest, _)) = batch.last() else { return Ok(()) };
-        let mut report = v1::Report { seq: *newest, instances: Vec::new(), actions: Vec::new() };
-        self.in_flight = Some(*newest);
-        for (_, reported) in &batch {
-            match reported {
-                Reported::Instance(instance) => report.instances.push(instance.into()),
-                Reported::Action(action) => report.actions.push(action.into()),
-            }
+    fn order() -> v1::ActionOrder {
+        v1::ActionOrder {
+            action_id: "a".into(),
+            verb: v1::ActionVerb::Stop.into(),
+            instance_id: "web-1".into(),
+            ..v1::ActionOrder::default()
         }
-        self.send(Up::Report(report)).await
+    }
+
+    #[test]
+    fn a_stop_timeout_without_an_end_becomes_the_longest_one() {
+        let day = pm_proto::convert::duration_to_wire(Duration::from_secs(86_400));
+        let (_, _, timeout) = read(&v1::ActionOrder { stop_timeout: Some(day), ..order() }).unwrap();
+        assert_eq!(timeout, Some(*limits::STOP_TIMEOUT.end()));
+    }
+
+    #[test]
+    fn an_action_that_cannot_be_read_says_why() {
+        assert!(read(&order()).is_ok());
+        let unknown = v1::ActionOrder { verb: 99, ..order() };
+        assert!(read(&unknown).unwrap_err().contains("verb"));
+        let nobody = v1::ActionOrder { instance_id: "?".into(), ..order() };
+        assert!(read(&nobody).unwrap_err().contains("is not on this node"));
     }
 }

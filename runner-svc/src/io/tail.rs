@@ -1,11 +1,15 @@
 //! Reading one log file: from the beginning or from its last lines, to its
 //! end or for as long as somebody follows. Goes on across rotation and
 //! truncation.
+//!
+//! A path comes from a user and may lead anywhere: to a pipe that nobody
+//! writes to, to a file system that hangs. Only regular files are opened, and
+//! every call on them is made on a thread that may block.
 
-use super::file_watch::FileWatch;
-use std::fs::File;
+use super::file_watch::{FileWatch, WatchAgain};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Longest chunk; a line that is longer is cut.
@@ -14,10 +18,8 @@ pub(crate) const CHUNK: usize = 32 * 1024;
 /// A file that is being read.
 #[derive(Debug)]
 pub(crate) struct Tail {
-    path: PathBuf,
-    /// `None` while nobody has the name.
-    file: Option<File>,
-    offset: u64,
+    /// Lent to a thread while it reads.
+    reader: Option<Reader>,
     watch: Option<FileWatch>,
 }
 
@@ -30,27 +32,38 @@ pub(crate) struct Piece {
 
 impl Tail {
     /// Opens a file that may not be there yet. `lines`: only the last so many.
-    pub(crate) fn open(path: &Path, lines: Option<u32>, follow: bool) -> io::Result<Self> {
-        // Watched before it is read: a change in between is told, not missed.
-        let watch = if follow { Some(FileWatch::new(path)?) } else { None };
-        let mut file = open_if_there(path)?;
-        let offset = match (&mut file, lines) {
-            (Some(file), Some(lines)) => last_lines(file, lines)?,
-            (Some(_), None) | (None, _) => 0,
-        };
-        Ok(Self { path: path.to_owned(), file, offset, watch })
+    pub(crate) async fn open(path: &Path, lines: Option<u32>, follow: bool) -> io::Result<Self> {
+        let path = path.to_owned();
+        tokio::task::spawn_blocking(move || {
+            // Watched before it is read: a change in between is told, not missed.
+            let watch = if follow { Some(FileWatch::new(&path)?) } else { None };
+            let mut file = open_if_there(&path)?;
+            let offset = match (&mut file, lines) {
+                (Some(file), Some(lines)) => last_lines(file, lines)?,
+                (Some(_), None) | (None, _) => 0,
+            };
+            let again = watch.as_ref().map(FileWatch::again);
+            Ok(Self { reader: Some(Reader { path, file, offset, again }), watch })
+        })
+        .await?
     }
 
     /// The next piece; `None` at the end of a file that is not followed. Ends
     /// at a line end unless a line is longer than a chunk or the file ends
-    /// without one.
+    /// without one. A call that was given up is the last one.
     pub(crate) async fn next(&mut self) -> io::Result<Option<Piece>> {
         loop {
-            if let Some(piece) = self.read()? {
+            let Some(mut reader) = self.reader.take() else {
+                return Err(io::Error::other("a reading that was given up cannot go on"));
+            };
+            let (reader, piece) = tokio::task::spawn_blocking(move || {
+                let piece = reader.next();
+                (reader, piece)
+            })
+            .await?;
+            self.reader = Some(reader);
+            if let Some(piece) = piece? {
                 return Ok(Some(piece));
-            }
-            if self.reopen_if_replaced()? {
-                continue;
             }
             match &mut self.watch {
                 Some(watch) => watch.changed().await?,
@@ -58,23 +71,40 @@ impl Tail {
             }
         }
     }
+}
+
+/// The part that blocks.
+#[derive(Debug)]
+struct Reader {
+    path: PathBuf,
+    /// `None` while nobody has the name.
+    file: Option<File>,
+    offset: u64,
+    again: Option<WatchAgain>,
+}
+
+impl Reader {
+    /// What is there now.
+    fn next(&mut self) -> io::Result<Option<Piece>> {
+        loop {
+            if let Some(piece) = self.read()? {
+                return Ok(Some(piece));
+            }
+            if !self.reopen_if_replaced()? {
+                return Ok(None);
+            }
+        }
+    }
 
     fn read(&mut self) -> io::Result<Option<Piece>> {
         let Some(file) = &mut self.file else { return Ok(None) };
         file.seek(SeekFrom::Start(self.offset))?;
-        let mut data = vec![0; CHUNK];
-        let mut filled = 0;
-        while filled < CHUNK {
-            match file.read(data.get_mut(filled..).unwrap_or_default())? {
-                0 => break,
-                n => filled += n,
-            }
-        }
-        data.truncate(filled);
+        let mut data = Vec::new();
+        file.take(CHUNK as u64).read_to_end(&mut data)?;
         if data.is_empty() {
             return Ok(None);
         }
-        if filled == CHUNK
+        if data.len() == CHUNK
             && let Some(end) = data.iter().rposition(|byte| *byte == b'\n')
         {
             data.truncate(end + 1);
@@ -87,11 +117,9 @@ impl Tail {
     /// True when there is something to read again: another file has the name,
     /// or this one was cut short.
     fn reopen_if_replaced(&mut self) -> io::Result<bool> {
-        let there = match std::fs::metadata(&self.path) {
-            Ok(metadata) => metadata,
+        let Some(there) = look(&self.path)? else {
             // Moved away; the next one will come.
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(e) => return Err(e),
+            return Ok(false);
         };
         let same = match &self.file {
             Some(file) => {
@@ -105,8 +133,8 @@ impl Tail {
         }
         if !same {
             self.file = open_if_there(&self.path)?;
-            if let Some(watch) = &self.watch {
-                watch.watch_file(&self.path)?;
+            if let Some(again) = &self.again {
+                again.watch_file(&self.path)?;
             }
         }
         self.offset = 0;
@@ -115,11 +143,30 @@ impl Tail {
 }
 
 fn open_if_there(path: &Path) -> io::Result<Option<File>> {
-    match File::open(path) {
-        Ok(file) => Ok(Some(file)),
+    // Looked at before it is opened: opening alone may wake whoever is at a pipe's other end.
+    if look(path)?.is_none() {
+        return Ok(None);
+    }
+    // It may have been replaced since: O_NONBLOCK has no effect on regular files.
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+    match OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path) {
+        Ok(file) => regular(file.metadata()?).map(|_| Some(file)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e),
     }
+}
+
+/// The regular file that has this name, if anybody has.
+fn look(path: &Path) -> io::Result<Option<Metadata>> {
+    match std::fs::metadata(path) {
+        Ok(metadata) => regular(metadata).map(Some),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+fn regular(metadata: Metadata) -> io::Result<Metadata> {
+    if metadata.is_file() { Ok(metadata) } else { Err(io::Error::other("it is not a regular file")) }
 }
 
 /// Where the last `lines` lines begin. A last line without an end counts.
@@ -154,6 +201,7 @@ fn last_lines(file: &mut File, lines: u32) -> io::Result<u64> {
 mod tests {
     use super::*;
     use std::io::Write;
+    use std::time::Duration;
 
     async fn all(tail: &mut Tail) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -175,7 +223,7 @@ mod tests {
             ("\n\n\n", 1, "\n"),
         ] {
             std::fs::write(&path, content).unwrap();
-            let mut tail = Tail::open(&path, Some(lines), false).unwrap();
+            let mut tail = Tail::open(&path, Some(lines), false).await.unwrap();
             assert_eq!(all(&mut tail).await, expected.as_bytes(), "{content:?} {lines}");
         }
     }
@@ -184,7 +232,7 @@ mod tests {
     async fn following_goes_on_across_rotation_and_truncation() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.log");
-        let mut tail = Tail::open(&path, None, true).unwrap();
+        let mut tail = Tail::open(&path, None, true).await.unwrap();
         std::fs::write(&path, "one\n").unwrap();
         assert_eq!(tail.next().await.unwrap().unwrap().data, b"one\n");
         std::fs::rename(&path, dir.path().join("x.log.1")).unwrap();
@@ -201,7 +249,7 @@ mod tests {
         let path = dir.path().join("x.log");
         let content: Vec<u8> = (0..20_000).flat_map(|i| format!("line {i} \u{0}\n").into_bytes()).collect();
         std::fs::write(&path, &content).unwrap();
-        let mut tail = Tail::open(&path, None, false).unwrap();
+        let mut tail = Tail::open(&path, None, false).await.unwrap();
         let (mut seen, mut cut) = (Vec::new(), 0);
         while let Some(piece) = tail.next().await.unwrap() {
             assert_eq!(piece.offset, seen.len() as u64);
@@ -209,5 +257,39 @@ mod tests {
             seen.extend(piece.data);
         }
         assert_eq!((seen == content, cut), (true, 0));
+    }
+
+    /// Lets go whoever waits for a pipe's other end, so that a failure is one
+    /// and not a test that never ends.
+    struct Release(PathBuf);
+
+    impl Drop for Release {
+        fn drop(&mut self) {
+            let _ = OpenOptions::new().read(true).write(true).open(&self.0);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_regular_file_is_refused_and_blocks_nobody() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("x.pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let _release = Release(pipe.clone());
+        for path in [pipe.as_path(), dir.path(), Path::new("/dev/null")] {
+            for follow in [false, true] {
+                let opened = tokio::time::timeout(Duration::from_secs(10), Tail::open(path, None, follow)).await;
+                let error = opened.expect("it waits for a writer").unwrap_err();
+                assert_eq!(error.to_string(), "it is not a regular file");
+            }
+        }
+        // It may also take the place of a file that is being followed.
+        let path = dir.path().join("x.log");
+        std::fs::write(&path, "one\n").unwrap();
+        let mut tail = Tail::open(&path, None, true).await.unwrap();
+        assert!(tail.next().await.unwrap().is_some());
+        std::fs::rename(&pipe, &path).unwrap();
+        let _release = Release(path.clone());
+        let next = tokio::time::timeout(Duration::from_secs(10), tail.next()).await;
+        assert_eq!(next.expect("it waits for a writer").unwrap_err().to_string(), "it is not a regular file");
     }
 }

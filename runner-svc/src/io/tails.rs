@@ -111,7 +111,7 @@ impl Reading {
     /// `Err` is what to tell the reader.
     async fn read(&self, path: &Path, lines: Option<u32>, follow: bool) -> Result<(), String> {
         let describe = |e: std::io::Error| format!("cannot read {}: {e}", path.display());
-        let mut tail = Tail::open(path, lines, follow).map_err(describe)?;
+        let mut tail = Tail::open(path, lines, follow).await.map_err(describe)?;
         while let Some(piece) = tail.next().await.map_err(describe)? {
             // A closed semaphore is impossible: nobody closes it.
             if let Ok(permit) = self.credit.acquire_many(u32::try_from(piece.data.len()).unwrap_or(u32::MAX)).await {

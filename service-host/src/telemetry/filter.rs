@@ -13,7 +13,7 @@ use super::TelemetryError;
 use crate::server::TRACE_CALLS_TARGET;
 
 /// The crates of this workspace: only these speak at `info`.
-pub(super) const OURS: [&str; 13] = [
+pub(super) const OURS: [&str; 14] = [
     "gateway",
     "monitor_domain",
     "monitor_svc",
@@ -25,6 +25,7 @@ pub(super) const OURS: [&str; 13] = [
     "runner_domain",
     "runner_keeper",
     "runner_svc",
+    "runner_types",
     "service_host",
     "xtask",
 ];

@@ -19,8 +19,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("runner-domain", &["process-model"]),
     ("monitor-domain", &["process-model"]),
     ("runner-keeper", &["process-model"]),
+    ("runner-types", &["process-model"]),
     ("registry-svc", &["process-model", "pm-proto", "service-host", "registry-domain"]),
-    ("runner-svc", &["process-model", "pm-proto", "service-host", "runner-domain", "runner-keeper"]),
+    ("runner-svc", &["process-model", "pm-proto", "service-host", "runner-domain", "runner-keeper", "runner-types"]),
     ("monitor-svc", &["process-model", "pm-proto", "service-host", "monitor-domain"]),
     // The door knows the contract and no service: it could not open a store if it wanted to.
     ("gateway", &["process-model", "pm-proto", "service-host"]),
@@ -32,7 +33,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 
 /// They decide and do nothing else: no runtime, socket, disk, clock or chance
 /// anywhere beneath them.
-const PURE: &[&str] = &["process-model", "registry-domain", "runner-domain", "monitor-domain"];
+const PURE: &[&str] = &["process-model", "registry-domain", "runner-domain", "runner-types", "monitor-domain"];
 
 /// What no pure crate may reach, however indirectly.
 const IMPURE: &[&str] = &[

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use std::path::Path;
 
 /// Folders that hold nothing of ours.
-const FOREIGN: &[&str] = &["target", ".git", "node_modules", "__pycache__"];
+const FOREIGN: &[&str] = &["target", ".git", "node_modules", ".venv", "__pycache__"];
 /// Written by cargo.
 const GENERATED: &[&str] = &["Cargo.lock"];
 

@@ -3,7 +3,7 @@
 //! The baseline is an image of the contract as of the last release. A change
 //! that an older client would not survive makes `buf breaking` fail.
 
-use super::system;
+use super::node;
 use crate::exec;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result, ensure};
@@ -21,9 +21,7 @@ pub(crate) fn ready(workspace: &Workspace) -> Result<PathBuf> {
     if program.exists() && exec::read(Command::new(&program).arg("--version"))?.trim_ascii() == version.as_bytes() {
         return Ok(program);
     }
-    if !exec::succeeds(Command::new("npm").arg("--version")) {
-        system::install("npm", &["nodejs", "npm"])?;
-    }
+    node::ready()?;
     println!("installing {PACKAGE} into {}", folder.display());
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let args = ["install", "--no-save", "--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error", PACKAGE];

@@ -34,7 +34,7 @@ impl FakeRegistry {
 }
 
 fn process(name: &str) -> v1::Process {
-    let spec = v1::ProcessSpec { name: name.to_owned(), instances: 2, ..Default::default() };
+    let spec = v1::ProcessSpec { name: name.to_owned(), instances: Some(2), ..Default::default() };
     v1::Process { spec: Some(spec), generation: 3, etag: "e-3".to_owned(), ..Default::default() }
 }
 
@@ -74,7 +74,7 @@ impl v1::process_service_server::ProcessService for FakeRegistry {
         if request.etags.values().any(|etag| etag != "e-3") {
             return Err(status(Code::Aborted, reason::ETAG_MISMATCH, "web was changed by somebody else", &[]));
         }
-        if request.specs.iter().any(|spec| spec.instances > 10_000) {
+        if request.specs.iter().any(|spec| spec.instances() > 10_000) {
             let fault = process_model::spec::Fault::new("specs[0].instances", "is 10001", "write 0 to 10000");
             return Err(pm_proto::error::invalid(&[fault]));
         }

@@ -2,11 +2,11 @@
 //! never waits for its runner to read while it should be reading itself.
 
 use super::orders::Told;
-use super::sessions::Place;
 use super::{inbox, is_announced};
 use crate::api::status::{bad_field, closing, not_proposed, refused};
+use crate::core::Core;
 use crate::driver::{Answer as Committed, ProposeError, note};
-use crate::registry::Inner;
+use crate::sessions::Place;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesOrdered;
@@ -37,7 +37,7 @@ type Members = openraft::BasicNode;
 type InFlight = BoxFuture<'static, (Option<u64>, Committed)>;
 
 pub(super) struct Session {
-    registry: Arc<Inner>,
+    registry: Arc<Core>,
     hello: NodeHello,
     place: Place,
     outgoing: Outgoing,
@@ -64,7 +64,7 @@ impl From<ProposeError> for End {
 
 impl Session {
     pub(super) fn new(
-        registry: Arc<Inner>,
+        registry: Arc<Core>,
         hello: NodeHello,
         place: Place,
         outgoing: Outgoing,
@@ -210,7 +210,7 @@ impl Drop for Session {
     }
 }
 
-fn why_replaced(registry: &Inner) -> Status {
+fn why_replaced(registry: &Core) -> Status {
     if registry.stopped().is_cancelled() {
         return closing();
     }

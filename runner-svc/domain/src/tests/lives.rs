@@ -70,6 +70,33 @@ fn the_stop_sequence_escalates_and_ends_stuck_when_nobody_can_be_killed() {
 }
 
 #[test]
+fn a_keeper_that_does_not_answer_cannot_make_a_stop_endless() {
+    let mut world = World::new(assignment(spec(RestartMode::Always), true));
+    world.assign(|a| a.wanted = false);
+    world.timer_fires(Timer::Stop);
+    assert!(matches!(world.order(ActionVerb::Stop, 0), Verdict::Failed(_)));
+    world.spawned();
+    assert_eq!(world.signals.last().unwrap().1, Signal::TERM, "what started after all is not stopped");
+    world.exits(0, true);
+    assert_eq!(world.machine.view().phase, Phase::Stopped);
+}
+
+#[test]
+fn restarts_for_silence_are_in_a_row_only_when_no_run_lasted() {
+    let mut spec = spec(RestartMode::Always);
+    spec.restart.max_restarts = 2;
+    let mut world = World::new(assignment(spec, true));
+    for _ in 0..5 {
+        world.spawned();
+        world.now += Duration::from_secs(61);
+        let run = world.run_in(&Run::Alive).unwrap();
+        world.step(Input::WentSilent { run, silence: Duration::from_secs(60) });
+        world.exits(0, true);
+    }
+    assert_eq!((world.spawns, world.machine.view().restarts), (6, 5));
+}
+
+#[test]
 fn children_left_behind_are_ended_before_the_next_start() {
     let mut world = running(RestartMode::Always);
     world.exits(1, false);

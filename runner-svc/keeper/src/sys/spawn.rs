@@ -27,6 +27,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) stderr: BorrowedFd<'a>,
     /// Open-file limit to give back: the keeper raised its own.
     pub(crate) nofile: (u64, u64),
+    /// The mark of the run: see `mark`.
+    pub(crate) mark: Option<u64>,
 }
 
 /// A step that failed in the child.
@@ -48,11 +50,14 @@ struct Shared {
     candidates: Vec<*const c_char>,
     argv: Vec<*const c_char>,
     env: Vec<*const c_char>,
+    /// Arguments of a shell that runs a candidate, which takes the second place.
+    shell_argv: Vec<*const c_char>,
     working_dir: *const c_char,
     ids: Option<(u32, u32)>,
     groups: Vec<libc::gid_t>,
     stdio: [RawFd; 3],
     nofile: libc::rlimit,
+    mark: Option<libc::rlimit>,
     failed: Option<(&'static str, i32)>,
 }
 
@@ -69,11 +74,13 @@ pub(crate) fn spawn(plan: &Plan<'_>) -> Result<Child, Failure> {
         candidates: plan.candidates.iter().map(|s| s.as_ptr()).collect(),
         argv: null_terminated(&plan.argv),
         env: null_terminated(&plan.env),
+        shell_argv: shell_argv(&plan.argv),
         working_dir: plan.working_dir.as_ptr(),
         ids: plan.identity.map(|id| (id.uid, id.gid)),
         groups: plan.identity.map(|id| id.groups.clone()).unwrap_or_default(),
         stdio: [plan.stdin.as_raw_fd(), plan.stdout.as_raw_fd(), plan.stderr.as_raw_fd()],
         nofile: libc::rlimit { rlim_cur: plan.nofile.0, rlim_max: plan.nofile.1 },
+        mark: plan.mark.map(|mark| libc::rlimit { rlim_cur: mark, rlim_max: mark }),
         failed: None,
     };
     let mut stack = vec![0_u8; STACK];
@@ -114,6 +121,15 @@ fn null_terminated(strings: &[CString]) -> Vec<*const c_char> {
     strings.iter().map(|s| s.as_ptr()).chain([ptr::null()]).collect()
 }
 
+/// The shell of [`exec`]'s last resort.
+const SHELL: &std::ffi::CStr = c"/bin/sh";
+
+/// `/bin/sh`, a place for the program's path, its arguments.
+fn shell_argv(argv: &[CString]) -> Vec<*const c_char> {
+    let arguments = argv.iter().skip(1).map(|s| s.as_ptr());
+    [SHELL.as_ptr(), SHELL.as_ptr()].into_iter().chain(arguments).chain([ptr::null()]).collect()
+}
+
 /// The child: system calls only, no allocation, no locks, no unwinding.
 extern "C" fn child_main(arg: *mut c_void) -> c_int {
     // SAFETY: `arg` is the `Shared` of `spawn`, which is suspended: this is its only user. Each call below takes
@@ -146,6 +162,10 @@ unsafe fn prepare(shared: &Shared) -> Result<(), &'static str> {
         }
         check(libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, 0_u32), "close_range")?;
         check(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const shared.nofile).into(), "rlimit")?;
+        if let Some(mark) = &shared.mark {
+            // Refused below another keeper, without privilege: then there are other ways to tell trees apart.
+            libc::setrlimit(libc::RLIMIT_LOCKS, &raw const *mark);
+        }
         libc::umask(0o022);
         if let Some((uid, gid)) = shared.ids {
             check(libc::syscall(libc::SYS_setgroups, shared.groups.len(), shared.groups.as_ptr()), "setgroups")?;
@@ -182,14 +202,25 @@ unsafe fn default_signals() {
 ///
 /// # Safety
 /// Only in the child of [`spawn`].
-unsafe fn exec(shared: &Shared) -> i32 {
+unsafe fn exec(shared: &mut Shared) -> i32 {
     let mut best = libc::ENOENT;
     for candidate in &shared.candidates {
         // SAFETY: NUL-terminated strings and null-terminated vectors of `Shared`.
-        let errno = unsafe {
+        let mut errno = unsafe {
             libc::execve(*candidate, shared.argv.as_ptr(), shared.env.as_ptr());
             *libc::__errno_location()
         };
+        // A script without its first line: as everywhere else, a shell runs it.
+        if errno == libc::ENOEXEC
+            && let Some(place) = shared.shell_argv.get_mut(1)
+        {
+            *place = *candidate;
+            // SAFETY: as above; `shell_argv` is null-terminated behind the place that was just filled.
+            errno = unsafe {
+                libc::execve(SHELL.as_ptr(), shared.shell_argv.as_ptr(), shared.env.as_ptr());
+                *libc::__errno_location()
+            };
+        }
         match errno {
             libc::ENOENT | libc::ENOTDIR => {}
             // There is one, but it may not be run: remember that, and look on.

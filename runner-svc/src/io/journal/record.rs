@@ -1,11 +1,13 @@
 //! Records, and the image that they add up to.
 
-use super::MAX_REPORTS;
+use super::frame;
+use super::outbox::Outbox;
 use crate::io::leftovers::MainProcess;
 use process_model::{ActionReport, Assignment, InstanceId, InstanceReport};
 use runner_domain::Memo;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::io;
 
 /// One record. Read by later versions: variants and fields are only added.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,15 +18,24 @@ pub(super) enum Record {
         memo: Memo,
         main: Option<MainProcess>,
     },
-    Reported(Reported),
+    /// The number is part of it: counting again must not give another one.
+    Reported {
+        seq: u64,
+        report: Reported,
+    },
     Acknowledged(u64),
     Forgotten(InstanceId),
     Joined(String),
     Booted(String),
     /// First record of a rewritten file.
     Counters {
-        next_seq: u64,
+        newest_seq: u64,
         newest_run: u64,
+    },
+    /// Reports that are missing from a rewritten file.
+    Dropped {
+        instance: InstanceId,
+        count: u64,
     },
 }
 
@@ -41,16 +52,19 @@ pub(crate) struct Stored {
     pub(crate) assignment: Assignment,
     pub(crate) memo: Option<Memo>,
     pub(crate) main: Option<MainProcess>,
+    /// What the memo is about, when the assignment is newer: nobody has
+    /// compared the two yet.
+    pub(crate) before: Option<Assignment>,
 }
 
 /// What all records add up to.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Image {
     pub(super) instances: BTreeMap<InstanceId, Stored>,
-    pub(super) reports: BTreeMap<u64, Reported>,
-    /// Sequence number of the next report; also tells reports of an instance
+    pub(super) outbox: Outbox,
+    /// Sequence number of the newest report; also tells reports of an instance
     /// apart for ever.
-    pub(super) next_seq: u64,
+    pub(super) newest_seq: u64,
     pub(super) newest_run: u64,
     pub(super) cluster: Option<String>,
     pub(super) boot_id: Option<String>,
@@ -66,39 +80,54 @@ impl Image {
             Record::Stepped { instance, memo, main } => {
                 self.newest_run = self.newest_run.max(memo.run.map_or(0, |run| run.0));
                 if let Some(stored) = self.instances.get_mut(&instance) {
+                    stored.before.take_if(|_| memo.generation >= stored.assignment.generation);
                     stored.memo = Some(memo);
                     stored.main = main;
                 }
             }
-            Record::Reported(mut report) => {
-                self.next_seq += 1;
-                if let Reported::Instance(report) = &mut report {
-                    report.seq = self.next_seq;
-                }
-                self.reports.insert(self.next_seq, report);
-                if self.reports.len() > MAX_REPORTS {
-                    self.reports.pop_first();
-                }
+            Record::Reported { seq, report } => {
+                self.count_from(seq);
+                self.outbox.insert(seq, report);
             }
-            Record::Acknowledged(seq) => self.reports = self.reports.split_off(&(seq + 1)),
+            Record::Acknowledged(seq) => self.outbox.confirm(seq),
             Record::Forgotten(instance) => {
                 self.instances.remove(&instance);
             }
             Record::Joined(cluster) => self.cluster = Some(cluster),
             Record::Booted(boot_id) => self.boot_id = Some(boot_id),
-            Record::Counters { next_seq, newest_run } => {
-                self.next_seq = self.next_seq.max(next_seq);
+            Record::Counters { newest_seq, newest_run } => {
+                self.count_from(newest_seq);
                 self.newest_run = self.newest_run.max(newest_run);
             }
+            Record::Dropped { instance, count } => self.outbox.count_dropped(instance, count),
         }
+    }
+
+    /// Reports from now on have numbers above `seq`.
+    pub(super) fn count_from(&mut self, seq: u64) {
+        self.newest_seq = self.newest_seq.max(seq);
+    }
+
+    /// The record of a new report, with the next number.
+    pub(super) fn numbered(&self, mut report: Reported) -> Record {
+        let seq = self.newest_seq.saturating_add(1);
+        if let Reported::Instance(report) = &mut report {
+            report.seq = seq;
+        }
+        Record::Reported { seq, report }
     }
 
     fn assign(&mut self, assignment: Assignment) {
         match self.instances.get_mut(&assignment.instance) {
-            Some(stored) => stored.assignment = assignment,
+            Some(stored) => {
+                let old = std::mem::replace(&mut stored.assignment, assignment);
+                if stored.memo.is_some() && old.generation != stored.assignment.generation {
+                    stored.before.get_or_insert(old);
+                }
+            }
             None => {
                 let instance = assignment.instance.clone();
-                self.instances.insert(instance, Stored { assignment, memo: None, main: None });
+                self.instances.insert(instance, Stored { assignment, memo: None, main: None, before: None });
             }
         }
     }
@@ -112,19 +141,34 @@ impl Image {
     }
 
     /// The fewest records that add up to this image.
-    pub(super) fn records(&self) -> Vec<Record> {
-        let first = self.reports.keys().next().map_or(self.next_seq, |seq| seq - 1);
-        let mut records = vec![Record::Counters { next_seq: first, newest_run: self.newest_run }];
+    fn records(&self) -> Vec<Record> {
+        let mut records = vec![Record::Counters { newest_seq: self.newest_seq, newest_run: self.newest_run }];
         records.extend(self.cluster.clone().map(Record::Joined));
         records.extend(self.boot_id.clone().map(Record::Booted));
         for (instance, stored) in &self.instances {
-            records.push(Record::Assigned(stored.assignment.clone()));
+            let followed = stored.before.as_ref().unwrap_or(&stored.assignment);
+            records.push(Record::Assigned(followed.clone()));
             if let Some(memo) = stored.memo.clone() {
                 records.push(Record::Stepped { instance: instance.clone(), memo, main: stored.main });
             }
+            if stored.before.is_some() {
+                records.push(Record::Assigned(stored.assignment.clone()));
+            }
         }
-        records.extend(self.reports.values().cloned().map(Record::Reported));
+        let dropped = self.outbox.dropped();
+        records.extend(dropped.map(|(instance, count)| Record::Dropped { instance: instance.clone(), count }));
+        let reports = self.outbox.reports();
+        records.extend(reports.map(|(seq, report)| Record::Reported { seq, report: report.clone() }));
         records
+    }
+
+    /// The same as bytes of a file.
+    pub(super) fn bytes(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        for record in self.records() {
+            frame::encode(&record, &mut bytes)?;
+        }
+        Ok(bytes)
     }
 }
 
@@ -133,21 +177,42 @@ mod tests {
     use super::*;
     use process_model::{ActionState, Timestamp};
 
-    fn action(id: &str) -> Record {
-        let report =
-            ActionReport { action: id.into(), state: ActionState::Done, message: String::new(), time: Timestamp(0) };
-        Record::Reported(Reported::Action(report))
+    fn action(id: &str) -> Reported {
+        Reported::Action(ActionReport {
+            action: id.into(),
+            state: ActionState::Done,
+            message: String::new(),
+            time: Timestamp(0),
+        })
+    }
+
+    fn report(image: &mut Image, id: &str) {
+        image.apply(image.numbered(action(id)));
     }
 
     #[test]
     fn a_rewritten_image_goes_on_with_the_same_numbers() {
         let mut image = Image::default();
-        for record in [action("a"), action("b"), Record::Acknowledged(1), action("c"), Record::Joined("x".into())] {
-            image.apply(record);
-        }
+        image.count_from(100);
+        report(&mut image, "a");
+        report(&mut image, "b");
+        image.apply(Record::Acknowledged(101));
+        report(&mut image, "c");
+        image.apply(Record::Joined("x".into()));
+        image.apply(Record::Dropped { instance: "web-1".parse().unwrap(), count: 7 });
         let mut again = Image::default();
         image.records().into_iter().for_each(|record| again.apply(record));
         assert_eq!(again, image);
-        assert_eq!(image.reports.keys().copied().collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(image.outbox.reports().map(|(seq, _)| seq).collect::<Vec<_>>(), [102, 103]);
+    }
+
+    #[test]
+    fn a_confirmation_of_the_highest_number_there_is_confirms_everything() {
+        let mut image = Image::default();
+        report(&mut image, "a");
+        image.apply(Record::Acknowledged(u64::MAX));
+        assert!(image.outbox.is_empty());
+        report(&mut image, "b");
+        assert!(!image.outbox.is_empty());
     }
 }

@@ -16,17 +16,17 @@ struct Table {
 }
 
 /// A session's place in the table; leaves it when dropped.
-pub(super) struct Place {
+pub(crate) struct Place {
     sessions: Sessions,
     node: NodeName,
     number: u64,
     /// Set when a newer session of the node has begun.
-    pub(super) replaced: CancellationToken,
+    pub(crate) replaced: CancellationToken,
 }
 
 impl Sessions {
     /// A session begins; an older one of the node ends.
-    pub(super) fn begin(&self, node: &NodeName) -> Place {
+    pub(crate) fn begin(&self, node: &NodeName) -> Place {
         let mut table = self.lock();
         table.begun += 1;
         let (number, replaced) = (table.begun, CancellationToken::new());

@@ -1,0 +1,147 @@
+//! Endings: collects children, tells how runs ended and what is left of them,
+//! and signals whole trees.
+
+use crate::keeper::Keeper;
+use crate::orphans::Survey;
+use crate::protocol::{Ending, Event};
+use crate::run::wall_nanos;
+use crate::tree::{self, Look};
+use process_model::ExitStatus;
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal};
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+/// Rounds of one signal: each finds who was forked or lost its parent during
+/// the one before. What outruns them is met at the next ending.
+const ROUNDS: usize = 16;
+
+/// How soon to look again at what could not be seen with certainty.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+impl Keeper {
+    /// Collects every child that ended, then looks which trees are empty.
+    pub(crate) fn reap(&mut self) {
+        while let Ok(Some(_)) = self.signals.read_signal() {}
+        let ended = self.collect();
+        if !ended.is_empty() || !self.orphaned.is_empty() {
+            self.settle(ended);
+        }
+    }
+
+    /// Main processes that ended, with how.
+    fn collect(&mut self) -> Vec<(u64, ExitStatus)> {
+        let mut ended = Vec::new();
+        while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
+            let pid = pid.as_raw_nonzero().get().unsigned_abs();
+            self.orphans.collected(pid);
+            // No such pid in the map: an orphan of some run.
+            if let Some(run) = self.by_pid.remove(&pid) {
+                let status = match (status.exit_status(), status.terminating_signal()) {
+                    (Some(code), _) => ExitStatus::Code(code),
+                    (None, Some(signal)) => ExitStatus::Signal(signal),
+                    (None, None) => ExitStatus::Unknown("the kernel gave no status".to_owned()),
+                };
+                ended.push((run, status));
+            }
+        }
+        ended
+    }
+
+    /// Tells of runs whose main process ended now, and of those whose last
+    /// process did.
+    pub(crate) fn settle(&mut self, ended: Vec<(u64, ExitStatus)>) {
+        let waiting: BTreeSet<u64> = ended.iter().map(|(id, _)| *id).chain(self.orphaned.iter().copied()).collect();
+        let survey = self.survey(|run| waiting.contains(&run));
+        for (id, status) in ended {
+            let tree_empty = survey.is_empty(id);
+            let Some(run) = self.runs.get_mut(&id) else { continue };
+            run.drain(&mut self.buffer);
+            let ending = Ending { status, at: wall_nanos(), tree_empty };
+            run.end(ending.clone());
+            self.orphaned.extend((!tree_empty).then_some(id));
+            self.send(&Event::Exited { run: id, ending });
+        }
+        for id in self.orphaned.clone() {
+            if survey.is_empty(id) {
+                self.tell_emptied(id);
+            } else if self.runs.get(&id).is_some_and(|run| run.condemned) {
+                // It outran the signal.
+                self.signal_members(id, Signal::KILL, 1);
+            }
+        }
+        // Nothing else would wake us: whoever was not seen may have ended already.
+        self.look_again = (!survey.sure && !self.orphaned.is_empty()).then(|| Instant::now() + LOOK_AGAIN);
+    }
+
+    fn tell_emptied(&mut self, id: u64) {
+        self.orphaned.remove(&id);
+        if let Some(run) = self.runs.get_mut(&id) {
+            run.drain(&mut self.buffer);
+            if let Some(ending) = &mut run.ending {
+                ending.tree_empty = true;
+            }
+        }
+        self.send(&Event::TreeEmptied { run: id });
+    }
+
+    fn survey(&mut self, about: impl Fn(u64) -> bool) -> Survey {
+        let runs = self.runs.iter().filter(|(_, run)| !run.is_over()).map(|(id, run)| run.candidate(*id));
+        self.orphans.survey(&self.by_pid, runs, about)
+    }
+
+    /// Sends a signal to everybody of a tree. After SIGKILL nobody of it may
+    /// live: who turns up later gets it too.
+    pub(crate) fn signal_tree(&mut self, id: u64, number: i32) {
+        let Some(signal) = Signal::from_named_raw(number) else { return };
+        let Some(run) = self.runs.get_mut(&id).filter(|run| !run.is_over()) else { return };
+        run.condemned |= signal == Signal::KILL;
+        self.signal_members(id, signal, ROUNDS);
+    }
+
+    fn signal_members(&mut self, id: u64, signal: Signal, rounds: usize) {
+        let Some(run) = self.runs.get(&id) else { return };
+        let main = (run.ending.is_none() && self.by_pid.contains_key(&run.pid)).then_some(run.pid);
+        let mut signalled = BTreeSet::new();
+        if let Some(pid) = main {
+            // The main process first, and by its own descriptor: it is the one to shut down in order.
+            let _ = pidfd_send_signal(&run.pidfd, signal);
+            signalled.insert(pid);
+        }
+        let mut ended = BTreeSet::new();
+        for _ in 0..rounds {
+            let mut survey = self.survey(|run| run == id);
+            let mut tops = survey.of_run.remove(&id).unwrap_or_default();
+            tops.extend(main);
+            let (mut members, sure) = tree::descend(tops, std::process::id(), &mut ended);
+            members.retain(|pid, _| signalled.insert(*pid));
+            for (pid, start_time) in &members {
+                signal_one(*pid, *start_time, signal);
+            }
+            // Who was forked since may be the program's own work on a request to end; but nobody outlives SIGKILL.
+            if sure && survey.sure && (members.is_empty() || signal != Signal::KILL) {
+                break;
+            }
+        }
+    }
+
+    /// With no run alive, whoever is left is a left-over of some run.
+    pub(crate) fn kill_leftovers(&mut self) {
+        let survey = self.survey(|_| true);
+        for pid in survey.of_run.into_values().flatten().chain(survey.strangers) {
+            if let Look::Alive(stat) = tree::look(pid) {
+                signal_one(pid, stat.start_time, Signal::KILL);
+            }
+        }
+    }
+}
+
+/// Signals through a pidfd, opened and then checked against the start time, so
+/// that a number that was used again is never hit.
+fn signal_one(pid: u32, start_time: u64, signal: Signal) {
+    let Some(pid_number) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };
+    let Ok(pidfd) = pidfd_open(pid_number, PidfdFlags::empty()) else { return };
+    // The descriptor is of whoever has the number now; the start time says whether that is who we saw.
+    if matches!(tree::look(pid), Look::Alive(stat) if stat.start_time == start_time) {
+        let _ = pidfd_send_signal(&pidfd, signal);
+    }
+}

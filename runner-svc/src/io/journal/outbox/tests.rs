@@ -1,0 +1,98 @@
+use super::*;
+use process_model::{ActionReport, ActionState, InstanceReport, Phase, Timestamp, event_type};
+
+fn instance(name: &str, event: &str, gone: bool) -> Reported {
+    Reported::Instance(InstanceReport {
+        instance: name.parse().unwrap(),
+        seq: 0,
+        generation: 1,
+        event_type: event.to_owned(),
+        time: Timestamp(0),
+        phase: Phase::Backoff,
+        ready: false,
+        pid: 0,
+        restarts: 0,
+        last_exit: None,
+        started: None,
+        message: "exit 3".to_owned(),
+        next_restart: None,
+        gone,
+    })
+}
+
+fn action(id: &str, state: ActionState) -> Reported {
+    Reported::Action(ActionReport { action: id.to_owned(), state, message: String::new(), time: Timestamp(0) })
+}
+
+/// A crash loop beside everything else.
+fn crash(outbox: &mut Outbox, first: u64, times: u64) {
+    for seq in first..first + times {
+        outbox.insert(seq, instance("crash-1", event_type::INSTANCE_EXITED, false));
+    }
+}
+
+#[test]
+fn a_crash_loop_with_the_registry_away_takes_no_final_state_with_it() {
+    let mut outbox = Outbox::default();
+    for i in 1..=1000 {
+        outbox.insert(2 * i, instance(&format!("job-{i}"), event_type::INSTANCE_STARTED, false));
+        outbox.insert(2 * i + 1, instance(&format!("job-{i}"), event_type::INSTANCE_EXITED, false));
+    }
+    outbox.insert(2100, instance("old-1", event_type::INSTANCE_REMOVED, true));
+    outbox.insert(2101, action("a", ActionState::Delivered));
+    outbox.insert(2102, action("a", ActionState::Done));
+    crash(&mut outbox, 3000, 30_000);
+
+    let left = outbox.oldest(usize::MAX);
+    assert_eq!(left.len(), LIMIT);
+    assert!(left.is_sorted_by_key(|(seq, _)| *seq));
+    let seqs: BTreeSet<u64> = left.iter().map(|(seq, _)| *seq).collect();
+    assert!((1..=1000).all(|i| seqs.contains(&(2 * i + 1))), "a final state is missing");
+    assert!(seqs.contains(&2100), "gone is missing");
+    assert!(seqs.contains(&2102), "the end of the action is missing");
+    assert!(seqs.contains(&32_999), "the newest state is missing");
+}
+
+#[test]
+fn the_first_report_behind_a_gap_says_how_many_are_missing_until_it_is_confirmed() {
+    let mut outbox = Outbox::default();
+    crash(&mut outbox, 1, LIMIT as u64 + 5);
+    let messages = |outbox: &Outbox| -> Vec<String> {
+        let of = |report| match report {
+            Reported::Instance(report) => report.message,
+            Reported::Action(report) => report.message,
+        };
+        outbox.oldest(2).into_iter().map(|(_, report)| of(report)).collect()
+    };
+    for _ in 0..2 {
+        assert_eq!(
+            messages(&outbox),
+            ["exit 3 (5 earlier reports were dropped while the registry was away)", "exit 3"]
+        );
+    }
+    outbox.confirm(6);
+    assert_eq!(messages(&outbox), ["exit 3", "exit 3"]);
+}
+
+#[test]
+fn what_the_registry_must_learn_stays_beyond_the_limit() {
+    let mut outbox = Outbox::default();
+    let many = LIMIT as u64 + 100;
+    for seq in 1..=many {
+        outbox.insert(seq, action(&format!("a{seq}"), ActionState::Done));
+    }
+    assert_eq!(outbox.oldest(usize::MAX).len() as u64, many);
+    outbox.confirm(many);
+    assert_eq!(outbox, Outbox::default(), "something is kept of what is confirmed");
+}
+
+#[test]
+fn gone_outlasts_a_new_life_but_is_not_kept_twice() {
+    let mut outbox = Outbox::default();
+    outbox.insert(1, instance("web-1", event_type::INSTANCE_REMOVED, true));
+    outbox.insert(2, instance("web-1", event_type::INSTANCE_REMOVED, true));
+    outbox.insert(3, instance("web-1", event_type::INSTANCE_STARTED, false));
+    crash(&mut outbox, 4, 2 * LIMIT as u64);
+    let first: Vec<u64> = outbox.oldest(3).into_iter().map(|(seq, _)| seq).take(2).collect();
+    assert_eq!(first, [2, 3]);
+}

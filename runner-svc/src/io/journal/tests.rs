@@ -1,0 +1,139 @@
+use super::*;
+use process_model::ActionState;
+use process_model::ProcessSpec;
+use process_model::spec::Command;
+
+/// A journal without its thread: the test does that work, when it wants to.
+fn open(dir: &Path) -> (Journal, std::sync::mpsc::Receiver<()>) {
+    let (file, image) = JournalFile::open(dir).unwrap();
+    let (scribe, woken) = std::sync::mpsc::sync_channel(1);
+    let newest = watch::Sender::new(image.newest_seq);
+    let inner = Arc::new(Mutex::new(Inner { file, image }));
+    (Journal { inner, scribe, newest, confirmed: watch::Sender::new(0) }, woken)
+}
+
+fn done(journal: &Journal, id: &str) -> u64 {
+    let state = ActionState::Done;
+    journal.action(ActionReport { action: id.into(), state, message: String::new(), time: clock::wall() });
+    *journal.news().borrow()
+}
+
+fn assignment(name: &str) -> Assignment {
+    let spec = ProcessSpec::new(name.parse().unwrap(), Command::Shell("true".into()));
+    Assignment {
+        instance: InstanceId::new(spec.name.clone(), 1),
+        generation: 1,
+        spec: Arc::new(spec),
+        wanted: true,
+        restart_count: 0,
+        traceparent: String::new(),
+    }
+}
+
+#[test]
+fn numbers_never_go_back_when_a_journal_is_wiped_or_restored() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal");
+    let (journal, _woken) = open(dir.path());
+    done(&journal, "a");
+    let backup = std::fs::read(&path).unwrap();
+    let newest = done(&journal, "b");
+
+    std::fs::write(&path, &backup).unwrap();
+    let restored = done(&open(dir.path()).0, "c");
+    assert!(restored > newest, "{restored} after {newest}");
+
+    std::fs::remove_file(&path).unwrap();
+    let wiped = done(&open(dir.path()).0, "d");
+    assert!(wiped > restored, "{wiped} after {restored}");
+}
+
+#[test]
+fn a_report_has_the_same_number_after_opening_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _woken) = open(dir.path());
+    done(&journal, "a");
+    journal.gone(&"web-1".parse().unwrap());
+    let before = journal.unconfirmed(10);
+    assert_eq!(before.len(), 2);
+    assert!(matches!(&before[1], (seq, Reported::Instance(report)) if report.seq == *seq));
+    assert_eq!(open(dir.path()).0.unconfirmed(10), before);
+}
+
+#[test]
+fn a_thousand_assignments_are_one_sync() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, woken) = open(dir.path());
+    scribe::tend(&journal.inner, true).unwrap();
+    let all: Vec<_> = (0..1000).map(|i| assignment(&format!("p{i}"))).collect();
+    journal.assigned(&all);
+    assert!(woken.try_recv().is_ok());
+    assert!(woken.try_recv().is_err());
+    assert!(matches!(journal.lock().file.due(true), file::Due::Sync(_)));
+    assert!(matches!(journal.lock().file.due(true), file::Due::Nothing));
+    assert_eq!(open(dir.path()).0.instances().len(), 1000);
+}
+
+#[test]
+fn a_disk_that_lets_nothing_be_rewritten_stops_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    // A directory of that name is as good as a full disk, for root as well.
+    std::fs::create_dir(dir.path().join("journal.new")).unwrap();
+    let (journal, _woken) = open(dir.path());
+    assert!(scribe::tend(&journal.inner, true).is_err());
+    journal.joined("c");
+    scribe::tend(&journal.inner, false).unwrap();
+    assert_eq!(open(dir.path()).0.cluster().as_deref(), Some("c"));
+    std::fs::remove_dir(dir.path().join("journal.new")).unwrap();
+    scribe::tend(&journal.inner, true).unwrap();
+    assert_eq!(open(dir.path()).0.cluster().as_deref(), Some("c"));
+}
+
+#[test]
+fn the_thread_makes_a_file_with_a_gap_whole_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, woken) = open(dir.path());
+    journal.lock().file.sync_failed();
+    journal.joined("c");
+    assert_eq!(open(dir.path()).0.cluster(), None);
+    let inner = journal.inner.clone();
+    let thread = std::thread::spawn(move || scribe::run(&inner, &woken));
+    // Ends the thread, which first does what is due.
+    drop(journal);
+    thread.join().unwrap();
+    assert_eq!(open(dir.path()).0.cluster().as_deref(), Some("c"));
+}
+
+#[test]
+fn a_boot_is_remembered_only_when_it_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _woken) = open(dir.path());
+    assert_eq!(journal.boot_id(), None);
+    journal.booted("one");
+    assert_eq!(open(dir.path()).0.boot_id().as_deref(), Some("one"));
+}
+
+#[test]
+fn a_change_that_no_runner_lived_to_compare_is_compared_by_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _woken) = open(dir.path());
+    let old = assignment("web");
+    let id = old.instance.clone();
+    let memo = |generation| {
+        let mut followed = assignment("web");
+        followed.generation = generation;
+        Memo::from(&runner_domain::Machine::new(followed))
+    };
+    journal.assigned(std::slice::from_ref(&old));
+    journal.stepped(&id, memo(1), None, Vec::new());
+    let new = Assignment { generation: 2, ..old.clone() };
+    journal.assigned(std::slice::from_ref(&new));
+    // Twice: the second opening reads what the first has written anew.
+    for _ in 0..2 {
+        let stored = open(dir.path()).0.instances().remove(&id).unwrap();
+        assert_eq!((stored.assignment.generation, stored.before), (2, Some(old.clone())));
+    }
+    let (journal, _woken) = open(dir.path());
+    journal.stepped(&id, memo(2), None, Vec::new());
+    assert_eq!(open(dir.path()).0.instances().remove(&id).unwrap().before, None);
+}

@@ -1,0 +1,110 @@
+//! Orphans of a lost keeper. This process asks to become their parent
+//! (PR_SET_CHILD_SUBREAPER), for two reasons: what a keeper leaves can then be
+//! found whatever it did to its session and its environment, and somebody
+//! collects it once it has ended.
+//!
+//! Children that are somebody else's are left alone. A keeper begins a session
+//! of its own, and nobody can join another session (setsid(2)): whoever is in
+//! ours was started by this process and is waited for by who started it. The
+//! keepers that we started are noted in [`OWN`].
+
+use rustix::process::{Pid, WaitOptions, getpid, getsid, waitpid};
+use std::collections::BTreeSet;
+use std::io;
+use std::process::Child;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError, TryLockError};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Children of ours that somebody waits for, though they left our session.
+static OWN: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+
+/// Asks for the orphans, once for each process, and collects them when they
+/// end. Without it, or on a kernel that does not list children, what a keeper
+/// leaves goes to init as everywhere.
+pub(crate) fn adopt() {
+    static ASKED: AtomicBool = AtomicBool::new(false);
+    if ASKED.swap(true, Ordering::SeqCst) {
+        return;
+    }
+    let mut ended = match children().and_then(|_| signal(SignalKind::child())) {
+        Ok(ended) => ended,
+        Err(e) => return tracing::debug!(error = %e, "orphans are left to init"),
+    };
+    if let Err(e) = nix::sys::prctl::set_child_subreaper(true) {
+        return tracing::debug!(error = %e, "orphans are left to init");
+    }
+    tokio::spawn(async move {
+        while ended.recv().await.is_some() {
+            reap();
+        }
+        // The runtime ends; a later one of this process asks anew.
+        ASKED.store(false, Ordering::SeqCst);
+    });
+}
+
+/// Starts a child that leaves our session and that the caller waits for.
+pub(crate) fn start_own(start: impl FnOnce() -> io::Result<Child>) -> io::Result<Child> {
+    // Held while it starts: until its number is noted, nobody may take it for an orphan.
+    let mut own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let started = start().inspect(|child| {
+        own.insert(child.id());
+    });
+    drop(own);
+    reap();
+    started
+}
+
+/// The caller has collected a child of [`start_own`].
+pub(crate) fn own_ended(pid: u32) {
+    OWN.lock().unwrap_or_else(PoisonError::into_inner).remove(&pid);
+    // Its number may have become an orphan's meanwhile.
+    reap();
+}
+
+/// The living orphans that came to us from keepers that are gone.
+pub(crate) fn adopted() -> BTreeSet<i32> {
+    // As the first process of a container we get everybody's orphans, not only a keeper's.
+    if getpid().is_init() {
+        return BTreeSet::new();
+    }
+    let own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
+    foreign(&own).filter(|(_, ended)| !ended).map(|(pid, _)| pid.as_raw_pid()).collect()
+}
+
+/// Collects the orphans that have ended.
+fn reap() {
+    let own = match OWN.try_lock() {
+        Ok(own) => own,
+        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        // A keeper is being started; whoever does that comes here afterwards.
+        Err(TryLockError::WouldBlock) => return,
+    };
+    for (pid, _) in foreign(&own).filter(|(_, ended)| *ended) {
+        let _ = waitpid(Some(pid), WaitOptions::NOHANG);
+    }
+}
+
+/// Our children from other sessions, and whether they have ended.
+fn foreign(own: &BTreeSet<u32>) -> impl Iterator<Item = (Pid, bool)> {
+    let session = getsid(None).map_or(0, Pid::as_raw_pid);
+    let children = children().unwrap_or_default().into_iter().filter(|pid| !own.contains(&pid.unsigned_abs()));
+    children.filter_map(move |pid| {
+        let stat = procfs::process::Process::new(pid).ok()?.stat().ok()?;
+        (stat.session != session).then_some((Pid::from_raw(pid)?, stat.state == 'Z'))
+    })
+}
+
+/// The children of all our threads.
+fn children() -> io::Result<Vec<i32>> {
+    let mut children = Vec::new();
+    for thread in std::fs::read_dir("/proc/self/task")? {
+        match std::fs::read_to_string(thread?.path().join("children")) {
+            Ok(text) => children.extend(text.split_ascii_whitespace().filter_map(|word| word.parse::<i32>().ok())),
+            // A thread that has just ended: its children belong to another one now.
+            Err(e) if e.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(children)
+}

@@ -1,0 +1,185 @@
+//! The state of one session: what is on its way up, and the parts of an
+//! update that has not come to its end.
+
+use super::Ended;
+use crate::io::journal::{Journal, Reported};
+use crate::roster::{Unreadable, Update};
+use pm_proto::v1;
+use pm_proto::v1::run_session_request::Message as Up;
+use process_model::{Assignment, InstanceId};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Reports in one message: small enough for one Raft entry, large enough that
+/// a thousand starts are a few commits.
+const BATCH: usize = 512;
+
+/// Between heartbeats before the registry has said how often.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
+pub(super) struct Conversation {
+    up: mpsc::Sender<v1::RunSessionRequest>,
+    pub(super) heartbeat: tokio::time::Interval,
+    beats: u64,
+    /// Whether this is the right registry. Until then it is told nothing.
+    pub(super) welcomed: bool,
+    /// Highest sequence number that is on its way; nothing more is sent until
+    /// it is confirmed, so that reports arriving meanwhile share a commit.
+    in_flight: Option<u64>,
+    /// Parts of an update that has not come to its end.
+    parts: Update,
+}
+
+impl Conversation {
+    pub(super) fn new(up: mpsc::Sender<v1::RunSessionRequest>) -> Self {
+        let mut this = Self {
+            up,
+            heartbeat: tokio::time::interval(HEARTBEAT),
+            beats: 0,
+            welcomed: false,
+            in_flight: None,
+            parts: Update::default(),
+        };
+        this.beat_every(HEARTBEAT);
+        this
+    }
+
+    pub(super) fn beat_every(&mut self, interval: Duration) {
+        self.heartbeat = tokio::time::interval(interval);
+        self.heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    }
+
+    /// Whether a report may be sent now.
+    pub(super) fn may_report(&self) -> bool {
+        self.welcomed && self.in_flight.is_none()
+    }
+
+    async fn send(&self, message: Up) -> Result<(), Ended> {
+        self.up.send(v1::RunSessionRequest { message: Some(message) }).await.map_err(|_| Ended::Closed)
+    }
+
+    pub(super) async fn beat(&mut self) -> Result<(), Ended> {
+        self.beats += 1;
+        self.send(Up::Heartbeat(v1::Heartbeat { seq: self.beats })).await
+    }
+
+    pub(super) async fn report(&mut self, journal: &Journal) -> Result<(), Ended> {
+        let batch = journal.unconfirmed(BATCH);
+        let Some((newest, _)) = batch.last() else { return Ok(()) };
+        let mut report = v1::Report { seq: *newest, instances: Vec::new(), actions: Vec::new() };
+        self.in_flight = Some(*newest);
+        for (_, reported) in &batch {
+            match reported {
+                Reported::Instance(instance) => report.instances.push(instance.into()),
+                Reported::Action(action) => report.actions.push(action.into()),
+            }
+        }
+        self.send(Up::Report(report)).await
+    }
+
+    /// The registry has committed everything up to `seq`. Returns what of that
+    /// it can have seen: never more than was sent.
+    pub(super) fn confirmed(&mut self, seq: u64) -> Option<u64> {
+        let sent = self.in_flight?;
+        if sent <= seq {
+            self.in_flight = None;
+        }
+        Some(seq.min(sent))
+    }
+
+    /// Takes a part of an update in; returns the update at its end.
+    pub(super) fn update(&mut self, part: v1::AssignmentUpdate) -> Option<Update> {
+        for assignment in &part.set {
+            self.assigned(assignment);
+        }
+        for id in part.removed {
+            match id.parse() {
+                Ok(instance) => self.parts.removed.push(instance),
+                Err(error) => tracing::error!(id, %error, "told to remove an instance with an impossible name"),
+            }
+        }
+        self.parts.full |= part.full;
+        if part.more { None } else { Some(std::mem::take(&mut self.parts)) }
+    }
+
+    /// One that cannot be read must not keep the others from their nodes.
+    fn assigned(&mut self, wire: &v1::Assignment) {
+        match (Assignment::try_from(wire), wire.instance_id.parse::<InstanceId>()) {
+            (Ok(mut assignment), _) => {
+                // Instances of a process come one after the other: they share one spec.
+                if let Some(last) = self.parts.set.last().filter(|last| last.spec == assignment.spec) {
+                    assignment.spec = last.spec.clone();
+                }
+                self.parts.set.push(assignment);
+            }
+            (Err(fault), Ok(instance)) => {
+                let why = fault.to_string();
+                self.parts.unreadable.push(Unreadable { instance, generation: wire.generation, why });
+            }
+            (Err(fault), Err(error)) => {
+                tracing::error!(id = wire.instance_id, %fault, %error, "cannot read an assignment, nor for what it is");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pm_proto::convert::spec_to_wire;
+    use process_model::ProcessSpec;
+    use process_model::spec::Command;
+
+    fn conversation() -> Conversation {
+        Conversation::new(mpsc::channel(1).0)
+    }
+
+    fn wire(name: &str) -> v1::Assignment {
+        let spec = ProcessSpec::new(name.parse().unwrap(), Command::Shell("true".into()));
+        v1::Assignment {
+            instance_id: format!("{name}-1"),
+            index: 1,
+            generation: 3,
+            spec: Some(spec_to_wire(&spec)),
+            ..v1::Assignment::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn an_assignment_that_cannot_be_read_hurts_only_itself() {
+        let broken = v1::Assignment { spec: None, ..wire("broken") };
+        let nameless = v1::Assignment { spec: None, instance_id: "?".into(), ..wire("nameless") };
+        let set = vec![wire("a"), broken, nameless, wire("b")];
+        let update = conversation().update(v1::AssignmentUpdate { set, ..Default::default() }).unwrap();
+        let read: Vec<_> = update.set.iter().map(|a| a.instance.to_string()).collect();
+        assert_eq!(read, ["a-1", "b-1"]);
+        let unread: Vec<_> = update.unreadable.iter().map(|u| (u.instance.to_string(), u.generation)).collect();
+        assert_eq!(unread, [("broken-1".to_owned(), 3)]);
+    }
+
+    #[tokio::test]
+    async fn an_update_in_parts_is_one_update() {
+        let mut conversation = conversation();
+        let removed = vec!["old-1".to_owned(), "?".to_owned()];
+        let first =
+            v1::AssignmentUpdate { full: true, more: true, set: vec![wire("a")], removed, ..Default::default() };
+        assert!(conversation.update(first).is_none());
+        let last = v1::AssignmentUpdate { set: vec![wire("b")], ..Default::default() };
+        let update = conversation.update(last).unwrap();
+        assert_eq!((update.full, update.set.len(), update.removed.len()), (true, 2, 1));
+        let next = conversation.update(v1::AssignmentUpdate::default()).unwrap();
+        assert!(!next.full && next.set.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_registry_cannot_confirm_what_it_was_not_sent() {
+        let mut conversation = conversation();
+        conversation.welcomed = true;
+        assert_eq!(conversation.confirmed(u64::MAX), None);
+        conversation.in_flight = Some(7);
+        assert_eq!(conversation.confirmed(5), Some(5));
+        assert!(!conversation.may_report());
+        assert_eq!(conversation.confirmed(u64::MAX), Some(7));
+        assert!(conversation.may_report());
+    }
+}

@@ -1,0 +1,138 @@
+//! The instances of a node, and what each was told last.
+
+use super::Unreadable;
+use crate::instance::{Handle, Message, Seen};
+use process_model::{Assignment, InstanceId};
+use runner_domain::Input;
+use std::collections::BTreeMap;
+use tokio::sync::watch;
+
+/// An instance, from the roster's side.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) handle: Handle,
+    /// The assignment that it was sent last; `None`: that it has to go. Not
+    /// what it has taken in: that may be an older one.
+    pub(super) sent: Option<Assignment>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    pub(super) entries: BTreeMap<InstanceId, Entry>,
+    /// Instances whose last assignment could not be read.
+    pub(super) unreadable: BTreeMap<InstanceId, Unreadable>,
+}
+
+impl Table {
+    /// True when there is such an instance.
+    pub(super) fn tell(&self, instance: &InstanceId, message: Message) -> bool {
+        self.entries.get(instance).is_some_and(|entry| entry.handle.inbox.send(message).is_ok())
+    }
+
+    /// Whether the instance was told just this.
+    pub(super) fn has(&self, assignment: &Assignment) -> bool {
+        self.entries.get(&assignment.instance).is_some_and(|entry| entry.sent.as_ref() == Some(assignment))
+    }
+
+    /// True when there is such an instance.
+    pub(super) fn assign(&mut self, assignment: &Assignment) -> bool {
+        self.unreadable.remove(&assignment.instance);
+        if let Some(entry) = self.entries.get_mut(&assignment.instance) {
+            entry.sent = Some(assignment.clone());
+        }
+        self.tell(&assignment.instance, Input::Assigned(assignment.clone()).into())
+    }
+
+    /// True when there is such an instance; it goes, or is going already.
+    pub(super) fn dismiss(&mut self, instance: &InstanceId) -> bool {
+        self.unreadable.remove(instance);
+        match self.entries.get_mut(instance) {
+            Some(entry) => match entry.sent.take() {
+                Some(_) => entry.handle.inbox.send(Input::Unassigned.into()).is_ok(),
+                None => true,
+            },
+            None => false,
+        }
+    }
+
+    /// Takes the entry of an instance out whose task has ended, unless it is
+    /// another one's by now.
+    pub(super) fn remove(&mut self, instance: &InstanceId, seen: &watch::Receiver<Seen>) -> Option<Entry> {
+        let is_it = self.entries.get(instance).is_some_and(|entry| entry.handle.seen.same_channel(seen));
+        if is_it { self.entries.remove(instance) } else { None }
+    }
+
+    /// The instances that are not among `stay`.
+    pub(super) fn others(&self, stay: &std::collections::BTreeSet<InstanceId>) -> Vec<InstanceId> {
+        self.entries.keys().filter(|id| !stay.contains(id)).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use process_model::ProcessSpec;
+    use process_model::spec::Command;
+    use runner_domain::Machine;
+    use std::sync::Arc;
+    use tokio::sync::mpsc;
+
+    fn assignment(generation: u64) -> Assignment {
+        let spec = ProcessSpec::new("web".parse().unwrap(), Command::Shell("true".into()));
+        Assignment {
+            instance: InstanceId::new(spec.name.clone(), 1),
+            generation,
+            spec: Arc::new(spec),
+            wanted: true,
+            restart_count: 0,
+            traceparent: String::new(),
+        }
+    }
+
+    /// A table with an instance that takes nothing in.
+    fn table(first: &Assignment) -> (Table, mpsc::UnboundedReceiver<Message>, watch::Sender<Seen>) {
+        let view = Machine::new(first.clone()).view();
+        let (seen, seen_rx) = watch::channel(Seen { assignment: first.clone(), view, gone: false });
+        let (inbox, outgoing) = mpsc::unbounded_channel();
+        let entry = Entry { handle: Handle { inbox, seen: seen_rx }, sent: Some(first.clone()) };
+        let mut table = Table::default();
+        table.entries.insert(first.instance.clone(), entry);
+        (table, outgoing, seen)
+    }
+
+    #[test]
+    fn an_assignment_is_compared_with_what_was_sent_not_with_what_was_taken_in() {
+        let (a, b) = (assignment(1), assignment(2));
+        let (mut table, mut inbox, _seen) = table(&a);
+        assert!(table.has(&a));
+        for next in [&b, &a] {
+            assert!(!table.has(next));
+            assert!(table.assign(next));
+        }
+        let mut last = None;
+        while let Ok(Message::Input(input)) = inbox.try_recv() {
+            last = Some(*input);
+        }
+        assert_eq!(last, Some(Input::Assigned(a)));
+    }
+
+    #[test]
+    fn an_instance_that_goes_is_told_once_and_can_be_assigned_anew() {
+        let a = assignment(1);
+        let (mut table, mut inbox, _seen) = table(&a);
+        assert!(table.dismiss(&a.instance) && table.dismiss(&a.instance));
+        assert!(matches!(inbox.try_recv(), Ok(Message::Input(_))));
+        assert!(inbox.try_recv().is_err());
+        assert!(!table.has(&a), "it would stay away");
+        assert!(!table.dismiss(&"api-1".parse().unwrap()));
+    }
+
+    #[test]
+    fn the_end_of_a_task_takes_no_successor_out() {
+        let a = assignment(1);
+        let (mut table, _inbox, seen) = table(&a);
+        let (_other, other) = watch::channel(seen.borrow().clone());
+        assert!(table.remove(&a.instance, &other).is_none());
+        assert!(table.remove(&a.instance, &seen.subscribe()).is_some());
+    }
+}
