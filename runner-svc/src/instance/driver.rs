@@ -40,7 +40,7 @@ pub(crate) struct Instance {
 impl Instance {
     /// An instance, set going, and the handle on it. It lives as long as
     /// [`Instance::run`] does.
-    pub(crate) fn new(deps: Deps, assignment: Assignment, origin: Origin) -> (Self, Handle) {
+    pub(crate) fn new(deps: Deps, assignment: Assignment, origin: Origin) -> (Box<Self>, Handle) {
         let (own, inbox) = mpsc::unbounded_channel();
         let (keeper_inbox, keeper_news) = mpsc::unbounded_channel();
         let machine = match &origin {
@@ -52,7 +52,8 @@ impl Instance {
         };
         let first = Seen { assignment: assignment.clone(), view: machine.view(), gone: false };
         let (seen, seen_rx) = watch::channel(first);
-        let mut instance = Self {
+        // Boxed: a task that owns it by value would hold it several times over.
+        let mut instance = Box::new(Self {
             deps,
             machine,
             orders: Orders::default(),
@@ -66,7 +67,7 @@ impl Instance {
             keeper_inbox,
             seen,
             gone: false,
-        };
+        });
         instance.come_from(origin, assignment);
         (instance, Handle { inbox: own, seen: seen_rx })
     }
@@ -128,7 +129,7 @@ impl Instance {
 
     /// Until nothing of it is left. Returns its inbox: what came too late for
     /// it may be meant for its successor.
-    pub(crate) async fn run(mut self) -> mpsc::UnboundedReceiver<Message> {
+    pub(crate) async fn run(mut self: Box<Self>) -> mpsc::UnboundedReceiver<Message> {
         while !self.gone {
             tokio::select! {
                 // What happened inside outranks what is asked from outside.
