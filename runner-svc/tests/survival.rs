@@ -129,3 +129,21 @@ async fn sigterm_detaches_by_default_and_drains_when_told_so() {
     assert!(!is_alive(started.pid));
     assert!(keepers(&node.path("state")).is_empty(), "the keeper stayed");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_keeper_with_nothing_to_keep_ends_with_its_runner() {
+    let mut node = Node::new().await;
+    node.assign(&[(sh(&node, "web", "sleep 1000"), true, 0)]);
+    node.start_runner();
+    node.event(event_type::INSTANCE_STARTED).await;
+    node.assign(&[]);
+    node.event(event_type::INSTANCE_REMOVED).await;
+    let keeper = keepers(&node.path("state"));
+    assert_eq!(keeper.len(), 1);
+    let gone = rustix::process::Pid::from_raw(i32::try_from(keeper[0]).unwrap()).unwrap();
+    let gone = rustix::process::pidfd_open(gone, rustix::process::PidfdFlags::empty()).unwrap();
+    node.kill_runner();
+    let mut ended = [rustix::event::PollFd::new(&gone, rustix::event::PollFlags::IN)];
+    let patience = rustix::event::Timespec { tv_sec: 10, tv_nsec: 0 };
+    assert_eq!(rustix::event::poll(&mut ended, Some(&patience)).unwrap(), 1, "the keeper stayed for nothing");
+}

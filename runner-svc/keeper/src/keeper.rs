@@ -153,6 +153,8 @@ impl Keeper {
         let Some(mut runner) = self.runner.take() else { return };
         let (requests, _) = runner.receive(&mut self.buffer);
         requests.into_iter().for_each(|request| self.obey(request));
+        // Nothing to keep, and nobody to keep it for: the next runner starts a keeper of its own.
+        self.ending |= self.runs.is_empty();
     }
 
     fn obey(&mut self, request: Request) {
