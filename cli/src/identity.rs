@@ -1,6 +1,7 @@
 //! Which process a number meant: a PID alone may have been given to another
 //! process since. Boot, PID and start time together name one for ever.
 
+use runner_svc::boot_id;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -100,10 +101,6 @@ impl Handle {
             }
         }
     }
-}
-
-fn boot_id() -> io::Result<String> {
-    Ok(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 
 fn start_time(pid: u32) -> io::Result<u64> {

@@ -32,6 +32,7 @@ mod options;
 mod roster;
 pub mod runner;
 
+pub use io::boot::boot_id;
 pub use notice::{Notice, NoticeKind};
 pub use options::{InvalidOptions, Options};
 pub use runner::{Hurry, Runner, StartError};

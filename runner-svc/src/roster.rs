@@ -13,7 +13,9 @@ pub(crate) use update::{Unreadable, Update};
 
 use crate::clock;
 use crate::instance::{Deps, Handle, Instance, Message, Origin, Seen};
-use process_model::{ActionReport, ActionState, Assignment, InstanceId, InstanceReport, Phase, event_type};
+use process_model::{
+    ActionReport, ActionState, Assignment, InstanceId, InstanceReport, Phase, ProcessSpec, event_type,
+};
 use runner_domain::{Input, Order};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -49,12 +51,7 @@ impl Roster {
 
     /// What belongs here now.
     pub(crate) fn assign(&self, mut update: Update) {
-        for assignment in &mut update.set {
-            // What the type says here, where the spec says nothing itself.
-            if let Some(spec) = self.deps.surroundings.types.complete(&assignment.spec) {
-                assignment.spec = Arc::new(spec);
-            }
-        }
+        self.complete(&mut update.set);
         let mut table = self.lock();
         let mut go = update.removed;
         if update.full {
@@ -87,6 +84,24 @@ impl Roster {
         }
         drop(table);
         self.changed();
+    }
+
+    /// Adds what the types say here, where the specs say nothing themselves.
+    /// Instances of a process come one after the other and go on sharing one
+    /// spec.
+    fn complete(&self, set: &mut [Assignment]) {
+        let mut last: Option<(Arc<ProcessSpec>, Arc<ProcessSpec>)> = None;
+        for assignment in set {
+            let complete = match &last {
+                Some((plain, complete)) if Arc::ptr_eq(plain, &assignment.spec) => complete.clone(),
+                Some(_) | None => match self.deps.surroundings.types.complete(&assignment.spec) {
+                    Some(spec) => Arc::new(spec),
+                    None => continue,
+                },
+            };
+            let plain = std::mem::replace(&mut assignment.spec, complete.clone());
+            last = Some((plain, complete));
+        }
     }
 
     fn begin(&self, table: &mut Table, assignment: Assignment, origin: Origin) {

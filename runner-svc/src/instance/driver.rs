@@ -8,7 +8,7 @@ use super::orders::Orders;
 use super::timers::Timers;
 use super::{Handle, Origin, Restored, Seen};
 use crate::clock;
-use crate::io::keeper_link::KeeperNews;
+use crate::io::keeper_link::{self, KeeperNews};
 use crate::io::leftovers::{self, MainProcess};
 use crate::notice::{Notice, NoticeKind};
 use process_model::{Assignment, InstanceId, InstanceReport, event_type};
@@ -100,12 +100,7 @@ impl Instance {
                         started,
                         age: Duration::from_nanos(record.age),
                     }),
-                    Some(ending) => self.take(Input::Exited {
-                        run,
-                        status: ending.status,
-                        at: process_model::Timestamp(ending.at),
-                        tree_empty: ending.tree_empty,
-                    }),
+                    Some(ending) => self.take(keeper_link::exited(run.0, ending)),
                 }
             }
             // The keeper was never heard to have taken the request: ask again, by the same number.

@@ -4,7 +4,10 @@ use std::fs;
 
 /// The kernel's id of this boot (random(4)); with pid and start time it makes
 /// a process's identity.
-pub(crate) fn boot_id() -> std::io::Result<String> {
+///
+/// # Errors
+/// `/proc` cannot be read.
+pub fn boot_id() -> std::io::Result<String> {
     Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 

@@ -278,6 +278,7 @@ async fn pause(delay: &mut Duration) {
     *delay = (*delay * 2).min(LONGEST_DELAY);
 }
 
-fn exited(run: u64, ending: Ending) -> Input {
+/// What the keeper says of an ending, for the machine.
+pub(crate) fn exited(run: u64, ending: Ending) -> Input {
     Input::Exited { run: RunId(run), status: ending.status, at: Timestamp(ending.at), tree_empty: ending.tree_empty }
 }
