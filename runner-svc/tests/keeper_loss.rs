@@ -188,6 +188,24 @@ async fn what_a_lost_keeper_left_is_collected() {
     until(|| !Path::new(&format!("/proc/{}", before.pid)).exists()).await;
 }
 
+/// A container begun without a session of its own: there is no number for ours.
+#[test]
+fn what_a_lost_keeper_left_is_collected_where_our_session_is_of_another_pid_namespace() {
+    let mut unshare = Command::new("unshare");
+    if !rustix::process::geteuid().is_root() {
+        unshare.args(["--user", "--map-root-user"]);
+    }
+    let run = unshare
+        .args(["--pid", "--fork", "--mount-proc", "--kill-child"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "what_a_lost_keeper_left_is_collected"])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let output = String::from_utf8_lossy(&run.stdout);
+    assert!(output.contains("1 passed"), "{output}{}", String::from_utf8_lossy(&run.stderr));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn programs_get_the_open_file_limit_that_pm_was_started_with_also_from_a_second_keeper() {
     let mut node = Node::new().await;

@@ -15,7 +15,7 @@
 use super::orphans;
 use process_model::InstanceId;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, getpid, getsid, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -173,7 +173,7 @@ impl Census {
     /// Everybody alive of the lost runs, with start times. `known` are members
     /// already.
     fn members(&self, lost: &[Lost], adopted: &BTreeSet<i32>, known: &BTreeSet<(i32, u64)>) -> BTreeSet<(i32, u64)> {
-        let (ourselves, our_session) = (self.line(getpid().as_raw_pid()), getsid(None).map_or(0, Pid::as_raw_pid));
+        let (ourselves, our_session) = (self.line(getpid().as_raw_pid()), orphans::own_session());
         let mut belongs: BTreeMap<i32, bool> = BTreeMap::new();
         for (pid, person) in &self.0 {
             let is = known.contains(&(*pid, person.start))

@@ -8,7 +8,7 @@
 //! ours was started by this process and is waited for by who started it. The
 //! keepers that we started are noted in [`OWN`].
 
-use rustix::process::{Pid, WaitOptions, getpid, getsid, waitpid};
+use rustix::process::{Pid, WaitOptions, getpid, waitpid};
 use std::collections::BTreeSet;
 use std::io;
 use std::process::Child;
@@ -87,12 +87,19 @@ fn reap() {
 
 /// Our children from other sessions, and whether they have ended.
 fn foreign(own: &BTreeSet<u32>) -> impl Iterator<Item = (Pid, bool)> {
-    let session = getsid(None).map_or(0, Pid::as_raw_pid);
+    let session = own_session();
     let children = children().unwrap_or_default().into_iter().filter(|pid| !own.contains(&pid.unsigned_abs()));
     children.filter_map(move |pid| {
         let stat = procfs::process::Process::new(pid).ok()?.stat().ok()?;
         (stat.session != session).then_some((Pid::from_raw(pid)?, stat.state == 'Z'))
     })
+}
+
+/// The number of our session, as in everybody's /proc/PID/stat: 0 when it was
+/// begun outside of our PID namespace (a container). `rustix` has no number for
+/// that one, `nix` has.
+pub(crate) fn own_session() -> i32 {
+    nix::unistd::getsid(None).map_or(0, nix::unistd::Pid::as_raw)
 }
 
 /// The children of all our threads.
