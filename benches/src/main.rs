@@ -1,24 +1,38 @@
 //! Measures of the built product, each as a ratio to a floor taken in the same
-//! run: `cargo run --release -p benches [restart] [status] [memory] [quickstart]`.
+//! run: `cargo run --release -p benches [NAME …]`; without names all of them.
 //!
 //! Prints one table. Times drift from machine to machine, ratios less so; a
 //! measure that misses its target is shown, and never fails the run.
 //!
-//! | module | measure | floor |
+//! | name | measure | floor |
 //! |---|---|---|
-//! | [`restart`] | kill -9 → the successor's first instruction | a pidfd-and-vfork loop in C |
+//! | [`restart`] | kill -9 → the successor's first instruction, one of 500; the same with the control plane dead | a pidfd-and-vfork loop in C |
+//! | [`start`] | one command → 1,000 instances run | a vfork loop in C |
+//! | [`footprint`] | memory of each instance in runner and keeper, and their base | – |
+//! | [`idle_cpu`] | processor time with 500 idle instances | – |
+//! | [`capture`] | 1 GiB of output into rotated files | `program \| cat > file` |
+//! | [`adopt`] | the next runner takes 1,000 instances over | – |
+//! | [`watch`] | memory of `pmctl watch` | – |
 //! | [`status`] | `pmctl status` of 500 instances, whole command | exec of a program that only ends |
-//! | [`memory`] | PSS of all of ours, and its slope | – |
+//! | [`memory`] | PSS of `pmctl up`, all services in it, and its slope | – |
 //! | [`quickstart`] | `pmctl up` of the quickstart to all ready | – |
 
+mod adopt;
+mod capture;
 mod floor;
+mod footprint;
+mod idle_cpu;
 mod memory;
+mod node;
 mod quantile;
 mod quickstart;
 mod realtime;
+mod reports;
 mod restart;
+mod start;
 mod status;
 mod table;
+mod watch;
 
 use anyhow::{Context as _, Result, bail};
 use floor::Floor;
@@ -28,8 +42,18 @@ use table::Row;
 
 type Measure = fn(&Floor) -> Result<Vec<Row>>;
 
-const MEASURES: &[(&str, Measure)] =
-    &[("restart", restart::run), ("status", status::run), ("memory", memory::run), ("quickstart", quickstart::run)];
+const MEASURES: &[(&str, Measure)] = &[
+    ("restart", restart::run),
+    ("start", start::run),
+    ("footprint", footprint::run),
+    ("idle_cpu", idle_cpu::run),
+    ("capture", capture::run),
+    ("adopt", adopt::run),
+    ("watch", watch::run),
+    ("status", status::run),
+    ("memory", memory::run),
+    ("quickstart", quickstart::run),
+];
 
 fn main() -> Result<()> {
     let wanted: Vec<String> = std::env::args().skip(1).collect();

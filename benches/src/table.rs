@@ -45,6 +45,11 @@ impl Row {
         }
     }
 
+    /// Seconds that are demanded, down to the tenth of a millisecond.
+    pub(crate) fn seconds(measure: &str, value: f64, most: f64) -> Self {
+        Self { value: format!("{value:.4} s"), ..Self::bound(measure, value, Some(most), "s") }
+    }
+
     /// A measure that could not be taken.
     pub(crate) fn failed(measure: &str, error: &anyhow::Error) -> Self {
         Self {
@@ -68,8 +73,8 @@ pub(crate) fn render(rows: &[Row]) -> String {
     let lines: Vec<[String; 6]> = std::iter::once(head)
         .chain(rows.iter().map(|row| {
             let verdict = match row.reached {
-                Some(true) => "reached",
-                Some(false) => "MISSED",
+                Some(true) => "ok",
+                Some(false) => "MISS",
                 None => "",
             };
             let Row { measure, value, floor, ratio, target, .. } = row;
@@ -104,7 +109,7 @@ mod tests {
             Row::ratio("fast", Duration::from_millis(2), Duration::from_millis(1), Some(2.5)),
             Row::bound("large", 61.0, Some(60.0), "MB"),
         ]);
-        assert!(text.contains("| 2.00 ×") && text.contains("reached") && text.contains("MISSED"), "{text}");
+        assert!(text.contains("| 2.00 ×") && text.contains("| ok") && text.contains("MISS"), "{text}");
         let widths: Vec<usize> = text.lines().map(|line| line.chars().count()).collect();
         assert!(widths.windows(2).all(|pair| pair[0] == pair[1]), "{text}");
     }

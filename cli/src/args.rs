@@ -53,12 +53,18 @@ pub enum Verb {
     List(verbs::list::Args),
     /// Overview of all processes, or the details of one
     Status(verbs::status::Args),
+    /// Everything about processes or instances: definition, state, events
+    Describe(verbs::describe::Args),
+    /// Say in words what a policy does, and when
+    Explain(verbs::explain::Args),
     /// Start processes or instances
     Start(verbs::start::Args),
     /// Stop processes or instances; they stay stopped
     Stop(verbs::stop::Args),
     /// Stop and start processes or instances once
     Restart(verbs::restart::Args),
+    /// Make processes or instances read their configuration anew
+    Reload(verbs::reload::Args),
     /// Stop processes and forget them
     Delete(verbs::delete::Args),
     /// Show what programs wrote
@@ -67,7 +73,7 @@ pub enum Verb {
     Events(verbs::events::Args),
     /// List servers
     Nodes(verbs::nodes::Args),
-    /// List start, stop and restart orders and what became of them
+    /// List start, stop, restart and reload orders and what became of them
     Actions(verbs::actions::Args),
     /// List changes: who asked for what, and why
     Audit(verbs::audit::Args),
@@ -93,9 +99,12 @@ impl Verb {
             Self::Register(args) => verbs::register::run(context, args),
             Self::List(args) => verbs::list::run(context, args),
             Self::Status(args) => verbs::status::run(context, args),
+            Self::Describe(args) => verbs::describe::run(context, args),
+            Self::Explain(args) => verbs::explain::run(context, args),
             Self::Start(args) => verbs::start::run(context, args),
             Self::Stop(args) => verbs::stop::run(context, args),
             Self::Restart(args) => verbs::restart::run(context, args),
+            Self::Reload(args) => verbs::reload::run(context, args),
             Self::Delete(args) => verbs::delete::run(context, args),
             Self::Logs(args) => verbs::logs::run(context, args),
             Self::Events(args) => verbs::events::run(context, args),

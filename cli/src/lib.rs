@@ -15,6 +15,7 @@
 //! | exit codes, error texts | [`exit`], [`error`] |
 //! | tables, colours, machine formats | [`output`] |
 //! | the line of an event | [`live`] |
+//! | how a restart policy is told | [`restart_story`] |
 
 pub mod applying;
 pub mod args;
@@ -29,6 +30,7 @@ pub mod global;
 pub mod identity;
 pub mod live;
 pub mod output;
+pub mod restart_story;
 pub mod signals;
 pub mod state_dir;
 pub mod target;

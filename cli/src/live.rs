@@ -96,6 +96,8 @@ fn text(event: &Event) -> String {
             (message, _) => message.to_owned(),
         },
         event_type::INSTANCE_WATCHDOG => led("timeout"),
+        event_type::INSTANCE_UNHEALTHY => led("unhealthy"),
+        event_type::INSTANCE_RELOADED => led("reloaded"),
         event_type::INSTANCE_STOPPING => led("stopping"),
         event_type::INSTANCE_BACKOFF => led("backoff"),
         event_type::INSTANCE_FAILED => led("failed"),
@@ -144,20 +146,31 @@ fn tone(kind: &str) -> Tone {
         event_type::INSTANCE_STARTED
         | event_type::INSTANCE_READY
         | event_type::INSTANCE_ADOPTED
+        | event_type::INSTANCE_RELOADED
         | event_type::NODE_READY
         | event_type::ACTION_DONE => Tone::Good,
         event_type::INSTANCE_EXITED
         | event_type::INSTANCE_BACKOFF
         | event_type::INSTANCE_UNREADY
         | event_type::INSTANCE_WATCHDOG
+        | event_type::INSTANCE_UNHEALTHY
+        | event_type::INSTANCE_LIMIT
+        | event_type::INSTANCE_EXPIRED
+        | event_type::INSTANCE_LOG_MATCH
         | event_type::INSTANCE_STOPPING => Tone::Warn,
         event_type::INSTANCE_FAILED
         | event_type::INSTANCE_START_FAILED
         | event_type::INSTANCE_STOP_FAILED
         | event_type::INSTANCE_LOST
+        | event_type::INSTANCE_HOOK_FAILED
+        | event_type::INSTANCE_LOG_ALERT
+        | event_type::INSTANCE_LOG_DEGRADED
         | event_type::NODE_LOST
         | event_type::ACTION_FAILED => Tone::Bad,
-        event_type::ACTION_QUEUED | event_type::ACTION_DELIVERED | event_type::INSTANCE_ASSIGNED => Tone::Dim,
+        event_type::ACTION_QUEUED
+        | event_type::ACTION_DELIVERED
+        | event_type::INSTANCE_ASSIGNED
+        | event_type::INSTANCE_WAITING => Tone::Dim,
         // Also what a newer server says and this client does not know.
         _ => Tone::Plain,
     }

@@ -32,8 +32,18 @@ pub enum LockError {
 /// `~/.config/pm/types.d`; `None` when neither variable says where.
 #[must_use]
 pub fn types_dir() -> Option<PathBuf> {
+    config_dir().map(|config| config.join("types.d"))
+}
+
+/// Programs that serve types, beside [`types_dir`].
+#[must_use]
+pub fn plugins_dir() -> Option<PathBuf> {
+    config_dir().map(|config| config.join("plugins.d"))
+}
+
+fn config_dir() -> Option<PathBuf> {
     let config = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")));
-    config.map(|config| config.join("pm/types.d"))
+    config.map(|config| config.join("pm"))
 }
 
 /// A variable that holds an absolute path; others are ignored, as the standard

@@ -110,6 +110,7 @@ impl ActionRow {
             ActionVerb::Start => ("start", "started"),
             ActionVerb::Stop => ("stop", "stopped"),
             ActionVerb::Restart => ("restart", "restarted"),
+            ActionVerb::Reload => ("reload", "reloaded"),
             ActionVerb::Unspecified => ("act", "done"),
         };
         let id = &action.instance_id;
@@ -117,7 +118,8 @@ impl ActionRow {
         match action.state() {
             ActionState::Done => match (action.verb(), self.pid) {
                 (ActionVerb::Start | ActionVerb::Restart, Some(pid)) => format!("{id} {participle}, pid {pid}{note}"),
-                (ActionVerb::Start | ActionVerb::Restart, None) | (ActionVerb::Stop | ActionVerb::Unspecified, _) => {
+                (ActionVerb::Start | ActionVerb::Restart, None)
+                | (ActionVerb::Stop | ActionVerb::Reload | ActionVerb::Unspecified, _) => {
                     format!("{id} {participle}{note}")
                 }
             },
@@ -184,6 +186,7 @@ pub fn verb_word(verb: ActionVerb) -> &'static str {
         ActionVerb::Start => "start",
         ActionVerb::Stop => "stop",
         ActionVerb::Restart => "restart",
+        ActionVerb::Reload => "reload",
         ActionVerb::Unspecified => "unknown",
     }
 }
@@ -326,6 +329,14 @@ mod tests {
         assert!(progress.observe(&started).is_none());
         let row = progress.observe(&told(action("a", "web-1", ActionState::Done))).unwrap();
         assert_eq!(row.sentence(), "web-1 started, pid 12");
+    }
+
+    #[test]
+    fn a_reload_is_told_without_a_pid_since_it_begins_nothing() {
+        let reload = |state| Action { verb: ActionVerb::Reload.into(), ..action("a", "web-1", state) };
+        let mut progress = Progress::new(vec![reload(ActionState::Queued)]);
+        let row = progress.observe(&told(reload(ActionState::Done))).unwrap();
+        assert_eq!((row.sentence().as_str(), verb_word(row.action.verb())), ("web-1 reloaded", "reload"));
     }
 
     #[test]

@@ -61,6 +61,7 @@ pub const PUBLIC: &[ServiceAccess] = &[
             ("StartProcesses", Role::Admin),
             ("StopProcesses", Role::Admin),
             ("RestartProcesses", Role::Admin),
+            ("ReloadProcesses", Role::Admin),
         ],
     },
     ServiceAccess {
@@ -102,7 +103,13 @@ pub const PUBLIC: &[ServiceAccess] = &[
 
 /// Services of the contract that only our own services call. To a client
 /// they do not exist.
-pub const INTERNAL: &[&str] = &["pm.v1.RunnerSessionService", "pm.v1.MonitorIntakeService", "pm.v1.RaftService"];
+pub const INTERNAL: &[&str] = &[
+    "pm.v1.RunnerSessionService",
+    "pm.v1.MonitorIntakeService",
+    "pm.v1.RaftService",
+    // Served by plugins to the runner of their node, on a Unix socket.
+    "pm.v1.RuntimePluginService",
+];
 
 /// Services that the gateway answers itself, to every role.
 pub const LOCAL: &[&str] = &["grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"];

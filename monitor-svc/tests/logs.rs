@@ -40,11 +40,45 @@ async fn what_a_client_asks_for_is_what_the_runner_is_asked_for() {
         tail: Some(5),
         follow: true,
         stream: Stderr.into(),
+        since: Some(at(7)),
+        grep: "a|b".into(),
+        cursors: vec!["web-1/stderr/l1.5".into(), "web-2/stderr/l1.6".into(), "web-10/stdout/l1.7".into()],
+        timestamps: true,
+        ..Default::default()
     };
     let _read = world.logs().read_logs(request).await.unwrap();
     let asked = runner.hears_request().await;
     assert_eq!((asked.instance_id.as_str(), asked.tail, asked.follow), ("web-1", Some(5), true));
     assert_eq!((asked.stream(), asked.credit), (Stderr, 256 << 10));
+    assert_eq!((asked.since, asked.until, asked.grep.as_str()), (Some(at(7)), None, "a|b"));
+    assert_eq!((asked.timestamps, asked.previous), (true, false));
+    assert_eq!(asked.cursors, ["web-1/stderr/l1.5"], "places of others are nothing to it");
+}
+
+fn at(seconds: i64) -> prost_types::Timestamp {
+    prost_types::Timestamp { seconds, nanos: 0 }
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused_with_the_field_s_name() {
+    let (world, _runner) = world(&["web-1"]).await;
+    let of = |change: fn(&mut v1::ReadLogsRequest)| {
+        let mut request = v1::ReadLogsRequest { selectors: vec!["web".into()], ..Default::default() };
+        change(&mut request);
+        request
+    };
+    for (request, field) in [
+        (of(|r| r.grep = "(".into()), "grep"),
+        (of(|r| r.grep = "x".repeat(5000)), "grep"),
+        (of(|r| (r.until, r.follow) = (Some(at(1)), true)), "until"),
+        (of(|r| (r.previous, r.follow) = (true, true)), "previous"),
+        (of(|r| (r.since, r.until) = (Some(at(2)), Some(at(1)))), "until"),
+        (of(|r| r.cursors = vec!["nonsense".into()]), "cursors"),
+    ] {
+        let status = world.logs().read_logs(request).await.unwrap_err();
+        assert_eq!(status.code(), tonic::Code::InvalidArgument);
+        assert!(status.message().starts_with(&format!("{field}: ")), "{}", status.message());
+    }
 }
 
 #[tokio::test]
@@ -106,8 +140,12 @@ async fn a_reader_that_does_not_read_holds_up_neither_another_nor_the_samples() 
     let (world, mut runner) = world(&["web-1"]).await;
     // Both over one connection, as through one gateway.
     let mut logs = world.logs();
-    let request =
-        v1::ReadLogsRequest { selectors: vec!["web-1".into()], tail: None, follow: true, stream: Stdout.into() };
+    let request = v1::ReadLogsRequest {
+        selectors: vec!["web-1".into()],
+        follow: true,
+        stream: Stdout.into(),
+        ..Default::default()
+    };
     let stalled = logs.read_logs(request.clone()).await.unwrap().into_inner();
     let first = runner.hears_request().await;
     let mut reading = logs.read_logs(request).await.unwrap().into_inner();
@@ -199,7 +237,7 @@ async fn a_request_without_selectors_or_with_an_unknown_stream_is_refused() {
     for (selectors, stream, field) in [(vec![], 0, "selectors"), (vec![""], 0, "selectors"), (vec!["web"], 9, "stream")]
     {
         let selectors = selectors.into_iter().map(String::from).collect();
-        let request = v1::ReadLogsRequest { selectors, tail: None, follow: false, stream };
+        let request = v1::ReadLogsRequest { selectors, stream, ..Default::default() };
         let refused = world.logs().read_logs(request).await.unwrap_err();
         assert_eq!(refused.code(), Code::InvalidArgument);
         assert!(refused.message().starts_with(field), "{}", refused.message());

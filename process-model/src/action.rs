@@ -14,6 +14,8 @@ pub enum ActionVerb {
     Stop,
     /// Stop it if it runs, then start it.
     Restart,
+    /// Make it read its configuration anew, without an end.
+    Reload,
 }
 
 impl ActionVerb {
@@ -24,6 +26,7 @@ impl ActionVerb {
             Self::Start => "start",
             Self::Stop => "stop",
             Self::Restart => "restart",
+            Self::Reload => "reload",
         }
     }
 }

@@ -37,6 +37,25 @@ pub mod event_type {
     pub const INSTANCE_FAILED: &str = "instance.failed";
     /// The log watchdog saw no activity for too long; a restart follows.
     pub const INSTANCE_WATCHDOG: &str = "instance.watchdog_timeout";
+    /// The liveness probe, or the program's own `WATCHDOG=1`, said that it is
+    /// dead; a restart follows.
+    pub const INSTANCE_UNHEALTHY: &str = "instance.unhealthy";
+    /// It used more than it may (or would have, in observe mode).
+    pub const INSTANCE_LIMIT: &str = "instance.limit_exceeded";
+    /// It has run for as long as it may; a restart follows.
+    pub const INSTANCE_EXPIRED: &str = "instance.max_runtime";
+    /// A line of output has the pattern of a log rule.
+    pub const INSTANCE_LOG_MATCH: &str = "instance.log_match";
+    /// The same for a rule whose action is `alert`.
+    pub const INSTANCE_LOG_ALERT: &str = "instance.log_alert";
+    /// Output could not be written, or can be again.
+    pub const INSTANCE_LOG_DEGRADED: &str = "instance.log_degraded";
+    /// A hook failed or took too long.
+    pub const INSTANCE_HOOK_FAILED: &str = "instance.hook_failed";
+    /// Its configuration was read anew.
+    pub const INSTANCE_RELOADED: &str = "instance.reloaded";
+    /// It waits for what it depends on, or for its time.
+    pub const INSTANCE_WAITING: &str = "instance.waiting";
     /// A new runner took over a running instance.
     pub const INSTANCE_ADOPTED: &str = "instance.adopted";
     /// The node of an instance is silent.
@@ -104,4 +123,7 @@ pub struct InstanceDetail {
     pub restarts: u32,
     /// How it ended, when this event is an end.
     pub exit: Option<ExitStatus>,
+    /// The last lines of its output, on events that a person will ask about.
+    #[serde(default)]
+    pub log_lines: Vec<String>,
 }

@@ -20,6 +20,7 @@ mod sample;
 mod selector;
 pub mod spec;
 mod timestamp;
+mod words;
 
 pub use action::{Action, ActionState, ActionVerb};
 pub use assignment::Assignment;

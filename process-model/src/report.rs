@@ -34,6 +34,15 @@ pub struct InstanceReport {
     pub next_restart: Option<Timestamp>,
     /// True: unassigned, and nothing of it is left.
     pub gone: bool,
+    /// What holds its process tree together; empty while none runs.
+    #[serde(default)]
+    pub containment: String,
+    /// What the program says of itself (`STATUS=`, sd_notify(3)).
+    #[serde(default)]
+    pub status: String,
+    /// The last lines of its output, on events that a person will ask about.
+    #[serde(default)]
+    pub log_lines: Vec<String>,
 }
 
 /// A change of an action.

@@ -36,7 +36,7 @@ processes:
     comand: x
     type: py/thon
     ports: {http: 70000, tls: "443"}
-    restart: {policy: unless-stopped, backoff: {initial: 5m, factor: 0.5, max: 1m}}
+    restart: {policy: sometimes, backoff: {initial: 5m, factor: 0.5, max: 1m}}
     stop: {signal: SIGFOO, timeout: 2h, kill_timeout: "5"}
     readiness: {http: {port: nope, path: /health}, interval: 1ms, timeout: soon}
     log_watchdog: {timeout: 4000}
@@ -54,8 +54,8 @@ processes:
             "7:11: processes.web.type: \"py/thon\" is no valid name: it contains a character that is not allowed; use 1 to 63 of A-Z a-z 0-9 . _ - and begin with a letter or digit",
             "8:19: processes.web.ports.http: 70000 is out of range; write 1 to 65535",
             "8:31: processes.web.ports.tls: it is the text \"443\"; write 1 to 65535 as a number without quotes",
-            "9:23: processes.web.restart.policy: it is the text \"unless-stopped\"; write always: what was stopped by hand stays stopped in any case",
-            "9:70: processes.web.restart.backoff.factor: 0.5 is out of range; write 1 to 100",
+            "9:23: processes.web.restart.policy: it is the text \"sometimes\"; write always, on-failure, never, unless-stopped",
+            "9:65: processes.web.restart.backoff.factor: 0.5 is out of range; write 1 to 100",
             "10:20: processes.web.stop.signal: \"SIGFOO\" is no signal; write a name as SIGTERM or a number from 1 to 31",
             "10:37: processes.web.stop.timeout: 2h is out of range; write 0s to 1h (0 to 3600 seconds)",
             "10:55: processes.web.stop.kill_timeout: \"5\" has no unit; write 5s, or the number without quotes",
@@ -65,7 +65,7 @@ processes:
             "12:29: processes.web.log_watchdog.timeout: 4000 is out of range; write 1s to 1h (1 to 3600 seconds)",
             "13:16: processes.web.autostart: it is the text \"yes\"; write true or false",
             "14:5: processes.web.max_restarts: it is no field of a process; write it inside restart",
-            "15:5: processes.web.colour: it is no field of a process; write one of command, type, working_dir, env, user, instances, ports, restart, stop, readiness, log_file, log_watchdog, labels, autostart",
+            "15:5: processes.web.colour: it is no field of a process; write one of command, type, working_dir, env, env_files, user, group, groups, umask, rlimits, nice, io_priority, oom_score_adj, cpu_affinity, no_new_privs, instances, ports, sockets, depends_on, schedule, hooks, restart, stop, readiness, liveness, watchdog, log_file, logs, log_watchdog, log_rules, limits, labels, autostart",
             "16:3: processes.../x: \"../x\" is no valid name: it does not begin with a letter or digit; use 1 to 63 of A-Z a-z 0-9 . _ - and begin with a letter or digit",
             "16:23: processes.../x.command[1]: it is a list; write a text, a number or a boolean",
         ],
@@ -97,7 +97,7 @@ fn the_list_form_reports_its_ranges_and_repeated_names() {
             "7:11: processes.a.name: \"a\" is defined twice, first at 2:11; rename one",
             "9:5: processes[2].name: it is missing; write name, as name: \"web\"",
             "13:5: processes.c.timeout: it is given beside log_watchdog; write it as log_watchdog.timeout",
-            "14:5: processes[4]: it is the text \"text\"; write a map of name, timeout, interval, command, type, working_dir, env, user, instances, ports, restart, stop, readiness, log_file, log_watchdog, labels, autostart",
+            "14:5: processes[4]: it is the text \"text\"; write a map of name, timeout, interval, command, type, working_dir, env, env_files, user, group, groups, umask, rlimits, nice, io_priority, oom_score_adj, cpu_affinity, no_new_privs, instances, ports, sockets, depends_on, schedule, hooks, restart, stop, readiness, liveness, watchdog, log_file, logs, log_watchdog, log_rules, limits, labels, autostart",
         ],
     );
 }
@@ -138,13 +138,16 @@ fn a_wrong_value_is_named_with_what_to_write() {
             "4:14: processes.a.restart: it is the text \"on-failure:5\"; write {policy: on-failure, max_restarts: 5}",
         ),
         (
-            "restart: unless-stopped",
-            "4:14: processes.a.restart: it is the text \"unless-stopped\"; write always: what was stopped by hand stays stopped in any case",
+            "restart: unless_stopped",
+            "4:14: processes.a.restart: it is the text \"unless_stopped\"; write unless-stopped",
         ),
-        ("restart: maybe", "4:14: processes.a.restart: it is the text \"maybe\"; write always, on-failure, never"),
+        (
+            "restart: maybe",
+            "4:14: processes.a.restart: it is the text \"maybe\"; write always, on-failure, never, unless-stopped",
+        ),
         (
             "restart: [always]",
-            "4:14: processes.a.restart: it is a list; write always, on-failure, never, or a map of policy, backoff, max_restarts, reset_after",
+            "4:14: processes.a.restart: it is a list; write always, on-failure, never, unless-stopped, or a map of policy, backoff, max_restarts, reset_after, limit, success_codes, never_restart_codes, always_restart_codes, max_memory, max_runtime",
         ),
         (
             "restart: {backoff: {initial: 2m}}",
@@ -161,7 +164,7 @@ fn a_wrong_value_is_named_with_what_to_write() {
         ),
         (
             "readiness: {}",
-            "4:5: processes.a.readiness: it has no check; write http: {port: 8080, path: /health}, or tcp: {port: 8080}",
+            "4:5: processes.a.readiness: it has no check; write http: {port: 8080, path: /health}, or one of tcp, exec, grpc, notify, log",
         ),
         (
             "readiness: {http: {port: 1}, tcp: {port: 1}}",
@@ -178,7 +181,7 @@ fn a_wrong_value_is_named_with_what_to_write() {
         ),
         (
             "timeout: 5",
-            "4:5: processes.a.timeout: it is no field of a process; write it inside stop or readiness or log_watchdog",
+            "4:5: processes.a.timeout: it is no field of a process; write it inside stop or readiness or liveness or log_watchdog",
         ),
         ("cwd: /", "4:5: processes.a.cwd: it is no field of a process; did you mean working_dir?"),
         ("command: y", "4:5: processes.a.command: it is given twice, first at 3:5; keep one"),
@@ -224,7 +227,7 @@ fn what_is_no_document_gets_one_fault() {
     for (text, expected) in [
         ("", "1:1: document: it is empty; write processes: and at least one process"),
         ("# nothing\n", "1:1: document: it is empty; write processes: and at least one process"),
-        ("hello", "1:1: document: it is the text \"hello\"; write a map of version, env, processes"),
+        ("hello", "1:1: document: it is the text \"hello\"; write a map of version, env, env_files, processes"),
         ("- a: b", "1:1: document: it is a list; write processes: above it, and indent it"),
         (
             "version: 1",
@@ -236,7 +239,7 @@ fn what_is_no_document_gets_one_fault() {
         ),
         (
             "\"\": x\nprocesses: {a: {command: x}}",
-            "1:1: \"\": it is no field of a process file; write one of version, env, processes",
+            "1:1: \"\": it is no field of a process file; write one of version, env, env_files, processes",
         ),
         ("apps: []", "1:1: apps: it is no field of a process file; did you mean processes?"),
         (

@@ -4,7 +4,8 @@
 
 use process_model::document::{self, Document};
 use process_model::spec::{
-    Backoff, Check, Command, LogWatchdog, Probe, RestartMode, RestartPolicy, Signal, StopPolicy,
+    Backoff, Check, Command, ExitCodes, HttpCheck, LogWatchdog, Probe, RestartLimit, RestartMode, RestartPolicy,
+    Signal, StopPolicy,
 };
 use process_model::{ProcessSpec, spec::limits::default};
 use std::collections::BTreeMap;
@@ -97,13 +98,25 @@ processes:
       backoff: {initial: 500ms, factor: 1.5, max: 1m 30s, jitter: 0}
       max_restarts: 10
       reset_after: 300
+      limit: {restarts: 5, within: 10m}
+      success_codes: [2, 143]
+      never_restart_codes: 78
+      max_memory: 512M
+      max_runtime: 1day
     stop: {signal: int, timeout: 0.5, kill_timeout: 1s}
     readiness:
-      http: {port: http, path: /health}
+      http:
+        port: http
+        path: /health
+        method: POST
+        headers: {X-N: 1, Host: shop}
+        status: ["200-299", 404]
+        body: up
       initial_delay: 1
       interval: 250ms
       timeout: 2s
       failure_threshold: 5
+      success_threshold: 2
     log_watchdog: {log_file: ./logs/web.log, timeout: 2m, interval: 10}
     labels: {team: shop, tier: 1}
     autostart: false
@@ -139,18 +152,30 @@ processes:
             },
             max_restarts: 10,
             reset_after: Duration::from_secs(300),
+            limit: Some(RestartLimit { restarts: 5, within: Duration::from_secs(600) }),
+            codes: ExitCodes { success: vec![2, 143], never_restart: vec![78], always_restart: Vec::new() },
+            max_memory: Some(512 << 20),
+            max_runtime: Some(Duration::from_secs(86_400)),
         },
         stop: StopPolicy {
             signal: Signal::INT,
             timeout: Duration::from_millis(500),
             kill_timeout: Duration::from_secs(1),
+            steps: Vec::new(),
         },
         readiness: Some(Probe {
-            check: Check::Http { port: 8080, path: "/health".to_owned() },
+            check: Check::Http(HttpCheck {
+                method: Some("POST".to_owned()),
+                headers: vec![("Host".to_owned(), "shop".to_owned()), ("X-N".to_owned(), "1".to_owned())],
+                status: vec![(200, 299), (404, 404)],
+                body: Some("up".to_owned()),
+                ..HttpCheck::get(8080, "/health")
+            }),
             initial_delay: Duration::from_secs(1),
             interval: Duration::from_millis(250),
             timeout: Duration::from_secs(2),
             failure_threshold: 5,
+            success_threshold: 2,
         }),
         log_file: None,
         log_watchdog: Some(LogWatchdog {
@@ -160,6 +185,7 @@ processes:
         }),
         labels: map(&[("team", "shop"), ("tier", "1")]),
         autostart: false,
+        ..ProcessSpec::new("web".parse().unwrap(), Command::Shell(String::new()))
     };
     assert_eq!(document.processes, [expected]);
 }
@@ -173,7 +199,7 @@ fn what_is_left_out_or_null_has_the_default() {
     let probe = process("{command: x, readiness: {tcp: {port: 5}}}").readiness.unwrap();
     assert_eq!(probe, Probe::new(Check::Tcp { port: 5 }));
     let http = process("{command: x, readiness: {http: {port: 5}}}").readiness.unwrap();
-    assert_eq!(http.check, Check::Http { port: 5, path: "/".to_owned() });
+    assert_eq!(http.check, Check::Http(HttpCheck::get(5, "/")));
     assert_eq!(http.interval, default::PROBE_INTERVAL);
 }
 

@@ -60,8 +60,86 @@ fn walk(schema: &Value, object: &Value, path: &str, missing: &mut Vec<String>) {
         }
         let text = property.to_string();
         for id in text.split("#/$defs/").skip(1).filter_map(|rest| rest.split('"').next()) {
-            let path = if id == "process" || id == "listEntry" { "" } else { &path };
-            walk(schema, &schema["$defs"][id], path, missing);
+            walk(schema, &schema["$defs"][id], &heading(id, &path), missing);
         }
     }
+}
+
+/// How the reference calls the place of the fields of a group: what may be
+/// there several times is described once.
+fn heading(id: &str, path: &str) -> String {
+    match id {
+        "process" | "listEntry" => String::new(),
+        "liveness" => "readiness".to_owned(),
+        "hook" => "hooks.NAME".to_owned(),
+        "rlimit" | "socket" | "dependency" => format!("{path}.NAME"),
+        "stopStep" | "logRule" => format!("{path}[]"),
+        _ => path.to_owned(),
+    }
+}
+
+#[test]
+fn the_reference_names_no_field_that_there_is_not() {
+    let schema = document::schema().to_string();
+    let rows = REFERENCE.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    // The last table begins with what is written here, not with a field.
+    let names = rows.take_while(|row| !row.contains(':')).flat_map(|path| path.split('.'));
+    for name in names.filter(|name| *name != "NAME") {
+        let name = name.trim_end_matches("[]");
+        assert!(schema.contains(&format!("\"{name}\":{{")), "{name} is no field");
+    }
+}
+
+#[test]
+fn the_reference_names_the_default_and_the_ends_of_the_range_of_every_field() {
+    let schema = document::schema();
+    let defs = schema["$defs"].as_object().unwrap();
+    for (id, heading) in [
+        ("backoff", "restart.backoff"),
+        ("restartLimit", "restart.limit"),
+        ("stop", "stop"),
+        ("logs", "logs"),
+        ("logWatchdog", "log_watchdog"),
+        ("logRule", "log_rules[]"),
+        ("limits", "limits"),
+        ("socket", "sockets.NAME"),
+        ("ioPriority", "io_priority"),
+        ("schedule", "schedule"),
+        ("readiness", "readiness"),
+        ("httpCheck", "readiness.http"),
+        ("hook", "hooks.NAME"),
+    ] {
+        for (name, property) in defs[id]["properties"].as_object().unwrap() {
+            let row = REFERENCE.lines().find(|line| line.starts_with(&format!("| `{heading}.{name}` |")));
+            let row = row.unwrap_or_else(|| panic!("{heading}.{name} has no row"));
+            if let Some(default) = property.get("default") {
+                let text = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
+                let text = text.trim_end_matches(".0");
+                assert!(row.contains(&format!("| `{text}` |")), "{heading}.{name} has the default {text}: {row}");
+            }
+            // Everybody knows what a port is.
+            for text in ranges(property)
+                .iter()
+                .filter(|range| heading == "sockets.NAME" && name == "backlog" || *range != "1 to 65535")
+            {
+                assert!(row.contains(text.as_str()), "{heading}.{name} has the range {text}: {row}");
+            }
+        }
+    }
+}
+
+/// Ranges of a property, in words: those that the schema says with units, and
+/// those of numbers.
+fn ranges(property: &Value) -> Vec<String> {
+    let forms = property["anyOf"].as_array().into_iter().flatten();
+    let mut found = Vec::new();
+    for form in forms.flat_map(|form| form["anyOf"].as_array().into_iter().flatten().chain([form])) {
+        let about = form["description"].as_str().unwrap_or_default();
+        if let Some((_, range)) = about.split_once(": ").filter(|_| about.starts_with("With ")) {
+            found.push(range.trim_end_matches('.').to_owned());
+        } else if let (Some(from), Some(to), "") = (form["minimum"].as_f64(), form["maximum"].as_f64(), about) {
+            found.push(format!("{from} to {to}"));
+        }
+    }
+    found
 }

@@ -40,6 +40,8 @@ impl LocalInstances {
             message: view.message.clone(),
             next_restart_time: view.next_restart.map(timestamp_to_wire),
             removing: false,
+            containment: seen.containment.clone(),
+            status: view.status.clone(),
         }
     }
 }

@@ -11,12 +11,13 @@
 //! | file | what |
 //! |---|---|
 //! | [`runner`] | the handle: start, assign, drain, detach |
-//! | `roster` | which instances there are |
+//! | `roster` | which instances there are, their order and their schedules |
 //! | `instance` | the driver of one instance: input → step → persist → act |
 //! | `io/journal` | what survives this process: assignments, memos, unsent reports |
 //! | `io/keeper_link` | the socket to the keeper |
 //! | `io/session`, `io/intake` | the two streams that the runner dials |
 //! | `api` | the local gRPC service: what this node knows |
+//! | `metrics` | what a scraper sees: `pm_runner_…` |
 //! | `io/probe`, `io/log_watch`, `io/sampler`, `io/tail` | observing |
 //! | `io/program`, `io/users` | from a spec to a program, an environment, an identity |
 //!
@@ -27,6 +28,7 @@ mod api;
 mod clock;
 mod instance;
 mod io;
+mod metrics;
 pub mod notice;
 mod options;
 mod roster;
@@ -35,8 +37,8 @@ pub mod runner;
 pub use io::boot::boot_id;
 pub use notice::{Notice, NoticeKind};
 pub use options::{InvalidOptions, Options};
-pub use runner::{Hurry, Runner, StartError};
-pub use runner_keeper::keeper_lives;
+pub use runner::{Hurry, Reload, Runner, StartError};
+pub use runner_keeper::{give_back_code, keeper_lives};
 
 /// This host's name as a node name.
 ///
@@ -45,6 +47,12 @@ pub use runner_keeper::keeper_lives;
 pub fn host_name() -> anyhow::Result<process_model::NodeName> {
     let name = nix::unistd::gethostname()?.to_string_lossy().into_owned();
     Ok(name.parse()?)
+}
+
+/// The policy of a node that names none: the system's, if it is there.
+#[must_use]
+pub fn default_policy_file() -> Option<std::path::PathBuf> {
+    Some(std::path::PathBuf::from(io::policy::DEFAULT_PATH)).filter(|path| path.exists())
 }
 
 /// Becomes a keeper, and never returns, if this process was started as one.

@@ -1,10 +1,17 @@
 //! runner-svc: reads its configuration, starts a [`Runner`], runs until it is
 //! told to stop. Instances go on without it unless `--on-stop drain` is given.
+//!
+//! | signal | what it does |
+//! |---|---|
+//! | SIGTERM, SIGINT | ends the runner as `--on-stop` says; the second time stops wait no longer, the third time everything is ended at once |
+//! | SIGHUP | types and policy are read anew; what has a fault stays as it was |
+//! | SIGUSR1 | a debug dump is logged |
+//! | SIGPIPE | nothing: whoever does not listen is an error of that write alone |
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use process_model::NodeName;
-use runner_svc::{Options, Runner};
+use runner_svc::{Hurry, Options, Reload, Runner};
 use service_host::config::{LogArgs, RemoteArgs, TokenArgs};
 use service_host::metrics::Metrics;
 use service_host::ops::{self, OpsState, Readiness};
@@ -14,6 +21,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Starts, supervises and stops the programs of one node.
@@ -38,6 +47,15 @@ struct Args {
     /// Definitions of types beside the built-in ones, a YAML file each
     #[arg(long, env = "PM_RUNNER_TYPES_DIR", default_value = "/etc/pm/types.d", value_name = "DIR")]
     types_dir: PathBuf,
+    /// Executables and sockets that serve more types
+    #[arg(long, env = "PM_RUNNER_PLUGINS_DIR", default_value = "/etc/pm/plugins.d", value_name = "DIR")]
+    plugins_dir: PathBuf,
+    /// What programs may be on this node, whatever the registry says [default: /etc/pm/node-policy.yaml, if it is there]
+    #[arg(long, env = "PM_RUNNER_POLICY_FILE", value_name = "FILE")]
+    policy_file: Option<PathBuf>,
+    /// Bytes of all log files of this node, as 10GiB; the oldest rotated ones go first [default: no limit]
+    #[arg(long, env = "PM_RUNNER_LOG_QUOTA", value_name = "SIZE", value_parser = size)]
+    log_quota: Option<u64>,
     /// Time between measurements, as 500ms or 10s
     #[arg(long, env = "PM_RUNNER_SAMPLE_INTERVAL", default_value = "10s", value_name = "DURATION", value_parser = interval)]
     sample_interval: Duration,
@@ -73,6 +91,71 @@ fn interval(text: &str) -> Result<Duration, String> {
     if range.contains(&duration) { Ok(duration) } else { Err("is out of range; write 100ms to 1h".to_owned()) }
 }
 
+/// A number of bytes, alone or with a binary or decimal unit.
+fn size(text: &str) -> Result<u64, String> {
+    const FIX: &str = "is no size; write bytes, or a number with KiB, MiB, GiB, TiB, kB, MB, GB or TB";
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
+    let factor: u64 = match text.get(digits.len()..).map(str::trim) {
+        Some("" | "B") => 1,
+        Some("KiB") => 1 << 10,
+        Some("MiB") => 1 << 20,
+        Some("GiB") => 1 << 30,
+        Some("TiB") => 1 << 40,
+        Some("kB") => 1_000,
+        Some("MB") => 1_000_000,
+        Some("GB") => 1_000_000_000,
+        Some("TB") => 1_000_000_000_000,
+        Some(_) | None => return Err(FIX.to_owned()),
+    };
+    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).ok_or(FIX)?;
+    if bytes >= 1 << 20 { Ok(bytes) } else { Err("is out of range; write at least 1MiB".to_owned()) }
+}
+
+/// How often SIGTERM or SIGINT has come. None of them ends the program by
+/// itself from now on.
+fn terminations() -> std::io::Result<watch::Receiver<u32>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (count, counted) = watch::channel(0);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            count.send_modify(|n| *n += 1);
+        }
+    });
+    Ok(counted)
+}
+
+/// Reads anew what can be, one SIGHUP after the other; those that come
+/// meanwhile are one.
+fn on_hangup(reload: Reload) -> std::io::Result<tokio::task::JoinHandle<()>> {
+    let mut hangups = signal(SignalKind::hangup())?;
+    Ok(tokio::spawn(async move {
+        while hangups.recv().await.is_some() {
+            let reload = reload.clone();
+            match tokio::task::spawn_blocking(move || reload.reload()).await {
+                Ok(faults) if faults.is_empty() => tracing::info!("types and policy were read anew"),
+                Ok(faults) => faults.iter().for_each(|fault| tracing::error!(fault, "not everything was read anew")),
+                Err(error) => tracing::error!(%error, "types and policy could not be read anew"),
+            }
+        }
+    }))
+}
+
+/// The second signal makes stops faster, the third ends everything.
+async fn press(mut terminations: watch::Receiver<u32>, hurry: Hurry) {
+    if terminations.wait_for(|n| *n >= 2).await.is_ok() {
+        tracing::warn!("told to stop again; stops wait no longer");
+        hurry.hurry();
+    }
+    if terminations.wait_for(|n| *n >= 3).await.is_ok() {
+        tracing::warn!("told to stop a third time; everything is ended at once");
+        hurry.kill();
+    }
+}
+
 fn main() -> anyhow::Result<()> {
     runner_svc::keeper_main_if_asked();
     let args = Args::parse();
@@ -85,7 +168,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn run(args: Args) -> anyhow::Result<()> {
-    let terminated = signals::terminated();
+    let mut terminations = terminations().context("cannot handle SIGTERM")?;
     let token = args.token.read()?;
     let node = match args.node {
         Some(node) => node,
@@ -93,11 +176,14 @@ async fn run(args: Args) -> anyhow::Result<()> {
     };
     let listener = args.remote.bind(args.listen).await?;
     let ops_listener = args.remote.bind(args.ops_listen).await?;
-    let address = listener.local_addr()?;
+    let (address, ops_address) = (listener.local_addr()?, ops_listener.local_addr()?);
     let options = Options {
         state_dir: args.state_dir,
         log_dir: args.log_dir,
         types_dir: Some(args.types_dir),
+        plugins_dir: Some(args.plugins_dir),
+        policy_file: args.policy_file.or_else(runner_svc::default_policy_file),
+        log_quota: args.log_quota,
         node,
         registry: Some(Dial::Tcp(args.registry)),
         monitor: Some(Dial::Tcp(args.monitor)),
@@ -116,33 +202,56 @@ async fn run(args: Args) -> anyhow::Result<()> {
         }
     })
     .context("cannot handle SIGUSR1")?;
+    let reload = on_hangup(runner.reload()).context("cannot handle SIGHUP")?;
     let shutdown = CancellationToken::new();
     let (ready, readiness) = ops::readiness();
     ready.send_replace(Readiness::Ready);
-    let state = OpsState { metrics: Metrics::new("runner-svc"), ready: readiness };
+    let metrics = Metrics::new("runner-svc");
+    runner.show_metrics(&metrics);
+    let state = OpsState { metrics, ready: readiness };
     let ops = tokio::spawn(ops::serve(ops_listener, state, shutdown.clone()));
     let grpc = tokio::spawn(runner.local_service(Incoming::Tcp(listener), shutdown.clone()));
-    tracing::info!(%address, "runner started");
+    tracing::info!(%address, %ops_address, "runner started");
 
-    terminated.await;
+    terminations.wait_for(|n| *n >= 1).await?;
     tracing::info!("stopping");
     shutdown.cancel();
     grpc.await??;
     ops.await??;
-    dump.abort();
-    let _ = dump.await;
+    for task in [dump, reload] {
+        task.abort();
+        let _ = task.await;
+    }
     let runner = Arc::into_inner(runner).context("the runner is still in use")?;
     match args.on_stop {
-        OnStop::Detach => runner.detach().await,
+        OnStop::Detach => {
+            tokio::select! {
+                () = runner.detach() => {}
+                _ = terminations.wait_for(|n| *n >= 2) => tracing::warn!("told to stop again; not waiting for the registry"),
+            }
+        }
         OnStop::Drain => {
-            let hurry = runner.hurry();
-            let again = signals::terminated();
-            tokio::spawn(async move {
-                again.await;
-                hurry.hurry();
-            });
-            anyhow::ensure!(runner.drain().await, "something could not be stopped; its keeper stays");
+            let press = tokio::spawn(press(terminations, runner.hurry()));
+            let drained = runner.drain().await;
+            press.abort();
+            anyhow::ensure!(drained, "something could not be stopped; its keeper stays");
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_are_read_with_their_units_and_nothing_else_is() {
+        for (text, bytes) in [("1048576", 1 << 20), ("10GiB", 10 << 30), ("5 GB", 5_000_000_000), ("2048KiB", 2 << 20)]
+        {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "GiB", "10", "1.5GiB", "-1MiB", "10gib", "10 G", "99999999999TiB", "1MiB2"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
 }

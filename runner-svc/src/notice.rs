@@ -43,4 +43,7 @@ pub enum NoticeKind {
     },
     /// The watched log file cannot be looked at; tried again.
     LogUnreadable,
+    /// The kernel does not tell of changes of the watched log file: it is only
+    /// looked at each interval.
+    LogPolled,
 }

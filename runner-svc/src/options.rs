@@ -16,6 +16,15 @@ pub struct Options {
     /// Definitions of types beside the built-in ones, a YAML file each; `None`:
     /// there are only those. A directory that is not there is no fault.
     pub types_dir: Option<PathBuf>,
+    /// Executables and sockets that serve more types (`proto/pm/v1/plugin.proto`).
+    /// A directory that is not there is no fault.
+    pub plugins_dir: Option<PathBuf>,
+    /// What programs may be on this node, whatever the registry says; `None`:
+    /// nothing is forbidden. A file that is named has to be there.
+    pub policy_file: Option<PathBuf>,
+    /// Bytes of all log files of this node: the oldest rotated ones go first.
+    /// `None`: no limit.
+    pub log_quota: Option<u64>,
     /// This node's name.
     pub node: NodeName,
     /// Where the registry is; `None`: nobody is asked, assignments come from
@@ -44,8 +53,14 @@ pub enum InvalidOptions {
 
 impl Options {
     pub(crate) fn check(&self) -> Result<(), InvalidOptions> {
-        let types_dir = self.types_dir.as_ref().map(|path| ("types_dir", path));
-        for (name, path) in [("state_dir", &self.state_dir), ("log_dir", &self.log_dir)].into_iter().chain(types_dir) {
+        let paths = [
+            ("state_dir", Some(&self.state_dir)),
+            ("log_dir", Some(&self.log_dir)),
+            ("types_dir", self.types_dir.as_ref()),
+            ("plugins_dir", self.plugins_dir.as_ref()),
+            ("policy_file", self.policy_file.as_ref()),
+        ];
+        for (name, path) in paths.into_iter().filter_map(|(name, path)| Some((name, path?))) {
             if !path.is_absolute() {
                 return Err(InvalidOptions::NotAbsolute { name, path: path.clone() });
             }

@@ -6,53 +6,101 @@
 //! not hear it, and the journal has things in the order in which they were
 //! told.
 
+mod stopping;
 mod table;
+mod timetables;
 mod update;
+mod waits;
 
 pub(crate) use update::{Unreadable, Update};
 
 use crate::clock;
-use crate::instance::{Deps, Handle, Instance, Message, Origin, Seen};
+use crate::instance::{Deps, Instance, Message, Origin, Seen};
+use crate::io::keeper_link::KeeperHealth;
+use crate::io::program::Surroundings;
+use crate::metrics::Counters;
 use process_model::{
     ActionReport, ActionState, Assignment, InstanceId, InstanceReport, Phase, ProcessSpec, event_type,
 };
 use runner_domain::{Input, Order};
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use table::{Entry, Table};
 use tokio::sync::{mpsc, watch};
 
 /// Cheap handle.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Roster {
     deps: Deps,
     table: Arc<Mutex<Table>>,
     /// Grows when an instance comes or goes.
     changes: watch::Sender<u64>,
     /// True once the runner takes its instances down: nothing new is started.
-    held: Arc<std::sync::atomic::AtomicBool>,
+    held: Arc<AtomicBool>,
+    /// True once nothing that is stopped gets time any more.
+    hurried: Arc<AtomicBool>,
+    /// Follows dependencies, once there are any.
+    waits: Arc<OnceLock<()>>,
+    /// Follows schedules, once there are any.
+    timetables: Arc<OnceLock<()>>,
 }
 
 impl Roster {
     pub(crate) fn new(deps: Deps) -> Self {
-        Self { deps, table: Arc::default(), changes: watch::Sender::new(0), held: Arc::default() }
+        Self {
+            deps,
+            table: Arc::default(),
+            changes: watch::Sender::new(0),
+            held: Arc::default(),
+            hurried: Arc::default(),
+            waits: Arc::default(),
+            timetables: Arc::default(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn is_held(&self) -> bool {
+        self.held.load(Ordering::SeqCst)
+    }
+
     /// Takes an instance over from the journal.
     pub(crate) fn restore(&self, assignment: Assignment, origin: Origin) {
-        self.begin(&mut self.lock(), assignment, origin);
+        let mut table = self.lock();
+        if let Origin::Restored(restored) = &origin {
+            timetables::recall(&mut table, &assignment, restored);
+        }
+        self.begin(&mut table, assignment, origin);
+        drop(table);
         self.changed();
+    }
+
+    /// Has somebody follow what an assignment has that few have.
+    fn follow(&self, spec: &ProcessSpec) {
+        if !spec.depends_on.is_empty() {
+            self.waits.get_or_init(|| drop(tokio::spawn(waits::run(self.clone()))));
+        }
+        if spec.schedule.is_some() {
+            self.timetables.get_or_init(|| drop(tokio::spawn(timetables::run(self.clone()))));
+        }
     }
 
     /// What belongs here now.
     pub(crate) fn assign(&self, mut update: Update) {
         self.complete(&mut update.set);
         let mut table = self.lock();
+        for assignment in &mut update.set {
+            // What a plugin had added stays until it is asked anew: this runner may not have asked it yet.
+            if self.deps.surroundings.types.is_unasked(&assignment.spec)
+                && let Some(spec) = table.spec_of(assignment)
+            {
+                assignment.spec = spec;
+            }
+        }
         let mut go = update.removed;
         if update.full {
             let stay: BTreeSet<InstanceId> = update
@@ -65,16 +113,19 @@ impl Roster {
             go.extend(table.others(&stay));
             table.unreadable.retain(|id, _| stay.contains(id));
         }
+        // Said before: saying it again wakes nobody.
+        let news: Vec<Assignment> = update.set.into_iter().filter(|assignment| !table.has(assignment)).collect();
+        let stops = table.stops(&go, &news);
+        let steps = table.withhold(stops);
         for instance in go {
             if !table.dismiss(&instance) {
                 // The registry waits to hear that it is gone, even if it never was here.
                 self.deps.journal.gone(&instance);
             }
         }
-        // Said before: saying it again wakes nobody.
-        let news: Vec<Assignment> = update.set.into_iter().filter(|assignment| !table.has(assignment)).collect();
         self.deps.journal.assigned(&news);
         for assignment in news {
+            self.follow(&assignment.spec);
             if !table.assign(&assignment) {
                 self.begin(&mut table, assignment, Origin::New);
             }
@@ -84,6 +135,9 @@ impl Roster {
         }
         drop(table);
         self.changed();
+        if let Some(steps) = steps {
+            tokio::spawn(self.clone().stop_in_steps(steps));
+        }
     }
 
     /// Adds what the types say here, where the specs say nothing themselves.
@@ -105,15 +159,16 @@ impl Roster {
     }
 
     fn begin(&self, table: &mut Table, assignment: Assignment, origin: Origin) {
-        if self.held.load(std::sync::atomic::Ordering::SeqCst) {
+        if self.is_held() {
             return;
         }
+        self.follow(&assignment.spec);
         let id = assignment.instance.clone();
         let goes = matches!(&origin, Origin::Restored(restored) if restored.memo.removing);
         let sent = if goes { None } else { Some(assignment.clone()) };
         let (instance, handle) = Instance::new(self.deps.clone(), assignment, origin);
         let seen = handle.seen.clone();
-        table.entries.insert(id.clone(), Entry { handle, sent });
+        table.entries.insert(id.clone(), Entry::new(handle, sent));
         let roster = self.clone();
         tokio::spawn(async move {
             let unread = instance.run().await;
@@ -126,12 +181,16 @@ impl Roster {
     fn ended(&self, id: &InstanceId, seen: &watch::Receiver<Seen>, mut unread: mpsc::UnboundedReceiver<Message>) {
         let mut table = self.lock();
         let Some(entry) = table.remove(id, seen) else { return };
+        self.deps.counters.gone(id);
         let mut orders = Vec::new();
         let mut dismissed = false;
-        while let Ok(message) = unread.try_recv() {
+        let unread = std::iter::from_fn(|| unread.try_recv().ok());
+        for message in unread.chain(entry.withheld.into_iter().flatten()) {
             match message {
                 Message::Order(order, stop_timeout) => orders.push((order, stop_timeout)),
                 Message::Input(input) => dismissed |= *input == Input::Unassigned,
+                // Of a start that is over.
+                Message::Resolved(..) => {}
             }
         }
         match entry.sent {
@@ -145,7 +204,7 @@ impl Roster {
             None => {}
         }
         for (order, stop_timeout) in orders {
-            self.pass(&table, id, *order, stop_timeout);
+            self.pass(&mut table, id, *order, stop_timeout);
         }
         drop(table);
         self.changed();
@@ -158,7 +217,9 @@ impl Roster {
         }
         let Unreadable { instance, generation, why } = &unreadable;
         tracing::error!(%instance, generation, why, "cannot read an assignment; the instance stays as it is");
-        let view = table.entries.get(instance).map(|entry| entry.handle.seen.borrow().view.clone());
+        let seen = table.entries.get(instance).map(|entry| entry.handle.seen.borrow().clone());
+        let containment = seen.as_ref().map(|seen| seen.containment.clone()).unwrap_or_default();
+        let view = seen.map(|seen| seen.view);
         self.deps.journal.report(InstanceReport {
             instance: instance.clone(),
             seq: 0,
@@ -172,8 +233,11 @@ impl Roster {
             last_exit: view.as_ref().and_then(|view| view.last_exit.clone()),
             started: view.as_ref().and_then(|view| view.started),
             message: unreadable.to_string(),
-            next_restart: view.and_then(|view| view.next_restart),
+            next_restart: view.as_ref().and_then(|view| view.next_restart),
             gone: false,
+            containment,
+            status: view.map(|view| view.status).unwrap_or_default(),
+            log_lines: Vec::new(),
         });
         table.unreadable.insert(instance.clone(), unreadable);
     }
@@ -184,10 +248,10 @@ impl Roster {
 
     /// An action; it fails when there is no such instance.
     pub(crate) fn order(&self, instance: &InstanceId, order: Order, stop_timeout: Option<Duration>) {
-        self.pass(&self.lock(), instance, order, stop_timeout);
+        self.pass(&mut self.lock(), instance, order, stop_timeout);
     }
 
-    fn pass(&self, table: &Table, instance: &InstanceId, order: Order, stop_timeout: Option<Duration>) {
+    fn pass(&self, table: &mut Table, instance: &InstanceId, order: Order, stop_timeout: Option<Duration>) {
         let action = order.action.clone();
         if let Some(unreadable) = table.unreadable.get(instance) {
             // Its assignment never comes, and the action would wait for it.
@@ -212,28 +276,28 @@ impl Roster {
         self.lock().entries.get(instance).map(|entry| entry.handle.seen.borrow().clone())
     }
 
+    /// Looks at every instance without a copy.
+    pub(crate) fn each(&self, mut look: impl FnMut(&Seen)) {
+        self.lock().entries.values().for_each(|entry| look(&entry.handle.seen.borrow()));
+    }
+
+    /// What is known of the keeper.
+    pub(crate) fn keeper(&self) -> KeeperHealth {
+        self.deps.keeper.health()
+    }
+
+    /// What this runner counts.
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.deps.counters
+    }
+
+    /// What programs get here, and may be.
+    pub(crate) fn surroundings(&self) -> &Surroundings {
+        &self.deps.surroundings
+    }
+
     /// Changes when an instance comes or goes.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
-    }
-
-    /// Stops everything, though it stays wanted; waits until all is at rest or
-    /// cannot be stopped. Bounded by each instance's stop sequence.
-    pub(crate) async fn hold(&self) {
-        self.held.store(true, std::sync::atomic::Ordering::SeqCst);
-        let handles: Vec<Handle> = self.lock().entries.values().map(|entry| entry.handle.clone()).collect();
-        for handle in &handles {
-            let _ = handle.inbox.send(Input::Held.into());
-        }
-        for mut handle in handles {
-            let _ = handle.seen.wait_for(|seen| seen.gone || seen.view.phase.is_at_rest()).await;
-        }
-    }
-
-    /// Stops that are going on wait no longer.
-    pub(crate) fn hurry(&self) {
-        for entry in self.lock().entries.values() {
-            let _ = entry.handle.inbox.send(Input::StopTimeoutGiven(Duration::ZERO).into());
-        }
     }
 }

@@ -1,19 +1,35 @@
 //! The handle on a runner.
+//!
+//! | file | what |
+//! |---|---|
+//! | `take_over` | what its predecessor left → instances |
+//! | `reload` | what is read anew while it runs |
+//! | `dump` | what people are shown on SIGUSR1 |
+
+mod dump;
+mod reload;
+mod take_over;
 
 use crate::api::LocalInstances;
 use crate::clock::RunIds;
-use crate::instance::{Deps, Instance, Origin, Restored};
+use crate::instance::Deps;
 use crate::io::journal::{Journal, OpenError};
-use crate::io::keeper_link::KeeperLink;
+use crate::io::keeper_link::{KeeperLink, Rotated};
+use crate::io::log_store::Store;
+use crate::io::policy::{NodePolicy, PolicyError, PolicyInForce};
 use crate::io::program::Surroundings;
-use crate::io::{boot, intake, session, types};
+use crate::io::types_in_force::TypesInForce;
+use crate::io::types_plugins::Plugins;
+use crate::io::{boot, intake, leftovers, session, types};
+use crate::metrics::Counters;
 use crate::notice::Notice;
 use crate::options::{InvalidOptions, Options};
 use crate::roster::{Roster, Update};
 use pm_proto::v1::instance_service_server::InstanceServiceServer;
 use process_model::{Assignment, InstanceId, NodeName, Phase};
-use runner_domain::RunId;
-use runner_keeper::protocol::{Request, RunRecord};
+pub use reload::Reload;
+use reload::Reloads;
+use service_host::metrics::Metrics;
 use service_host::secret::Secret;
 use service_host::server::{GrpcHost, ServeError};
 use service_host::transport::{Incoming, TransportError};
@@ -57,6 +73,10 @@ pub enum StartError {
     /// The journal is damaged or unreadable.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The node's policy cannot be used. Going on without it would allow what
+    /// it forbids.
+    #[error(transparent)]
+    Policy(#[from] InvalidPolicy),
     /// No keeper could be reached or started.
     #[error("cannot start the keeper: {0}")]
     Keeper(#[source] io::Error),
@@ -70,6 +90,11 @@ pub enum StartError {
 #[error(transparent)]
 pub struct JournalError(#[from] OpenError);
 
+/// What is wrong with the node's policy; its text names the file and the place.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct InvalidPolicy(#[from] PolicyError);
+
 /// A running runner.
 pub struct Runner {
     roster: Roster,
@@ -79,6 +104,7 @@ pub struct Runner {
     node: NodeName,
     token: Secret,
     left_out: Vec<String>,
+    reloads: Arc<Reloads>,
     shutdown: CancellationToken,
     tasks: TaskTracker,
     _lock: File,
@@ -93,6 +119,11 @@ impl Hurry {
     pub fn hurry(&self) {
         self.0.hurry();
     }
+
+    /// Everything is ended now, in no order.
+    pub fn kill(&self) {
+        self.0.kill();
+    }
 }
 
 impl Runner {
@@ -105,27 +136,40 @@ impl Runner {
         make_dir(&options.state_dir, 0o700)?;
         make_dir(&options.log_dir, 0o755)?;
         let lock = lock(&options.state_dir)?;
+        let policy = options.policy_file.as_deref().map_or_else(|| Ok(NodePolicy::default()), NodePolicy::load);
+        let policy = policy.map_err(InvalidPolicy)?;
         let journal = Journal::open(&options.state_dir).map_err(JournalError)?;
         let boot_id = boot::boot_id()
             .map_err(|source| StartError::Directory { path: "/proc/sys/kernel/random/boot_id".into(), source })?;
         let rebooted = journal.boot_id().is_some_and(|before| before != boot_id);
         let (keeper, records) = KeeperLink::open(&options.state_dir).await.map_err(StartError::Keeper)?;
+        leftovers::end_unheld(&options.state_dir, &journal, &records, rebooted).await;
         let newest_run = records.iter().map(|record| record.run).fold(journal.newest_run(), u64::max);
         let (notices, _) = broadcast::channel(NOTICES);
-        let loaded = types::load(options.types_dir.as_deref());
+        let mut loaded = types::load(options.types_dir.as_deref());
+        let plugins = match &options.plugins_dir {
+            Some(dir) => Plugins::open(dir, &options.state_dir.join("plugins")),
+            None => Default::default(),
+        };
+        loaded.left_out.extend(plugins.1);
+        let plugins = plugins.0;
         let deps = Deps {
             keeper: keeper.clone(),
             journal: journal.clone(),
             surroundings: Arc::new(Surroundings {
                 node: options.node.clone(),
                 log_dir: options.log_dir.clone(),
-                types: loaded.types,
+                types: TypesInForce::new(loaded.types, plugins),
+                policy: PolicyInForce::new(policy),
             }),
             run_ids: Arc::new(RunIds::starting_above(newest_run)),
             notices: notices.clone(),
+            counters: Counters::default(),
+            cooldowns: Default::default(),
+            memory: Default::default(),
         };
         let roster = Roster::new(deps);
-        take_over(&roster, &journal, &keeper, records, rebooted);
+        take_over::take_over(&roster, &journal, &keeper, records, rebooted);
         journal.booted(&boot_id);
         let runner = Self {
             roster,
@@ -135,6 +179,7 @@ impl Runner {
             node: options.node.clone(),
             token: options.token.clone(),
             left_out: loaded.left_out,
+            reloads: Arc::new(Reloads::new(&options)),
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),
             _lock: lock,
@@ -144,6 +189,8 @@ impl Runner {
     }
 
     fn connect(&self, options: &Options, boot_id: &str) -> Result<(), StartError> {
+        let store = Store::start(&options.log_dir, options.log_quota, self.shutdown.clone());
+        self.tasks.spawn(pass_on_rotations(self.keeper.rotations(), store, self.shutdown.clone()));
         if let Some(dial) = &options.registry {
             let session = session::Session::new(options, dial, boot_id, self.roster.clone(), self.journal.clone())?;
             self.tasks.spawn(session.run(self.shutdown.clone()));
@@ -189,10 +236,9 @@ impl Runner {
         self.roster.seen().into_iter().map(|(id, seen)| (id, seen.view.phase)).collect()
     }
 
-    /// One line for each instance, for a debug dump.
-    #[must_use]
-    pub fn dump(&self) -> Vec<String> {
-        self.roster.seen().iter().map(|(id, seen)| Instance::describe(id, seen)).collect()
+    /// What the operations port shows of this runner.
+    pub fn show_metrics(&self, metrics: &Metrics) {
+        self.roster.counters().show(metrics, self.roster.clone());
     }
 
     /// A handle that makes a [`Runner::drain`] faster.
@@ -232,42 +278,25 @@ impl Runner {
 
     async fn disconnect(&self) {
         self.shutdown.cancel();
+        self.roster.surroundings().types.close().await;
         self.tasks.close();
         let _ = tokio::time::timeout(FAREWELL, self.tasks.wait()).await;
     }
 }
 
-/// Sets every instance of the journal going, with what the keeper knows.
-fn take_over(roster: &Roster, journal: &Journal, keeper: &KeeperLink, records: Vec<RunRecord>, rebooted: bool) {
-    let mut records: std::collections::BTreeMap<RunId, RunRecord> =
-        records.into_iter().map(|record| (RunId(record.run), record)).collect();
-    for (_, stored) in journal.instances() {
-        let origin = match stored.memo {
-            Some(memo) => {
-                let record = memo.run.and_then(|run| records.remove(&run));
-                Origin::Restored(Box::new(Restored {
-                    memo,
-                    before: stored.before,
-                    main: stored.main,
-                    record,
-                    rebooted,
-                }))
-            }
-            None => Origin::New,
+/// Tells who compresses and deletes what was rotated away.
+async fn pass_on_rotations(mut rotations: broadcast::Receiver<Rotated>, store: Store, shutdown: CancellationToken) {
+    loop {
+        let rotated = tokio::select! {
+            rotated = rotations.recv() => rotated,
+            () = shutdown.cancelled() => return,
         };
-        roster.restore(stored.assignment, origin);
-    }
-    for (run, record) in records {
-        // Ended and taken in, but the keeper was not told; or not of this journal at all.
-        if record.ending.as_ref().is_none_or(|ending| !ending.tree_empty) {
-            tracing::warn!(
-                instance = record.instance,
-                pid = record.pid,
-                "the keeper holds a run that nobody knows; ending it"
-            );
-            keeper.send(Request::SignalTree { run: run.0, signal: process_model::spec::Signal::KILL.number() });
+        match rotated {
+            Ok(Rotated { instance, path }) => store.rotated(&instance, &path),
+            // The store looks at the folders by itself now and then.
+            Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => return,
         }
-        keeper.send(Request::Forget { run: run.0 });
     }
 }
 

@@ -1,14 +1,16 @@
-//! The keeper is lost: whatever its programs did to hide, and whatever was
-//! asked for meanwhile, exactly one of each instance lives afterwards.
+//! The keeper is lost. With its runner alive, nobody notices: a new keeper takes
+//! the programs over, with their outputs and their trees. With the runner lost
+//! as well, whatever the programs did to hide, exactly one of each instance
+//! lives afterwards.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
 
-use process_model::spec::LogWatchdog;
-use process_model::{InstanceReport, event_type};
+use process_model::spec::{LogWatchdog, RestartMode};
+use process_model::{ExitStatus, InstanceReport, event_type};
 use rustix::process::Signal;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -42,10 +44,43 @@ impl Drop for Sweep {
     }
 }
 
-fn kill_keeper(node: &Node) {
+fn kill_keeper(node: &Node) -> u32 {
     let keeper = keepers(&node.path("state"));
     assert_eq!(keeper.len(), 1, "keepers of this node");
     kill(keeper[0], Signal::KILL);
+    keeper[0]
+}
+
+/// Kills the keeper in a moment in which it waits: what it has read of an output
+/// at any other moment is lost with it, between two system calls.
+async fn kill_idle_keeper(node: &Node) -> u32 {
+    let keeper = keepers(&node.path("state"))[0];
+    let mut tick = tokio::time::interval(Duration::from_millis(1));
+    for _ in 0..10_000 {
+        kill(keeper, Signal::STOP);
+        let call = std::fs::read_to_string(format!("/proc/{keeper}/syscall")).unwrap_or_default();
+        // epoll_wait or epoll_pwait, of x86-64 and of the others.
+        if ["232 ", "281 ", "22 ", "441 "].iter().any(|number| call.starts_with(number)) {
+            kill(keeper, Signal::KILL);
+            return keeper;
+        }
+        kill(keeper, Signal::CONT);
+        tick.tick().await;
+    }
+    panic!("the keeper never waited");
+}
+
+/// A keeper other than `before` has taken over this many runs.
+async fn taken_over(node: &Node, before: u32, runs: usize) {
+    let said = |node: &Node| {
+        let words = std::fs::read_to_string(node.path("state/keeper.log")).unwrap_or_default();
+        words.lines().filter(|line| line.contains("took over")).count()
+    };
+    until(|| {
+        let now = keepers(&node.path("state"));
+        !now.is_empty() && !now.contains(&before) && said(node) >= runs
+    })
+    .await;
 }
 
 /// The next start of an instance.
@@ -66,7 +101,7 @@ async fn an_instance_that_was_asked_for_while_there_was_no_keeper_is_started_onc
     let (first, second) = (sh(&node, "first", "sleep 1000"), sh(&node, "second", &format!("echo x >> runs; {sleep}")));
     node.assign(&[(first.clone(), true, 0)]);
     node.start_runner();
-    started(&mut node, "first-1").await;
+    let before = started(&mut node, "first-1").await;
     // Whoever holds the lock keeps any other keeper from starting.
     let lock = File::open(node.path("state/keeper.lock")).unwrap();
     kill_keeper(&node);
@@ -77,13 +112,11 @@ async fn an_instance_that_was_asked_for_while_there_was_no_keeper_is_started_onc
     // Taken in: the journal has it, and its start is on its way.
     until(|| is_in_a_file_of(&node.path("state"), b"second-1")).await;
     lock.unlock().unwrap();
-    let mut waited_for = BTreeSet::from(["first-1".to_owned(), "second-1".to_owned()]);
-    while !waited_for.is_empty() {
-        waited_for.remove(&node.event(event_type::INSTANCE_STARTED).await.instance.to_string());
-    }
+    started(&mut node, "second-1").await;
     lines_in(&node.path("runs"), 1).await;
-    assert_eq!(copies(&sleep).len(), 1, "copies of one instance");
+    until(|| copies(&sleep).len() == 1).await;
     assert_eq!(lines_in(&node.path("runs"), 1).await.len(), 1, "it was started more than once");
+    assert!(is_alive(before.pid), "who ran already was ended");
 }
 
 fn is_in_a_file_of(dir: &Path, words: &[u8]) -> bool {
@@ -102,39 +135,137 @@ async fn until(mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Kills the keeper under a program and says how many of it live afterwards.
-async fn copies_after_loss(line: &str, sleep: &str) -> usize {
+/// Kills the keeper under a program, which goes on, and then stops the program
+/// through the keeper that took it over.
+async fn outlives_its_keeper_and_is_stopped_by_the_next(line: &str, sleep: &str) {
     let _sweep = Sweep(sleep.to_owned());
     let mut node = Node::new().await;
-    node.assign(&[(sh(&node, "hider", line), true, 0)]);
+    let spec = sh(&node, "hider", line);
+    node.assign(&[(spec.clone(), true, 0)]);
     node.start_runner();
     started(&mut node, "hider-1").await;
     until(|| copies(sleep).len() == 1).await;
     let before = copies(sleep);
-    kill_keeper(&node);
-    started(&mut node, "hider-1").await;
-    // The new one is there once it is another.
-    until(|| !copies(sleep).is_subset(&before)).await;
-    copies(sleep).len()
+    let keeper = kill_keeper(&node);
+    taken_over(&node, keeper, 1).await;
+    assert_eq!(copies(sleep), before, "it did not survive its keeper");
+    node.assign(&[(spec, false, 0)]);
+    node.event(event_type::INSTANCE_STOPPED).await;
+    assert!(copies(sleep).is_empty(), "stopped, and somebody is left");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_child_in_a_session_of_its_own_does_not_survive_a_lost_keeper() {
+async fn a_child_in_a_session_of_its_own_is_of_the_tree_after_a_lost_keeper() {
     let sleep = format!("sleep {}", nap(2));
-    assert_eq!(copies_after_loss(&format!("setsid {sleep} & wait"), &sleep).await, 1);
+    outlives_its_keeper_and_is_stopped_by_the_next(&format!("setsid {sleep} & wait"), &sleep).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_program_without_its_environment_does_not_survive_a_lost_keeper() {
+async fn a_program_without_its_environment_is_known_after_a_lost_keeper() {
     let sleep = format!("sleep {}", nap(3));
-    assert_eq!(copies_after_loss(&format!("exec env -i {sleep}"), &sleep).await, 1);
+    outlives_its_keeper_and_is_stopped_by_the_next(&format!("exec env -i {sleep}"), &sleep).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_daemon_without_session_environment_or_parent_does_not_survive_a_lost_keeper() {
+async fn a_daemon_without_session_environment_or_parent_is_of_the_tree_after_a_lost_keeper() {
     let sleep = format!("sleep {}", nap(4));
     let line = format!("env -i setsid sh -c '{sleep} &'; sleep 1000");
-    assert_eq!(copies_after_loss(&line, &sleep).await, 1);
+    outlives_its_keeper_and_is_stopped_by_the_next(&line, &sleep).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s28_a_keeper_killed_again_and_again_restarts_nothing_and_loses_no_line_and_no_exit_code() {
+    const PROGRAMS: u32 = 20;
+    const KILLS: usize = 5;
+    let mut node = Node::new().await;
+    let line = "i=0; until [ -e go ]; do echo $i; i=$((i+1)); sleep 0.02; done; echo end; exit $CODE";
+    let specs: Vec<_> = (0..PROGRAMS)
+        .map(|i| {
+            let mut spec = sh(&node, &format!("p{i}"), line);
+            spec.env.insert("CODE".into(), (i + 1).to_string());
+            spec.restart.mode = RestartMode::Never;
+            (spec, true, 0)
+        })
+        .collect();
+    node.assign(&specs);
+    node.start_runner();
+    let mut pids = BTreeMap::new();
+    while pids.len() < PROGRAMS as usize {
+        let report = node.event(event_type::INSTANCE_STARTED).await;
+        pids.insert(report.instance.to_string(), report.pid);
+    }
+    for round in 1..=KILLS {
+        let keeper = kill_idle_keeper(&node).await;
+        taken_over(&node, keeper, round * PROGRAMS as usize).await;
+        assert!(pids.values().all(|pid| is_alive(*pid)), "somebody did not survive");
+    }
+    std::fs::write(node.path("go"), "").unwrap();
+    let mut ended = BTreeMap::new();
+    while ended.len() < PROGRAMS as usize {
+        let report = node.any_report().await;
+        // Nothing else happened to anybody.
+        assert_ne!(report.event_type, event_type::INSTANCE_STARTED, "{report:?}");
+        if report.event_type == event_type::INSTANCE_EXITED {
+            assert_eq!(report.restarts, 0);
+            ended.insert(report.instance.to_string(), report.last_exit);
+        }
+    }
+    for i in 0..PROGRAMS {
+        let code = i32::try_from(i + 1).unwrap();
+        assert_eq!(ended[&format!("p{i}-1")], Some(ExitStatus::Code(code)), "the exit code of p{i}");
+        let lines = std::fs::read_to_string(node.path(&format!("logs/p{i}-1.stdout.log"))).unwrap();
+        let lines: Vec<&str> = lines.lines().collect();
+        let (last, numbers) = lines.split_last().unwrap();
+        assert_eq!(*last, "end");
+        assert!(numbers.len() > 10, "it said nothing meanwhile");
+        for (expected, line) in numbers.iter().enumerate() {
+            assert_eq!(*line, expected.to_string(), "a line of p{i} is missing");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_while_there_is_no_keeper_is_told_with_its_exact_status() {
+    let mut node = Node::new().await;
+    let mut spec = sh(&node, "web", "until [ -e go ]; do sleep 0.02; done; exit 42");
+    spec.restart.mode = RestartMode::Never;
+    node.assign(&[(spec, true, 0)]);
+    node.start_runner();
+    let before = started(&mut node, "web-1").await;
+    // No other keeper can start as long as somebody holds the lock.
+    let lock = File::open(node.path("state/keeper.lock")).unwrap();
+    kill_keeper(&node);
+    lock.lock().unwrap();
+    std::fs::write(node.path("go"), "").unwrap();
+    until(|| !Path::new(&format!("/proc/{}", before.pid)).exists()).await;
+    lock.unlock().unwrap();
+    let exited = node.event(event_type::INSTANCE_EXITED).await;
+    assert_eq!(exited.last_exit, Some(ExitStatus::Code(42)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s28_a_keeper_killed_under_another_runner_than_started_it_restarts_nothing() {
+    let mut node = Node::new().await;
+    let mut spec = sh(&node, "web", "until [ -e go ]; do echo x; sleep 0.02; done; exit 42");
+    spec.restart.mode = RestartMode::Never;
+    node.assign(&[(spec, true, 0)]);
+    node.start_runner();
+    let before = started(&mut node, "web-1").await;
+    node.kill_runner();
+    node.start_runner();
+    node.event(event_type::INSTANCE_ADOPTED).await;
+    let keeper = kill_idle_keeper(&node).await;
+    taken_over(&node, keeper, 1).await;
+    assert!(is_alive(before.pid));
+    std::fs::write(node.path("go"), "").unwrap();
+    let exited = node.event(event_type::INSTANCE_EXITED).await;
+    // Its parent is init now. Linux tells everybody who has a descriptor how it ended since 6.15; before, nobody can.
+    assert!(
+        matches!(&exited.last_exit, Some(ExitStatus::Code(42)))
+            || matches!(&exited.last_exit, Some(ExitStatus::Unknown(why)) if why.contains("keeper and runner were lost")),
+        "{:?}",
+        exited.last_exit
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -170,7 +301,9 @@ async fn another_runners_instance_of_the_same_name_is_left_alone() {
     let neighbours = started(&mut neighbour, "web-1").await;
     until(|| copies(&other).len() == 1).await;
     let before = copies(&other);
+    node.kill_runner();
     kill_keeper(&node);
+    node.start_runner();
     started(&mut node, "web-1").await;
     assert!(is_alive(neighbours.pid), "the neighbour's was killed");
     assert_eq!(copies(&other), before, "the neighbour's was killed");
@@ -183,8 +316,11 @@ async fn what_a_lost_keeper_left_is_collected() {
     node.assign(&[(sh(&node, "web", &sleep), true, 0)]);
     node.start_runner();
     let before = started(&mut node, "web-1").await;
-    kill_keeper(&node);
-    started(&mut node, "web-1").await;
+    let keeper = kill_keeper(&node);
+    taken_over(&node, keeper, 1).await;
+    kill(before.pid, Signal::KILL);
+    let after = started(&mut node, "web-1").await;
+    assert_eq!(after.last_exit, Some(ExitStatus::Signal(9)));
     until(|| !Path::new(&format!("/proc/{}", before.pid)).exists()).await;
 }
 
@@ -218,9 +354,11 @@ async fn programs_get_the_open_file_limit_that_pm_was_started_with_also_from_a_s
         .stdin(Stdio::null())
         .spawn();
     node.runner = Some(limited.unwrap());
-    started(&mut node, "web-1").await;
+    let before = started(&mut node, "web-1").await;
     lines_in(&node.path("limits"), 1).await;
-    kill_keeper(&node);
+    let keeper = kill_keeper(&node);
+    taken_over(&node, keeper, 1).await;
+    kill(before.pid, Signal::KILL);
     assert_eq!(lines_in(&node.path("limits"), 2).await, ["512", "512"]);
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", node.runner.as_ref().unwrap().id())).unwrap();
     let open_files: Vec<&str> =

@@ -5,7 +5,7 @@
 mod support;
 
 use pm_proto::v1::{ActionState, ActionVerb};
-use process_model::spec::{Check, Command, LogWatchdog, Probe, RestartMode};
+use process_model::spec::{Check, Command, HttpCheck, LogWatchdog, Probe, RestartMode};
 use process_model::{ExitStatus, Phase, event_type};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -135,7 +135,7 @@ async fn ready_means_that_the_health_endpoint_answers() {
     let mut node = Node::new().await;
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut spec = sh(&node, "web", &format!("exec python3 -m http.server --bind 127.0.0.1 {port}"));
-    spec.readiness = Some(Probe::new(Check::Http { port, path: "/".into() }));
+    spec.readiness = Some(Probe::new(Check::Http(HttpCheck::get(port, "/"))));
     node.assign(&[(spec, true, 0)]);
     node.start_runner();
     assert!(!node.event(event_type::INSTANCE_STARTED).await.ready);

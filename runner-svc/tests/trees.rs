@@ -1,7 +1,7 @@
 //! Real keepers and real programs that try to get away: whole trees end, what
 //! a program wrote is where it belongs, and nothing ends the keeper.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::wildcard_enum_match_arm)]
 
 mod support;
 
@@ -75,7 +75,8 @@ impl Keeper {
 
     fn greet(&self) -> Connection {
         let mut connection = self.connect();
-        connection.ask(&Request::Hello { version: VERSION });
+        // As a runner of the version before, which is handed no descriptors.
+        connection.ask(&Request::Hello { version: VERSION - 1 });
         assert!(matches!(connection.event(), Event::Welcome { .. }));
         connection
     }
@@ -91,6 +92,12 @@ impl Keeper {
             identity: None,
             stdout: out.clone(),
             stderr: out,
+            is_task: false,
+            execution: None,
+            sockets: Vec::new(),
+            notify: false,
+            logs: None,
+            limits: None,
         }))
     }
 
@@ -217,9 +224,7 @@ fn programs_that_fork_twice_and_end_at_once_leave_nobody_in_hundreds_of_runs() {
             }
             Event::Exited { run, .. } | Event::TreeEmptied { run } => Some(run),
             Event::Spawned { .. } => None,
-            other @ (Event::Welcome { .. } | Event::SpawnFailed { .. } | Event::ShutdownRefused { .. }) => {
-                panic!("{other:?}")
-            }
+            other => panic!("{other:?}"),
         };
         let Some(run) = ended else { continue };
         over += 1;

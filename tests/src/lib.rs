@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`Sandbox`] | one test's own home on a real disk; everything started in it ends with it |
 //! | [`Up`] | a running `pmctl up` |
+//! | [`Cluster`] | the four services as processes of their own |
 //! | [`Outcome`] | how a command ended, and what it said |
 //! | [`Api`], [`EventWatch`] | a gRPC client of the gateway; waiting for events instead of polling |
 //! | [`http`] | HTTP/1.1 by hand, byte by byte where a test needs it |
@@ -24,6 +25,7 @@
 
 mod api;
 pub mod binary;
+mod cluster;
 mod event_watch;
 pub mod http;
 mod leftovers;
@@ -36,6 +38,7 @@ mod until;
 mod up;
 
 pub use api::Api;
+pub use cluster::{Cluster, Service};
 pub use event_watch::EventWatch;
 pub use lines::Lines;
 pub use outcome::Outcome;

@@ -6,112 +6,7 @@
 
 use pm_proto::v1::ListProcessesRequest;
 use pm_proto::v1::process_service_client::ProcessServiceClient;
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
-use system_tests::{Api, Credentials, Lines, Sandbox, binary, http, proc, until};
-
-/// One running service; killed when it is dropped.
-struct Service {
-    child: Child,
-    log: Lines,
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            println!("{}", self.log.text());
-        }
-    }
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// A whole cluster of one of each.
-struct Cluster<'s> {
-    sandbox: &'s Sandbox,
-    /// gateway, registry, monitor, runner
-    ports: [u16; 4],
-    ops: [u16; 4],
-    token: String,
-}
-
-impl<'s> Cluster<'s> {
-    fn new(sandbox: &'s Sandbox) -> Self {
-        let secret = |name: &str, text: &str| {
-            let path = sandbox.write(name, text);
-            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-            path
-        };
-        let _ = secret("service.token", "a-token-that-the-services-share-0123456789");
-        let token = "a-token-of-the-administrator-0123456789".to_owned();
-        let _ = secret("admin.token", &token);
-        Self { sandbox, ports: std::array::from_fn(|_| free_port()), ops: std::array::from_fn(|_| free_port()), token }
-    }
-
-    fn url(&self, index: usize) -> String {
-        format!("http://127.0.0.1:{}", self.ports[index])
-    }
-
-    fn start(&self, name: &str, index: usize, args: &[String]) -> Service {
-        let mut command = Command::new(binary::path(name));
-        command.args(["--listen", &format!("127.0.0.1:{}", self.ports[index])]);
-        command.args(["--ops-listen", &format!("127.0.0.1:{}", self.ops[index])]).args(args);
-        command.current_dir(self.sandbox.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let log = Lines::of(child.stderr.take().unwrap());
-        let service = Service { child, log };
-        let ops = format!("127.0.0.1:{}", self.ops[index]);
-        until(&format!("{name} is ready"), || {
-            std::net::TcpStream::connect(&ops).is_ok() && http::get(&ops, "/readyz", None).status == 200
-        });
-        service
-    }
-
-    fn service_token(&self) -> [String; 2] {
-        ["--service-token-file".to_owned(), self.sandbox.file("service.token")]
-    }
-
-    fn registry(&self) -> Service {
-        let data = ["--data-dir".to_owned(), self.sandbox.file("registry")];
-        self.start("registry-svc", 1, &[data, self.service_token()].concat())
-    }
-
-    fn monitor(&self) -> Service {
-        self.start("monitor-svc", 2, &self.service_token())
-    }
-
-    fn gateway(&self) -> Service {
-        let admin = ["--admin-token-file".to_owned(), self.sandbox.file("admin.token")];
-        let back = ["--registry".to_owned(), self.url(1), "--monitor".to_owned(), self.url(2)];
-        self.start("gateway", 0, &[&admin[..], &back, &self.service_token()].concat())
-    }
-
-    fn runner(&self) -> Service {
-        let back = ["--registry".to_owned(), self.url(1), "--monitor".to_owned(), self.url(2)];
-        let place =
-            ["--state-dir".to_owned(), self.sandbox.file("runner"), "--log-dir".to_owned(), self.sandbox.file("logs")];
-        let node = ["--node".to_owned(), "node-a".to_owned()];
-        self.start("runner-svc", 3, &[&back[..], &place, &node, &self.service_token()].concat())
-    }
-
-    fn api(&self) -> Api {
-        Api::new(&Credentials {
-            endpoint: self.url(0),
-            token: self.token.clone(),
-            token_file: self.sandbox.file("admin.token"),
-        })
-    }
-
-    fn pmctl(&self, args: &[&str]) -> system_tests::Outcome {
-        let token_file = self.sandbox.file("admin.token");
-        self.sandbox.pmctl(&[&["--endpoint", &self.url(0), "--token-file", &token_file], args].concat())
-    }
-}
+use system_tests::{Api, Cluster, Credentials, Sandbox, http, proc, until};
 
 fn running(api: &Api) -> Vec<(String, u32, u32)> {
     api.instances().into_iter().map(|instance| (instance.id, instance.pid, instance.restarts)).collect()
@@ -192,7 +87,7 @@ fn a_runner_that_finds_no_registry_starts_what_it_had() {
     let first = cluster.api().instance("web-1").pid;
 
     // As after a power cut: nothing is left but the disk, and this node is alone.
-    let keeper = proc::keeper_of(runner.child.id());
+    let keeper = proc::keeper_of(runner.pid());
     drop((others, runner));
     [keeper, first].into_iter().for_each(proc::kill_9);
     let _runner = cluster.runner();
@@ -232,7 +127,7 @@ fn every_service_tells_its_health_and_refuses_who_has_no_token() {
     ];
     let runner = [("runner-svc", 3, cluster.runner())];
     for (name, index, service) in services.iter().chain(&runner) {
-        let ops = format!("127.0.0.1:{}", cluster.ops[*index]);
+        let ops = format!("127.0.0.1:{}", cluster.ops_port(*index));
         assert_eq!(http::get(&ops, "/healthz", None).status, 200, "{name}");
         let metrics = http::get(&ops, "/metrics", None).body;
         assert!(metrics.contains("pm_build_info"), "{name}: {metrics}");
@@ -242,6 +137,6 @@ fn every_service_tells_its_health_and_refuses_who_has_no_token() {
         let mut client = ProcessServiceClient::new(stranger.channel());
         let refused = stranger.wait(client.list_processes(ListProcessesRequest::default())).expect_err("it is refused");
         assert_eq!(refused.code(), tonic::Code::Unauthenticated, "{name}");
-        assert!(proc::is_running(service.child.id()));
+        assert!(proc::is_running(service.pid()));
     }
 }

@@ -8,7 +8,7 @@ use pm_proto::v1::event::Detail;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
-use system_tests::{Sandbox, Up, binary, http, proc, python};
+use system_tests::{Cluster, Sandbox, Up, binary, http, proc, python};
 
 /// A port that nothing listens on now.
 fn free_port() -> u16 {
@@ -55,7 +55,7 @@ fn ready(up: &Up<'_>, instance: &str) -> u32 {
 }
 
 /// One application under `pmctl up`, which is killed and comes again.
-fn survives(sandbox: &Sandbox, file: &str, instance: &str, port: u16, program: &Path) {
+fn survives_up(sandbox: &Sandbox, file: &str, instance: &str, port: u16, program: &Path) {
     let mut up = sandbox.up_with(&["-f", file], &[]);
     let pid = ready(&up, instance);
     assert_eq!(healthy(port), u64::from(pid));
@@ -71,8 +71,28 @@ fn survives(sandbox: &Sandbox, file: &str, instance: &str, port: u16, program: &
     assert!(proc::ends(pid), "it was not stopped");
 }
 
+/// The same with the services apart: the runner alone is killed.
+fn survives_its_runner(sandbox: &Sandbox, file: &str, instance: &str, port: u16, program: &Path) {
+    let cluster = Cluster::new(sandbox);
+    let _others = (cluster.registry(), cluster.monitor(), cluster.gateway());
+    let mut runner = cluster.runner();
+    let _ = cluster.pmctl(&["apply", "-f", file]).succeeded();
+    let mut events = cluster.api().events_from(1);
+    events.wait_for_instance(instance, "instance.ready");
+    let pid = cluster.api().instance(instance).pid;
+    assert_eq!((healthy(port), Path::new(&proc::arguments(pid)[0])), (u64::from(pid), program));
+    runner.kill_9();
+    assert_eq!(healthy(port), u64::from(pid), "it noticed the end of its runner");
+    let _next = cluster.runner();
+    events.wait_for_instance(instance, "instance.adopted");
+    let after = cluster.api().instance(instance);
+    assert_eq!((after.pid, after.restarts, healthy(port)), (pid, 0, u64::from(pid)));
+    let _ = cluster.pmctl(&["stop", "*"]).succeeded();
+    assert!(proc::ends(pid), "it was not stopped");
+}
+
 #[test]
-fn a_flask_application_runs_in_its_own_environment_and_survives_a_kill_9_of_up() {
+fn example_python_app_of_type_python_is_healthy_and_survives_kill_9_of_the_runner() {
     let sandbox = Sandbox::new();
     let port = free_port();
     let file = example(&sandbox, "python-app", port, 18081);
@@ -81,17 +101,19 @@ fn a_flask_application_runs_in_its_own_environment_and_survives_a_kill_9_of_up()
     let own = folder.join(".venv/bin/python");
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", "requirements.txt"];
     install(Command::new(&own).args(pip), &folder);
-    survives(&sandbox, &file, "python-app-1", port, &own);
+    survives_up(&sandbox, &file, "python-app-1", port, &own);
+    survives_its_runner(&sandbox, &file, "python-app-1", port, &own);
 }
 
 #[test]
-fn an_express_application_runs_with_its_own_packages_and_survives_a_kill_9_of_up() {
+fn example_node_app_of_type_node_is_healthy_and_survives_kill_9_of_the_runner() {
     let sandbox = Sandbox::new();
     let port = free_port();
     let file = example(&sandbox, "node-app", port, 18082);
     let folder = sandbox.path().join("node-app");
     install(Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]), &folder);
-    survives(&sandbox, &file, "node-app-1", port, Path::new("node"));
+    survives_up(&sandbox, &file, "node-app-1", port, Path::new("node"));
+    survives_its_runner(&sandbox, &file, "node-app-1", port, Path::new("node"));
 }
 
 #[test]

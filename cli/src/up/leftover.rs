@@ -22,6 +22,9 @@ pub async fn stop(runner_state: PathBuf, log_dir: PathBuf, terminal: &Terminal) 
         log_dir,
         // Nothing is started here.
         types_dir: None,
+        plugins_dir: None,
+        policy_file: None,
+        log_quota: None,
         node,
         registry: None,
         monitor: None,

@@ -10,7 +10,7 @@ pub(super) fn is_worth_a_line(notice: &Notice) -> bool {
     match &notice.kind {
         NoticeKind::Lifecycle { .. } => false,
         NoticeKind::LogQuiet { silence, timeout } => *silence * 2 >= *timeout,
-        NoticeKind::LogGrew { .. } | NoticeKind::LogChanged | NoticeKind::LogUnreadable => true,
+        NoticeKind::LogGrew { .. } | NoticeKind::LogChanged | NoticeKind::LogUnreadable | NoticeKind::LogPolled => true,
     }
 }
 
@@ -20,7 +20,7 @@ pub fn line_of_notice(notice: &Notice) -> LiveLine {
     let tone = match &notice.kind {
         NoticeKind::Lifecycle { event } => return LiveLine::new(notice.time, &notice.instance, event, &notice.text),
         NoticeKind::LogGrew { .. } | NoticeKind::LogChanged => Tone::Dim,
-        NoticeKind::LogQuiet { .. } | NoticeKind::LogUnreadable => Tone::Warn,
+        NoticeKind::LogQuiet { .. } | NoticeKind::LogUnreadable | NoticeKind::LogPolled => Tone::Warn,
     };
     LiveLine { time: Some(notice.time), subject: notice.instance.to_string(), text: notice.text.clone(), tone }
 }

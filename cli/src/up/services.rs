@@ -4,7 +4,7 @@ use super::home::Home;
 use super::reporter::Reporter;
 use crate::error::{Failure, chain};
 use crate::signals::Signals;
-use crate::state_dir::types_dir;
+use crate::state_dir::{plugins_dir, types_dir};
 use gateway::Gateway;
 use monitor_svc::Monitor;
 use registry_svc::Registry;
@@ -87,6 +87,9 @@ impl Services {
             state_dir: home.state().runner(),
             log_dir: home.state().logs(),
             types_dir: types_dir(),
+            plugins_dir: plugins_dir(),
+            policy_file: None,
+            log_quota: None,
             node: home.node().clone(),
             registry: Some(self.registry_dial.clone()),
             monitor: Some(self.monitor_dial.clone()),

@@ -1,4 +1,4 @@
-//! `pmctl actions`: what became of start, stop and restart.
+//! `pmctl actions`: what became of start, stop, restart and reload.
 
 use crate::context::Context;
 use crate::error::Failure;

@@ -5,7 +5,8 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::follow::{Followed, Follower};
 use crate::live::LiveLine;
-use crate::output::{Format, Terminal, document, human};
+use crate::output::{Format, Terminal, Tone, document, human};
+use pm_proto::v1::event::Detail;
 use pm_proto::v1::{Event, WatchEventsRequest};
 use serde_json::json;
 
@@ -96,9 +97,13 @@ fn finish(context: &Context, events: &[Event]) -> Result<(), Failure> {
 fn show(context: &Context, event: &Event) -> Result<(), Failure> {
     let terminal = &context.terminal;
     match context.format {
-        Format::Table => terminal.line(line(terminal, event)),
+        Format::Table => {
+            terminal.line(line(terminal, event))?;
+            output(terminal, event)
+        }
         Format::Wide => {
-            terminal.line(format_args!("{:>8} {:<26} {}", event.revision, event.r#type, line(terminal, event)))
+            terminal.line(format_args!("{:>8} {:<26} {}", event.revision, event.r#type, line(terminal, event)))?;
+            output(terminal, event)
         }
         Format::Name => terminal.line(format_args!("event/{}", event.revision)),
         Format::Json | Format::Jsonl => terminal.line(pm_proto::json::to_value(event)?),
@@ -107,6 +112,17 @@ fn show(context: &Context, event: &Event) -> Result<(), Failure> {
             document(terminal, Format::Yaml, &pm_proto::json::to_value(event)?)
         }
     }
+}
+
+/// The last output of a program, below the event that it explains.
+///
+/// # Errors
+/// It cannot be written.
+pub fn output(terminal: &Terminal, event: &Event) -> Result<(), Failure> {
+    let Some(Detail::Instance(instance)) = &event.detail else { return Ok(()) };
+    instance.log_lines.iter().try_for_each(|line| {
+        terminal.line(terminal.out.paint(Tone::Dim, format_args!("    | {}", human::shorten(line, 500))))
+    })
 }
 
 fn line(terminal: &Terminal, event: &Event) -> String {

@@ -96,6 +96,15 @@ pub fn uptime(instance: &Instance, now: Timestamp) -> Option<String> {
     human::time(instance.start_time.as_ref()).filter(|_| runs).map(|start| human::duration(human::between(start, now)))
 }
 
+/// When it is started next, and whether as a restart or by its schedule:
+/// `next start in 4s`, `next run in 3m`.
+#[must_use]
+pub fn next(instance: &Instance, now: Timestamp) -> Option<String> {
+    let time = human::time(instance.next_restart_time.as_ref())?;
+    let word = if instance.phase() == InstancePhase::Backoff { "start" } else { "run" };
+    Some(format!("next {word} in {}", human::duration(human::between(now, time))))
+}
+
 impl InstanceRow {
     /// Joins an instance with its sample. A sample of an earlier run says
     /// nothing about this one.
@@ -120,14 +129,19 @@ impl Listed for InstanceRow {
         Column::text("NODE"),
         Column::number("GENERATION").wide(),
         Column::text("LAST EXIT").wide(),
+        Column::text("HELD BY").wide(),
         Column::text("MESSAGE"),
     ];
 
     fn cells(&self, wide: bool) -> Vec<Cell> {
         let (instance, sample) = (&self.instance, self.sample.as_ref());
         // That all is well is said by the state.
-        let message = if Health::of(instance) == Health::Well { "" } else { instance.message.as_str() };
-        let message = human::shorten(message, if wide { 500 } else { 60 });
+        let message = match (Health::of(instance), next(instance, self.now)) {
+            (Health::Well, _) => instance.status.clone(),
+            (Health::Resting, Some(next)) => next,
+            (Health::Bad | Health::Unwell | Health::Moving | Health::Resting, _) => instance.message.clone(),
+        };
+        let message = human::shorten(&message, if wide { 500 } else { 60 });
         vec![
             Cell::plain(&instance.id),
             Cell::new(Health::of(instance).tone(), state(instance)),
@@ -140,7 +154,8 @@ impl Listed for InstanceRow {
             Cell::optional(uptime(instance, self.now)),
             Cell::optional(Some(instance.node.clone()).filter(|node| !node.is_empty())),
             Cell::plain(instance.generation.to_string()),
-            Cell::optional(instance.last_exit.as_ref().map(crate::live::exit_text)),
+            Cell::optional(super::instance_details::last_exit(instance, &[])),
+            Cell::optional(Some(instance.containment.clone()).filter(|word| !word.is_empty())),
             Cell::new(Tone::Plain, message),
         ]
     }

@@ -1,20 +1,23 @@
 //! `pmctl logs`: what programs wrote. One instance alone is passed through
 //! byte by byte; several get a prefix for each line.
 
+mod escape;
+mod reading;
+mod writer;
+
 use crate::connection::Connection;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::output::{Format, Terminal, Tone};
+use crate::output::human;
+use chrono::DateTime;
 use clap::ValueEnum;
+use pm_proto::convert::timestamp_to_wire;
 use pm_proto::v1::read_logs_response::Frame;
-use pm_proto::v1::{ListInstancesRequest, LogChunk, LogEnd, LogStream, ReadLogsRequest};
-use serde_json::json;
-use std::collections::BTreeMap;
-
-/// A line longer than this is shown in pieces, so that no program can make
-/// this one hold everything it writes.
-const LONGEST_LINE: usize = 1024 * 1024;
+use pm_proto::v1::{ListInstancesRequest, LogStream, ReadLogsRequest};
+use process_model::Timestamp;
+use reading::{Read, Reading};
+use writer::Writer;
 
 /// Arguments of `logs`.
 #[derive(Debug, clap::Args)]
@@ -22,22 +25,43 @@ const LONGEST_LINE: usize = 1024 * 1024;
   pmctl logs web
   pmctl logs -f --tail 20 \"web-*\"
   pmctl logs web-1 --stream stderr > errors.txt
+  pmctl logs web --since 10m --grep 'timeout|refused'
+  pmctl logs web-1 --previous --tail 50
 
 One instance alone: the bytes as they are. Several: each line with its instance
-in front, `|` for standard output and `!` for standard error.")]
+in front, `|` for standard output and `!` for standard error. On a terminal,
+control characters are shown as `\\x1b`.")]
 pub struct Args {
     /// Process names, instance ids or patterns
     #[arg(required = true, value_name = "TARGET")]
     targets: Vec<String>,
-    /// Go on with what is written from now on
+    /// Go on with what is written from now on, across rotation and restarts
     #[arg(short, long)]
     follow: bool,
-    /// Only the last this many lines of each file
+    /// Only the last this many lines of each output
     #[arg(long, value_name = "N")]
     tail: Option<u32>,
     /// Only this output
     #[arg(long, value_enum, value_name = "STREAM")]
     stream: Option<Output>,
+    /// Only what was written since then: `10m` ago, or an RFC 3339 time
+    #[arg(long, value_name = "TIME", value_parser = time, allow_hyphen_values = false)]
+    since: Option<Timestamp>,
+    /// Only what was written until then
+    #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "follow")]
+    until: Option<Timestamp>,
+    /// Only lines in which this regular expression is found
+    #[arg(long, value_name = "REGEX")]
+    grep: Option<String>,
+    /// What the run before the last one wrote
+    #[arg(long, conflicts_with = "follow")]
+    previous: bool,
+    /// The time, to a second, in front of each line
+    #[arg(long)]
+    timestamps: bool,
+    /// Control characters as they are, on a terminal too
+    #[arg(long)]
+    raw: bool,
 }
 
 /// One of a program's outputs.
@@ -53,6 +77,17 @@ fn wire(output: Option<Output>) -> LogStream {
         Some(Output::Stderr) => LogStream::Stderr,
         None => LogStream::Unspecified,
     }
+}
+
+/// A time, or how long ago it was.
+fn time(text: &str) -> Result<Timestamp, String> {
+    if let Ok(ago) = humantime::parse_duration(text) {
+        let ago = i64::try_from(ago.as_nanos()).unwrap_or(i64::MAX);
+        return Ok(Timestamp(human::now().0.saturating_sub(ago)));
+    }
+    let time = DateTime::parse_from_rfc3339(text);
+    let time = time.map_err(|_| "write a duration as 10m or 2h, or a time as 2026-11-21T03:05:00Z".to_owned())?;
+    Ok(Timestamp::from_parts(time.timestamp(), time.timestamp_subsec_nanos()))
 }
 
 /// Shows the logs.
@@ -73,19 +108,23 @@ pub fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
             tail: args.tail,
             follow: args.follow,
             stream: wire(args.stream).into(),
+            since: args.since.map(timestamp_to_wire),
+            until: args.until.map(timestamp_to_wire),
+            grep: args.grep.unwrap_or_default(),
+            previous: args.previous,
+            cursors: Vec::new(),
+            timestamps: args.timestamps,
         };
-        let refused = |status: tonic::Status| connection.refused(&what, &status);
-        let mut stream = connection.logs().read_logs(request).await.map_err(refused)?.into_inner();
-        let mut writer = Writer::new(context, ids.as_deref());
-        while let Some(frame) = stream.message().await.map_err(refused)? {
-            match frame.frame {
-                Some(Frame::Chunk(chunk)) => writer.chunk(&chunk)?,
-                Some(Frame::End(end)) => writer.end(&end)?,
-                // A frame of a newer server that means nothing to us.
-                None => {}
+        let mut reading = Reading::new(connection, request, what);
+        let mut writer = Writer::new(context, ids.as_deref(), args.raw, args.timestamps);
+        loop {
+            match reading.next().await? {
+                Read::Frame(Frame::Chunk(chunk)) => writer.chunk(&chunk)?,
+                Read::Frame(Frame::End(end)) => writer.end(&end)?,
+                Read::Lost(why) => context.terminal.note(format_args!("{why}; trying again")),
+                Read::Over => return writer.finish(),
             }
         }
-        writer.finish()
     })
 }
 
@@ -97,109 +136,15 @@ async fn matching(connection: &Connection, what: &str, targets: &[String]) -> Re
     Ok(answer.instances.into_iter().map(|instance| instance.id).collect())
 }
 
-/// Turns chunks into what is shown.
-struct Writer<'a> {
-    terminal: &'a Terminal,
-    mode: Mode,
-    /// Begun lines, by instance and output.
-    begun: BTreeMap<(String, i32), Vec<u8>>,
-    ended: usize,
-    failed: Vec<String>,
-}
+#[cfg(test)]
+mod tests {
+    use super::{human, time};
 
-enum Mode {
-    /// The bytes as they are.
-    Raw,
-    /// A prefix for each line: its width, and a number for each instance's colour.
-    Prefixed { width: usize, numbers: BTreeMap<String, usize> },
-    /// A JSON object for each line.
-    Objects,
-}
-
-impl<'a> Writer<'a> {
-    /// Nobody knowing the `ids`, each line says whose it is.
-    fn new(context: &'a Context, ids: Option<&[String]>) -> Self {
-        let single = ids.is_some_and(|ids| ids.len() <= 1);
-        let ids = ids.unwrap_or_default();
-        let mode = match context.format {
-            Format::Json | Format::Jsonl | Format::Yaml => Mode::Objects,
-            Format::Table | Format::Wide | Format::Name if single => Mode::Raw,
-            Format::Table | Format::Wide | Format::Name => Mode::Prefixed {
-                width: ids.iter().map(String::len).max().unwrap_or_default(),
-                numbers: ids.iter().cloned().enumerate().map(|(number, id)| (id, number)).collect(),
-            },
-        };
-        Self { terminal: &context.terminal, mode, begun: BTreeMap::new(), ended: 0, failed: Vec::new() }
-    }
-
-    fn chunk(&mut self, chunk: &LogChunk) -> Result<(), Failure> {
-        if matches!(self.mode, Mode::Raw) {
-            return self.terminal.bytes(&chunk.data);
-        }
-        let mut line = self.begun.remove(&(chunk.instance_id.clone(), chunk.stream)).unwrap_or_default();
-        for piece in chunk.data.split_inclusive(|byte| *byte == b'\n') {
-            line.extend_from_slice(piece);
-            if line.ends_with(b"\n") || line.len() >= LONGEST_LINE {
-                self.line(&chunk.instance_id, chunk.stream(), &line)?;
-                line.clear();
-            }
-        }
-        if !line.is_empty() {
-            self.begun.insert((chunk.instance_id.clone(), chunk.stream), line);
-        }
-        Ok(())
-    }
-
-    fn line(&self, id: &str, stream: LogStream, line: &[u8]) -> Result<(), Failure> {
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        match &self.mode {
-            Mode::Raw => self.terminal.bytes(line),
-            Mode::Prefixed { width, numbers } => {
-                let out = self.terminal.out;
-                let tone = Tone::Source(numbers.get(id).copied().unwrap_or(numbers.len()));
-                let bar = match stream {
-                    LogStream::Stderr => out.paint(Tone::Bad, "!"),
-                    LogStream::Stdout | LogStream::Unspecified => out.paint(Tone::Dim, "|"),
-                };
-                let mut bytes = format!("{} {bar} ", out.paint(tone, format!("{id:<width$}"))).into_bytes();
-                bytes.extend_from_slice(line);
-                bytes.push(b'\n');
-                self.terminal.bytes(&bytes)
-            }
-            Mode::Objects => self.terminal.line(json!({
-                "instanceId": id,
-                "stream": stream_word(stream),
-                "line": String::from_utf8_lossy(line),
-            })),
-        }
-    }
-
-    fn end(&mut self, end: &LogEnd) -> Result<(), Failure> {
-        if let Some(line) = self.begun.remove(&(end.instance_id.clone(), end.stream)) {
-            self.line(&end.instance_id, end.stream(), &line)?;
-        }
-        self.ended += 1;
-        if !end.error.is_empty() {
-            let what = format!("{} {}: {}", end.instance_id, stream_word(end.stream()), end.error);
-            self.terminal.complain(format_args!("{} {what}", self.terminal.err.paint(Tone::Bad, "error:")));
-            self.failed.push(what);
-        }
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<Exit, Failure> {
-        for ((id, stream), line) in std::mem::take(&mut self.begun) {
-            let stream = LogStream::try_from(stream).unwrap_or(LogStream::Unspecified);
-            self.line(&id, stream, &line)?;
-        }
-        Ok(Exit::of_counts(self.ended.saturating_sub(self.failed.len()), self.failed.len()))
-    }
-}
-
-fn stream_word(stream: LogStream) -> &'static str {
-    match stream {
-        LogStream::Stdout => "stdout",
-        LogStream::Stderr => "stderr",
-        LogStream::Unspecified => "output",
+    #[test]
+    fn a_time_is_a_duration_ago_or_a_point() {
+        let ago = human::now().0 - time("10m").unwrap().0;
+        assert!((599..620).contains(&(ago / 1_000_000_000)), "{ago}");
+        assert_eq!(time("1970-01-01T01:00:01+01:00").unwrap().0, 1_000_000_000);
+        assert!(time("yesterday").unwrap_err().contains("10m"));
     }
 }

@@ -1,17 +1,19 @@
 //! `pmctl status`: without a name the overview, the worst first; with names
 //! everything that is known of their instances.
 
-use super::instance_row::{Health, phase_word, state, uptime};
-use super::list::{Samples, instances_with_samples};
+use super::events::output;
+use super::instance_details::{describe, value};
+use super::instance_row::{Health, next, phase_word, state, uptime};
+use super::list::instances_with_samples;
 use crate::connection::Connection;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::follow::{Followed, Follower};
-use crate::live::{LiveLine, exit_text};
+use crate::live::LiveLine;
 use crate::output::{Cell, Column, Format, Listed, Terminal, Tone, document, human, list};
 use pm_proto::json::JsonError;
-use pm_proto::v1::{Event, Instance, InstancePhase, InstanceSample, ListInstancesRequest, WatchEventsRequest};
+use pm_proto::v1::{Event, Instance, InstancePhase, ListInstancesRequest, WatchEventsRequest};
 use process_model::{Selector, Timestamp};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -144,7 +146,12 @@ impl Listed for Overview {
         nodes.dedup();
         // Of the youngest, so that a restart shows.
         let youngest = self.instances.iter().filter(|i| i.pid > 0).max_by_key(|i| human::time(i.start_time.as_ref()));
-        let message = worst.filter(|_| self.health() < Health::Well).map(|i| i.message.as_str()).unwrap_or_default();
+        let message = worst.map(|worst| match (self.health() < Health::Well, next(worst, self.now)) {
+            (true, _) => worst.message.clone(),
+            // What runs by the clock rests between two runs, and that is as it should be.
+            (false, Some(next)) => next,
+            (false, None) => worst.status.clone(),
+        });
         vec![
             Cell::plain(&self.process),
             Cell::plain(format!("{}/{wanted}", self.ready())),
@@ -152,7 +159,7 @@ impl Listed for Overview {
             Cell::plain(restarts.to_string()),
             Cell::optional(youngest.and_then(|instance| uptime(instance, self.now))),
             Cell::plain(nodes.join(" ")),
-            Cell::plain(human::shorten(message, if wide { 500 } else { 60 })),
+            Cell::plain(human::shorten(&message.unwrap_or_default(), if wide { 500 } else { 60 })),
         ]
     }
 
@@ -182,13 +189,13 @@ async fn details(context: &Context, connection: &Connection, targets: Vec<String
         answer.instances.iter().try_for_each(|i| terminal.line(format_args!("instance/{}", i.id)))?;
         return Ok(Exit::Done);
     }
-    let mut events = recent_events(connection, &targets).await?;
+    let mut events = recent_events(connection, &targets, EVENTS).await?;
     let now = human::now();
     if context.format.is_machine() {
         let mut items = Vec::new();
         for instance in &answer.instances {
             let own: Vec<_> = events.iter().filter(|event| event.instance_id == instance.id).collect();
-            items.push(value(instance, &samples, &own)?);
+            items.push(value(instance, samples.by_instance.get(&instance.id), &own)?);
         }
         if context.format == Format::Jsonl {
             items.iter().try_for_each(|item| terminal.line(item))?;
@@ -199,13 +206,15 @@ async fn details(context: &Context, connection: &Connection, targets: Vec<String
         return Ok(Exit::Done);
     }
     for instance in &answer.instances {
-        describe(terminal, instance, samples.by_instance.get(&instance.id), now)?;
+        let own: Vec<_> = events.iter().filter(|event| event.instance_id == instance.id).collect();
+        describe(terminal, instance, samples.by_instance.get(&instance.id), &own, now)?;
     }
     if !events.is_empty() {
         terminal.line(terminal.out.paint(Tone::Title, "last events"))?;
         let skip = events.len().saturating_sub(EVENTS as usize);
         for event in events.drain(skip..) {
             terminal.line(format_args!("  {}", LiveLine::of_event(&event).render(terminal.out, 12, now)))?;
+            output(terminal, &event)?;
         }
     }
     samples.explain(context);
@@ -214,7 +223,10 @@ async fn details(context: &Context, connection: &Connection, targets: Vec<String
 
 /// A process may be there without instances; else the server's own refusal of
 /// an unknown name is the best message, as it knows what comes near.
-async fn missing(context: &Context, connection: &Connection, targets: &[String]) -> Result<Exit, Failure> {
+///
+/// # Errors
+/// Nothing matches, or the server refuses.
+pub async fn missing(context: &Context, connection: &Connection, targets: &[String]) -> Result<Exit, Failure> {
     use pm_proto::v1::{GetProcessRequest, ListProcessesRequest};
     let mut processes = connection.processes();
     if let [one] = targets
@@ -239,9 +251,13 @@ async fn missing(context: &Context, connection: &Connection, targets: &[String])
     Ok(Exit::Done)
 }
 
-async fn recent_events(connection: &Connection, targets: &[String]) -> Result<Vec<Event>, Failure> {
+/// The newest events of instances.
+///
+/// # Errors
+/// The server refuses.
+pub async fn recent_events(connection: &Connection, targets: &[String], most: u32) -> Result<Vec<Event>, Failure> {
     let request = WatchEventsRequest {
-        tail: EVENTS,
+        tail: most,
         selectors: targets.to_vec(),
         types: vec!["instance.*".to_owned()],
         ..WatchEventsRequest::default()
@@ -252,62 +268,6 @@ async fn recent_events(connection: &Connection, targets: &[String]) -> Result<Ve
         events.push(*event);
     }
     Ok(events)
-}
-
-fn value(instance: &Instance, samples: &Samples, events: &[&Event]) -> Result<Value, JsonError> {
-    let mut value = pm_proto::json::to_value(instance)?;
-    if let Some(fields) = value.as_object_mut() {
-        if let Some(sample) = samples.by_instance.get(&instance.id) {
-            fields.insert("sample".to_owned(), pm_proto::json::to_value(sample)?);
-        }
-        let events = events.iter().map(|event| pm_proto::json::to_value(*event)).collect::<Result<Vec<_>, _>>()?;
-        fields.insert("events".to_owned(), json!(events));
-    }
-    Ok(value)
-}
-
-fn describe(
-    terminal: &Terminal,
-    instance: &Instance,
-    sample: Option<&InstanceSample>,
-    now: Timestamp,
-) -> Result<(), Failure> {
-    let tone = Health::of(instance).tone();
-    terminal.line(terminal.out.paint(Tone::Title, &instance.id))?;
-    let field = |name: &str, text: String| terminal.line(format_args!("  {name:<14}{text}"));
-    let since = human::ago(human::time(instance.phase_time.as_ref()), now);
-    field("state", format!("{} for {since}", terminal.out.paint(tone, state(instance))))?;
-    if !instance.message.is_empty() && Health::of(instance) != Health::Well {
-        field("why", human::shorten(&instance.message, 1000))?;
-    }
-    if !instance.wanted {
-        field("wanted", "no: it was stopped, or is not started by itself".to_owned())?;
-    }
-    if instance.pid > 0 {
-        let up = uptime(instance, now).map(|up| format!(", up {up}")).unwrap_or_default();
-        field("pid", format!("{}{up}", instance.pid))?;
-    }
-    field("restarts", instance.restarts.to_string())?;
-    if let Some(exit) = &instance.last_exit {
-        field("last exit", exit_text(exit))?;
-    }
-    if let Some(next) = human::time(instance.next_restart_time.as_ref()) {
-        let left = human::duration(human::between(now, next));
-        field("next restart", format!("{} (in {left})", human::clock(next, now)))?;
-    }
-    if let Some(sample) = sample.filter(|sample| sample.pid == instance.pid && instance.pid > 0) {
-        let text = format!(
-            "cpu {:.1}%, memory {}, {}, {}, {}",
-            sample.cpu_percent,
-            human::bytes(sample.memory_bytes),
-            human::count(sample.threads as usize, "thread", "threads"),
-            human::count(sample.open_files as usize, "open file", "open files"),
-            human::count(sample.processes as usize, "process", "processes"),
-        );
-        field("uses", text)?;
-    }
-    let node = if instance.node.is_empty() { "none yet" } else { &instance.node };
-    field("node", format!("{node}, generation {}", instance.generation))
 }
 
 #[cfg(test)]

@@ -115,6 +115,9 @@ async fn watch(context: &Context, args: &Args, log: &Path, spec: ProcessSpec, de
         log_dir: den.root.join("logs"),
         // A command of its own is run, which has no type.
         types_dir: None,
+        plugins_dir: None,
+        policy_file: None,
+        log_quota: None,
         node,
         registry: None,
         monitor: None,
@@ -145,7 +148,13 @@ async fn watch(context: &Context, args: &Args, log: &Path, spec: ProcessSpec, de
         tokio::select! {
             stop = signals.next() => break stop,
             notice = notices.recv() => match notice {
-                Ok(notice) => show(&notice),
+                Ok(notice) => {
+                    show(&notice);
+                    // From here on little of this program is needed (S2.13); what is comes back by itself.
+                    if matches!(&notice.kind, NoticeKind::Lifecycle { event } if event == event_type::INSTANCE_READY) {
+                        runner_svc::give_back_code();
+                    }
+                }
                 Err(RecvError::Lagged(missed)) => terminal.note(format_args!("{missed} lines were missed")),
                 Err(RecvError::Closed) => return Err(Failure::failed("the runner ended unexpectedly")),
             },

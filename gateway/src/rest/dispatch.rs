@@ -132,8 +132,9 @@ impl Rest {
                 answer::status(&answered).map(Reached::Answer)
             }
             Answer::Events | Answer::Logs => {
+                let places = sse::places(&message);
                 let frames = call::server_stream(backend, first, message, role).await?;
-                Ok(Reached::Stream(Box::new(frames), route.answer, backend.clone()))
+                Ok(Reached::Stream(Box::new(frames), (route.answer, places), backend.clone()))
             }
         }
     }
@@ -169,7 +170,7 @@ impl Rest {
 /// What a call led to.
 enum Reached {
     Answer(Response<Body>),
-    Stream(Box<tonic::Streaming<DynamicMessage>>, Answer, Backend),
+    Stream(Box<tonic::Streaming<DynamicMessage>>, (Answer, sse::Places), Backend),
 }
 
 /// Found when the door is built; kept as an error so that nothing can panic.

@@ -35,6 +35,11 @@ pub(crate) fn apply(
     {
         resume_after(&id, message, faults);
     }
+    if answer == Answer::Logs
+        && let Some(id) = text(headers, "last-event-id", faults)
+    {
+        go_on_from(&id, message);
+    }
 }
 
 fn text(headers: &HeaderMap, name: &str, faults: &mut Vec<Fault>) -> Option<String> {
@@ -86,6 +91,14 @@ fn resume_after(id: &str, message: &mut DynamicMessage, faults: &mut Vec<Fault>)
     }
 }
 
+/// The places of all outputs that were read, as [`super::sse`] names them;
+/// whether they are any is the service's to say. An output that has none yet
+/// begins where the URL says.
+fn go_on_from(id: &str, message: &mut DynamicMessage) {
+    let cursors = id.split(',').map(|cursor| Value::String(cursor.trim().to_owned())).collect();
+    message.set_field_by_name("cursors", Value::List(cursors));
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Answer, DynamicMessage, Fault, HeaderMap, Takes, apply};
@@ -132,5 +145,12 @@ mod tests {
         assert_eq!(text, r#"{"fromRevision":"42"}"#);
         let headers = [("last-event-id", "x")];
         assert!(with("pm.v1.WatchEventsRequest", &headers, Takes::Nothing, Answer::Events).is_err());
+    }
+
+    #[test]
+    fn l06_logs_go_on_from_the_places_of_the_last_event() {
+        let headers = [("last-event-id", "web-1/stderr/l2.7,web-1/stdout/l1.9")];
+        let text = with("pm.v1.ReadLogsRequest", &headers, Takes::Nothing, Answer::Logs).unwrap();
+        assert_eq!(text, r#"{"cursors":["web-1/stderr/l2.7","web-1/stdout/l1.9"]}"#);
     }
 }

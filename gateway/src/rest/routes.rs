@@ -69,6 +69,7 @@ const DELETE: &[&str] = &["pm.v1.ProcessService/DeleteProcesses"];
 const START: &[&str] = &["pm.v1.ProcessService/StartProcesses"];
 const STOP: &[&str] = &["pm.v1.ProcessService/StopProcesses"];
 const RESTART: &[&str] = &["pm.v1.ProcessService/RestartProcesses"];
+const RELOAD: &[&str] = &["pm.v1.ProcessService/ReloadProcesses"];
 const LIST_INSTANCES: &str = "pm.v1.InstanceService/ListInstances";
 const LIST_NODES: &str = "pm.v1.NodeService/ListNodes";
 const CLUSTER: &str = "pm.v1.ClusterService/GetClusterStatus";
@@ -84,6 +85,7 @@ pub static ROUTES: &[Route] = &[
     post("/api/v1/processes:start", START),
     post("/api/v1/processes:stop", STOP),
     post("/api/v1/processes:restart", RESTART),
+    post("/api/v1/processes:reload", RELOAD),
     get("/api/v1/processes/{name}", &["pm.v1.ProcessService/GetProcess"], Answer::Message),
     Route { method: PUT, path: "/api/v1/processes/{name}", rpcs: APPLY, body: Takes::Spec, answer: Answer::Message },
     Route {
@@ -96,12 +98,14 @@ pub static ROUTES: &[Route] = &[
     post("/api/v1/processes/{selectors}:start", START),
     post("/api/v1/processes/{selectors}:stop", STOP),
     post("/api/v1/processes/{selectors}:restart", RESTART),
+    post("/api/v1/processes/{selectors}:reload", RELOAD),
     // Instances.
     get("/api/v1/instances", &[LIST_INSTANCES], Answer::Message),
     get("/api/v1/instances/{id}", &["pm.v1.InstanceService/GetInstance"], Answer::Message),
     post("/api/v1/instances/{selectors}:start", START),
     post("/api/v1/instances/{selectors}:stop", STOP),
     post("/api/v1/instances/{selectors}:restart", RESTART),
+    post("/api/v1/instances/{selectors}:reload", RELOAD),
     get("/api/v1/instances/{instance_id}/samples", &["pm.v1.SampleService/ListInstanceSamples"], Answer::Message),
     get("/api/v1/instances/{selectors}/logs", READ_LOGS, Answer::Logs),
     // Everything else.

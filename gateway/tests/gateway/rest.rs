@@ -55,6 +55,21 @@ async fn custom_verbs_take_the_path_s_selector_and_the_idempotency_key() {
 }
 
 #[tokio::test]
+async fn reload_is_a_custom_verb_as_restart_is() {
+    let rig = Rig::start().await;
+    let answer = rig.ask("POST", "/api/v1/processes/web:reload?reason=certificate").send().await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["revision"]), (200, &json!("12")));
+    let reloaded = || rig.registry.0.reloaded.lock().unwrap().clone().unwrap();
+    assert_eq!((reloaded().selectors, reloaded().reason.as_str()), (vec!["web".to_owned()], "certificate"));
+    rig.ask("POST", "/api/v1/processes:reload").send_json(r#"{"selectors":["a","b"]}"#).await;
+    assert_eq!(reloaded().selectors, ["a", "b"]);
+    rig.ask("POST", "/api/v1/instances/web-2:reload").send().await;
+    assert_eq!(reloaded().selectors, ["web-2"]);
+    let viewer = rig.ask_as(VIEWER, "POST", "/api/v1/processes/web:reload").send().await;
+    viewer.problem(403, reason::PERMISSION_DENIED);
+}
+
+#[tokio::test]
 async fn the_status_page_is_one_document() {
     let rig = Rig::start().await;
     let json = rig.ask_as(VIEWER, "GET", "/status").send().await.json();

@@ -2,7 +2,7 @@
 
 use super::{fault, stream_from_wire, stream_to_wire};
 use monitor_domain::tails::{Output, Outputs, ToRunner};
-use pm_proto::convert::WireFault;
+use pm_proto::convert::{WireFault, timestamp_to_wire};
 use pm_proto::v1;
 use pm_proto::v1::run_intake_request::Message as Up;
 use pm_proto::v1::run_intake_response::Message as Down;
@@ -71,14 +71,24 @@ fn instance_from_wire(field: &str, text: &str) -> Result<InstanceId, Status> {
 
 pub(super) fn to_wire(told: ToRunner) -> v1::RunIntakeResponse {
     let message = match told {
-        ToRunner::Request { request, instance, wish, credit } => Down::Tail(v1::TailRequest {
-            request_id: request,
-            instance_id: instance.to_string(),
-            stream: outputs_to_wire(wish.outputs).into(),
-            tail: wish.last_lines,
-            follow: wish.follow,
-            credit,
-        }),
+        ToRunner::Request { request, instance, wish, credit } => {
+            let picked = wish.picked.as_deref().cloned().unwrap_or_default();
+            let of_it = format!("{instance}/");
+            Down::Tail(v1::TailRequest {
+                request_id: request,
+                instance_id: instance.to_string(),
+                stream: outputs_to_wire(wish.outputs).into(),
+                tail: wish.last_lines,
+                follow: wish.follow,
+                credit,
+                since: picked.since.map(timestamp_to_wire),
+                until: picked.until.map(timestamp_to_wire),
+                grep: picked.grep,
+                previous: picked.previous,
+                cursors: picked.cursors.into_iter().filter(|cursor| cursor.starts_with(&of_it)).collect(),
+                timestamps: picked.timestamps,
+            })
+        }
         ToRunner::Credit { request, bytes } => Down::Credit(v1::TailCredit { request_id: request, bytes }),
         ToRunner::Cancel { request } => Down::Cancel(v1::TailCancel { request_id: request }),
     };

@@ -97,7 +97,7 @@ impl World {
 
     pub async fn try_read(&self, selectors: &[&str], follow: bool) -> Result<Streaming<v1::ReadLogsResponse>, Status> {
         let selectors = selectors.iter().map(|&text| text.into()).collect();
-        let request = v1::ReadLogsRequest { selectors, tail: None, follow, stream: 0 };
+        let request = v1::ReadLogsRequest { selectors, follow, ..Default::default() };
         Ok(self.logs().read_logs(request).await?.into_inner())
     }
 }
@@ -165,6 +165,8 @@ pub fn chunk(request: &v1::TailRequest, stream: v1::LogStream, offset: u64, data
         stream: stream.into(),
         offset,
         data: bytes::Bytes::copy_from_slice(data),
+        cursor: format!("{}/stdout/l1.{offset:x}", request.instance_id),
+        ..v1::LogChunk::default()
     };
     Up::TailChunk(v1::TailChunk { request_id: request.request_id, chunk: Some(chunk) })
 }

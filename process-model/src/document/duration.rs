@@ -2,6 +2,7 @@
 
 use super::scalar::{Look, Wrong, cut};
 use super::tree::{Node, Value};
+use crate::words as say;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -37,7 +38,7 @@ pub(super) fn read(node: &Node, range: &RangeInclusive<Duration>) -> Result<Dura
 /// What to write: the range with units, and in seconds where it is whole.
 fn words(range: &RangeInclusive<Duration>) -> String {
     let (start, end) = (*range.start(), *range.end());
-    let units = format!("write {} to {}", humantime::format_duration(start), humantime::format_duration(end));
+    let units = format!("write {} to {}", say::duration(start), say::duration(end));
     if start.subsec_nanos() == 0 && end.subsec_nanos() == 0 {
         format!("{units} ({} to {} seconds)", start.as_secs(), end.as_secs())
     } else {

@@ -30,26 +30,64 @@ pub(super) enum Shape {
     Flag,
     /// A whole number.
     Integer(RangeInclusive<u32>),
+    /// A whole number that may be negative.
+    Signed(RangeInclusive<i64>),
     /// A number.
     Number(RangeInclusive<f64>),
     /// A duration.
     Duration(RangeInclusive<Duration>),
+    /// A number of bytes.
+    Size(RangeInclusive<u64>),
+    /// Permission bits, in octal digits.
+    Mode,
     /// One of these words.
     Word(fn() -> Vec<&'static str>),
+    /// `true`; there is nothing else to say.
+    Yes,
+    /// A regular expression.
+    Pattern,
     /// A signal, by name or number.
     Signal,
     /// Texts by name.
     TextMap,
+    /// A text, number or boolean, or a list of them.
+    Literals,
+    /// A path that may be marked as optional, or a list of such.
+    OptionalPaths,
+    /// A whole number, or a list of them.
+    Integers(RangeInclusive<u32>),
+    /// CPU numbers and ranges of them: one, or a list.
+    Cpus,
+    /// HTTP status codes and ranges of them: one, or a list.
+    Statuses,
     /// A command line, or a program and its arguments.
     Command,
     /// Ports by name, or a list of ports.
     Ports,
     /// A port, or the name of one of `ports`.
     PortOrName,
+    /// Where a socket listens: an address, a port, or a path.
+    Listen,
+    /// A limit of the kernel: a number, or `unlimited`.
+    Rlimit,
     /// A map of these fields.
     Group(&'static Group),
+    /// A list of maps of these fields.
+    Groups(&'static Group),
     /// A word, or a map of these fields.
     WordOrGroup(fn() -> Vec<&'static str>, &'static Group),
+    /// A text, or a map of these fields.
+    TextOrGroup(&'static Group),
+    /// A command, or a map of these fields.
+    CommandOrGroup(&'static Group),
+    /// Limits of the kernel by these names: each one value, or a map of these
+    /// fields.
+    Rlimits(fn() -> Vec<&'static str>, &'static Group),
+    /// Sockets by name: each where it listens, or a map of these fields.
+    Sockets(&'static Group),
+    /// Names of processes: one, a list, or a map from name to one of these
+    /// words or a map of these fields.
+    Dependencies(fn() -> Vec<&'static str>, &'static Group),
     /// Processes by name, or a list of them.
     Processes,
 }
@@ -58,7 +96,14 @@ impl Shape {
     /// The fields inside, if it may be a map of ours.
     pub(super) fn group(&self) -> Option<&'static Group> {
         match self {
-            Self::Group(group) | Self::WordOrGroup(_, group) => Some(group),
+            Self::Group(group)
+            | Self::Groups(group)
+            | Self::WordOrGroup(_, group)
+            | Self::TextOrGroup(group)
+            | Self::CommandOrGroup(group)
+            | Self::Rlimits(_, group)
+            | Self::Sockets(group)
+            | Self::Dependencies(_, group) => Some(group),
             Self::Text
             | Self::Literal
             | Self::Name
@@ -66,14 +111,26 @@ impl Shape {
             | Self::Path
             | Self::Flag
             | Self::Integer(_)
+            | Self::Signed(_)
             | Self::Number(_)
             | Self::Duration(_)
+            | Self::Size(_)
+            | Self::Mode
             | Self::Word(_)
+            | Self::Yes
+            | Self::Pattern
             | Self::Signal
             | Self::TextMap
+            | Self::Literals
+            | Self::OptionalPaths
+            | Self::Integers(_)
+            | Self::Cpus
+            | Self::Statuses
             | Self::Command
             | Self::Ports
             | Self::PortOrName
+            | Self::Listen
+            | Self::Rlimit
             | Self::Processes => None,
         }
     }
@@ -90,6 +147,27 @@ pub(super) enum Preset {
     Integer(u32),
     Number(f64),
     Duration(Duration),
+    Size(u64),
+}
+
+/// What one map has to have, beside the fields that are required.
+pub(super) enum Choice {
+    /// Nothing more.
+    Free,
+    /// Exactly one of these fields.
+    One(&'static [&'static str]),
+    /// One of these fields at least; which go together is the reader's.
+    Some(&'static [&'static str]),
+}
+
+impl Choice {
+    /// The fields of which one has to be there; empty if none has to.
+    pub(super) fn names(&self) -> &'static [&'static str] {
+        match self {
+            Self::Free => &[],
+            Self::One(names) | Self::Some(names) => names,
+        }
+    }
 }
 
 /// The fields of one map.
@@ -100,8 +178,10 @@ pub(super) struct Group {
     pub(super) noun: &'static str,
     /// Its fields, in parts that maps may share.
     pub(super) parts: &'static [&'static [Field]],
-    /// Fields of which exactly one has to be there; or none.
-    pub(super) one_of: &'static [&'static str],
+    /// What it has to have.
+    pub(super) choice: Choice,
+    /// Fields that mean something only beside another: the field, the other.
+    pub(super) needs: &'static [(&'static str, &'static str)],
 }
 
 impl Group {

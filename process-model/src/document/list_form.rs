@@ -14,19 +14,19 @@ use crate::spec::{Fault, LogWatchdog};
 use crate::{ProcessName, ProcessSpec};
 use std::collections::BTreeMap;
 
-/// The processes of the list.
-pub(super) fn read(items: &[Node], shared: &Shared<'_>, report: &mut Report) -> Vec<ProcessSpec> {
+/// The processes of the list, each with its fields.
+pub(super) fn read<'t>(items: &'t [Node], shared: &Shared<'_>, report: &mut Report) -> Vec<(ProcessSpec, Mapping<'t>)> {
     let mut seen = BTreeMap::new();
     items.iter().enumerate().filter_map(|(index, item)| one(index, item, &mut seen, shared, report)).collect()
 }
 
-fn one(
+fn one<'t>(
     index: usize,
-    item: &Node,
+    item: &'t Node,
     seen: &mut BTreeMap<ProcessName, Position>,
     shared: &Shared<'_>,
     report: &mut Report,
-) -> Option<ProcessSpec> {
+) -> Option<(ProcessSpec, Mapping<'t>)> {
     let fields = Mapping::open(&LIST_ENTRY, item, path(index, item), item.at, report)?;
     let name = fields.read("name", report, |node| scalar::text(node).and_then(name));
     if let (Some(name), Some(entry)) = (&name, fields.entry("name")) {
@@ -43,8 +43,7 @@ fn one(
     }
     let mut spec = process::read(&fields, name, shared, report)?;
     watch(&fields, &mut spec, report);
-    process::check(&spec, &fields, report);
-    Some(spec)
+    Some((spec, fields))
 }
 
 /// The entry's path: by name where it has a usable one, else by number.

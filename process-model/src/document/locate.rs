@@ -1,7 +1,7 @@
 //! The place of a field that a rule of the whole spec names.
 
 use super::mapping::Mapping;
-use super::tree::{Entry, Position, Value};
+use super::tree::{Entry, Node, Position, Value};
 use crate::spec::Fault;
 
 /// Place and whole path of a fault whose field is relative to the process.
@@ -29,7 +29,11 @@ pub(super) fn is_shared(fault: &Fault, process: &Mapping<'_>) -> bool {
 fn step<'t, 'p>(entries: &'t [Entry], path: &'p str) -> Option<(&'t Entry, &'p str)> {
     let fits = |entry: &'t Entry| {
         let rest = path.strip_prefix(entry.key.as_str())?;
-        if rest.is_empty() { Some((entry, rest)) } else { rest.strip_prefix('.').map(|rest| (entry, rest)) }
+        if rest.is_empty() || rest.starts_with('[') {
+            Some((entry, rest))
+        } else {
+            rest.strip_prefix('.').map(|rest| (entry, rest))
+        }
     };
     entries.iter().filter(|entry| !entry.value.is_null()).filter_map(fits).max_by_key(|(entry, _)| entry.key.len())
 }
@@ -50,7 +54,22 @@ fn position(entries: &[Entry], path: &str, parent: Position) -> Position {
         None => parent,
         Some((entry, rest)) => match &entry.value.value {
             Value::Mapping(inner) if !rest.is_empty() => position(inner, rest, entry.key_at),
-            Value::Mapping(_) | Value::Scalar(_) | Value::Sequence(_) => entry.value.at,
+            Value::Sequence(items) if !rest.is_empty() => item(items, rest).unwrap_or(entry.value.at),
+            Value::Mapping(_) | Value::Sequence(_) | Value::Scalar(_) => entry.value.at,
         },
+    }
+}
+
+/// The place of an item, by its number as `[1].name`, or by what it is.
+fn item(items: &[Node], path: &str) -> Option<Position> {
+    let Some((index, rest)) = path.strip_prefix('[').and_then(|path| path.split_once(']')) else {
+        let named = |node: &&Node| matches!(&node.value, Value::Scalar(scalar) if scalar.text == path);
+        // The last: what is there twice is one too many there.
+        return items.iter().rfind(named).map(|node| node.at);
+    };
+    let node = items.get(index.parse::<usize>().ok()?)?;
+    match (&node.value, rest.strip_prefix('.')) {
+        (Value::Mapping(inner), Some(rest)) => Some(position(inner, rest, node.at)),
+        (Value::Mapping(_) | Value::Scalar(_) | Value::Sequence(_), _) => Some(node.at),
     }
 }

@@ -10,16 +10,19 @@ use super::tree::Entry;
 use super::value::name;
 use crate::ProcessSpec;
 
-/// The processes of the map.
-pub(super) fn read(entries: &[Entry], shared: &Shared<'_>, report: &mut Report) -> Vec<ProcessSpec> {
+/// The processes of the map, each with its fields.
+pub(super) fn read<'t>(
+    entries: &'t [Entry],
+    shared: &Shared<'_>,
+    report: &mut Report,
+) -> Vec<(ProcessSpec, Mapping<'t>)> {
     entries.iter().filter_map(|entry| one(entry, shared, report)).collect()
 }
 
-fn one(entry: &Entry, shared: &Shared<'_>, report: &mut Report) -> Option<ProcessSpec> {
+fn one<'t>(entry: &'t Entry, shared: &Shared<'_>, report: &mut Report) -> Option<(ProcessSpec, Mapping<'t>)> {
     let path = format!("processes.{}", segment(&entry.key));
     let name = name(&entry.key).map_err(|wrong| report.fault(entry.key_at, located(&path, wrong))).ok();
     let fields = Mapping::open(&PROCESS, &entry.value, path, entry.key_at, report)?;
     let spec = process::read(&fields, name, shared, report)?;
-    process::check(&spec, &fields, report);
-    Some(spec)
+    Some((spec, fields))
 }

@@ -5,6 +5,7 @@ use super::duration;
 use super::field::{Field, Group, Preset, Shape};
 use super::report::Report;
 use super::scalar::{self, Wrong};
+use super::size;
 use super::suggest::suggest;
 use super::tree::{Entry, Node, Position, Value};
 use crate::spec::Fault;
@@ -42,7 +43,19 @@ impl<'t> Mapping<'t> {
         };
         let opened = Self { group, entries, path, at };
         opened.check_names(report);
+        opened.check_needs(report);
         Some(opened)
+    }
+
+    /// Fields that mean nothing without another.
+    fn check_needs(&self, report: &mut Report) {
+        for (name, other) in self.group.needs {
+            if let (Some(entry), None) = (self.entry(name), self.entry(other)) {
+                let fix = format!("write {other} too, or leave it out");
+                let fault = Fault::new(self.field(name), format!("it goes with {other} only"), fix);
+                report.fault(entry.key_at, fault);
+            }
+        }
     }
 
     fn check_names(&self, report: &mut Report) {
@@ -77,6 +90,11 @@ impl<'t> Mapping<'t> {
     /// The entry of this name, unless it is null.
     pub(super) fn entry(&self, name: &str) -> Option<&'t Entry> {
         self.entries.iter().find(|entry| entry.key == name && !entry.value.is_null())
+    }
+
+    /// The fields of which it has to have one.
+    pub(super) fn choice(&self) -> &'static [&'static str] {
+        self.group.choice.names()
     }
 
     /// The entries, known or not.
@@ -148,6 +166,16 @@ impl<'t> Mapping<'t> {
     pub(super) fn duration(&self, name: &str, report: &mut Report) -> Option<Duration> {
         let Shape::Duration(range) = &self.group.field(name)?.shape else { return None };
         self.read(name, report, |node| duration::read(node, range))
+    }
+
+    pub(super) fn signed(&self, name: &str, report: &mut Report) -> Option<i64> {
+        let Shape::Signed(range) = &self.group.field(name)?.shape else { return None };
+        self.read(name, report, |node| scalar::whole(node, range))
+    }
+
+    pub(super) fn size(&self, name: &str, report: &mut Report) -> Option<u64> {
+        let Shape::Size(range) = &self.group.field(name)?.shape else { return None };
+        self.read(name, report, |node| size::read(node, range))
     }
 
     /// Texts by name. An entry that is null is absent.

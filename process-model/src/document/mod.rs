@@ -8,32 +8,42 @@
 //!
 //! `fields` is the one table of what may be written: the reader takes names,
 //! kinds and ranges from it, and so does the JSON Schema. To add a field, add
-//! it there, read it in `process`, and describe it in `docs/process-file.md`
-//! (a test asks for all three).
+//! it there, read it in `process` or the file of its topic, and describe it in
+//! `docs/process-file.md` (tests ask for all three). `rules` holds the rules of
+//! one spec against it, `graph` what the processes of a file want of each other.
 //!
 //! Pure: the folder of the file is only joined in front of relative paths.
 
 mod builder;
 mod command;
 mod duration;
+mod execution;
 mod fault;
 mod field;
 mod fields;
+mod graph;
 mod list_form;
 mod locate;
+mod logs;
 mod map_form;
 mod mapping;
+mod mode;
+mod order;
 mod parse;
 mod paths;
 mod ports;
+mod probe;
 mod process;
-mod readiness;
 mod report;
 mod restart;
 mod root;
+mod rules;
 mod scalar;
 mod schema;
 mod shared;
+mod size;
+mod sockets;
+mod stop;
 mod suggest;
 mod text;
 mod tree;

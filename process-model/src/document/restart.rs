@@ -3,15 +3,19 @@
 use super::fields::RESTART;
 use super::mapping::Mapping;
 use super::report::Report;
-use super::scalar::{Look, Wrong, cut, describe};
+use super::scalar::{self, Look, Wrong, cut, describe};
 use super::suggest::suggest;
 use super::tree::{Node, Value};
-use super::value::inner;
-use crate::spec::{Backoff, RestartMode, RestartPolicy};
+use super::value::{inner, list};
+use crate::spec::{Backoff, ExitCodes, RestartLimit, RestartMode, RestartPolicy};
 
-/// The policy; the default where nothing, or nothing right, is written.
-pub(super) fn read(fields: &Mapping<'_>, report: &mut Report) -> RestartPolicy {
+/// The policy; the default where nothing, or nothing right, is written. What
+/// is `scheduled` ends by itself, and is not restarted unless it asks for it.
+pub(super) fn read(fields: &Mapping<'_>, scheduled: bool, report: &mut Report) -> RestartPolicy {
     let mut policy = RestartPolicy::default();
+    if scheduled {
+        policy.mode = RestartMode::Never;
+    }
     let Some(entry) = fields.wanted("restart", report) else { return policy };
     if matches!(entry.value.value, Value::Scalar(_)) {
         policy.mode = fields.read("restart", report, mode).unwrap_or(policy.mode);
@@ -28,7 +32,26 @@ pub(super) fn read(fields: &Mapping<'_>, report: &mut Report) -> RestartPolicy {
     policy.backoff = backoff(&map, report);
     policy.max_restarts = map.integer("max_restarts", report).unwrap_or(policy.max_restarts);
     policy.reset_after = map.duration("reset_after", report).unwrap_or(policy.reset_after);
+    policy.limit = limit(&map, report);
+    policy.codes = ExitCodes {
+        success: list(&map, "success_codes", report, code),
+        never_restart: list(&map, "never_restart_codes", report, code),
+        always_restart: list(&map, "always_restart_codes", report, code),
+    };
+    policy.max_memory = map.size("max_memory", report);
+    policy.max_runtime = map.duration("max_runtime", report);
     policy
+}
+
+fn limit(map: &Mapping<'_>, report: &mut Report) -> Option<RestartLimit> {
+    let limit = map.group("limit", report)?;
+    let (restarts, within) = (limit.integer("restarts", report), limit.duration("within", report));
+    Some(RestartLimit { restarts: restarts?, within: within? })
+}
+
+/// An exit code.
+fn code(node: &Node) -> Result<u8, Wrong> {
+    scalar::integer(node, &(0..=255)).map(|code| u8::try_from(code).unwrap_or_default())
 }
 
 fn backoff(map: &Mapping<'_>, report: &mut Report) -> Backoff {
@@ -58,9 +81,7 @@ fn mode(node: &Node) -> Result<RestartMode, Wrong> {
     let fix = match (scalar.look(), scalar.text.to_lowercase().as_str()) {
         (Look::Flag(true), _) | (Look::Text, "yes" | "on") => "write always".to_owned(),
         (Look::Flag(false), _) | (Look::Text, "no" | "off" | "none") => "write never".to_owned(),
-        (Look::Text, "unless-stopped" | "unless_stopped") => {
-            "write always: what was stopped by hand stays stopped in any case".to_owned()
-        }
+        (Look::Text, "unless_stopped") => "write unless-stopped".to_owned(),
         (Look::Text, text) => match limited {
             Some((_, count)) => format!("write {{policy: on-failure, max_restarts: {}}}", cut(count)),
             None => suggest(text, &words()).map_or(list, |meant| format!("did you mean {meant}?")),

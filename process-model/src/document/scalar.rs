@@ -129,6 +129,13 @@ pub(super) fn flag(node: &Node) -> Result<bool, Wrong> {
 
 /// A whole number in `range`.
 pub(super) fn integer(node: &Node, range: &RangeInclusive<u32>) -> Result<u32, Wrong> {
+    let wide = i64::from(*range.start())..=i64::from(*range.end());
+    // What is in the range is no less than its start and no more than its end.
+    whole(node, &wide).map(|value| u32::try_from(value).unwrap_or_default())
+}
+
+/// A whole number in `range`, which may be negative.
+pub(super) fn whole(node: &Node, range: &RangeInclusive<i64>) -> Result<i64, Wrong> {
     let fix = || if range.start() == range.end() { format!("write {}", range.start()) } else { span("write", range) };
     let text = number_text(node, &fix)?;
     // `010` is 8 to some readers and 10 to others; 0x and 1e3 help nobody here.
@@ -136,7 +143,7 @@ pub(super) fn integer(node: &Node, range: &RangeInclusive<u32>) -> Result<u32, W
     if !digits.bytes().all(|b| b.is_ascii_digit()) || (digits.len() > 1 && digits.starts_with('0')) {
         return Err(Wrong::new(format!("{} is no whole number in plain digits", cut(text)), fix()));
     }
-    let value = text.parse::<u32>().ok().filter(|value| range.contains(value));
+    let value = text.parse::<i64>().ok().filter(|value| range.contains(value));
     value.ok_or_else(|| Wrong::new(format!("{} is out of range", cut(text)), fix()))
 }
 

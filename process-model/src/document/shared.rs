@@ -9,4 +9,6 @@ pub(super) struct Shared<'t> {
     pub(super) base_dir: &'t Path,
     /// The file's own environment.
     pub(super) env: BTreeMap<String, String>,
+    /// The file's own `env_files`, absolute.
+    pub(super) env_files: Vec<String>,
 }

@@ -35,10 +35,11 @@ pub(super) fn decode<'t>(bytes: &'t [u8], report: &mut Report) -> Option<&'t str
     Some(text)
 }
 
-/// The place just after `text`.
+/// The place just after `text`. Lines end as they do in YAML (5.4): with a line
+/// feed, a carriage return, or both.
 fn end_of(text: &str) -> Position {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let line = text.matches('\n').count() + 1;
-    let column = text.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    Position { line, column }
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
+    let mut lines = text.split(['\n', '\r']).rev();
+    let column = lines.next().unwrap_or_default().chars().count() + 1;
+    Position { line: lines.count() + 1, column }
 }

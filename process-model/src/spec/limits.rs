@@ -32,6 +32,56 @@ pub const PROBE_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(1)..=D
 pub const PROBE_FAILURES: RangeInclusive<u32> = 1..=1000;
 /// Restarts in a row before giving up; 0 is no limit.
 pub const MAX_RESTARTS: RangeInclusive<u32> = 0..=1_000_000;
+/// Restarts within a window.
+pub const RESTART_LIMIT: RangeInclusive<u32> = 1..=1_000_000;
+/// The window that restarts are counted in.
+pub const RESTART_WINDOW: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3600);
+/// Memory above which an instance is restarted or limited, bytes.
+pub const MEMORY: RangeInclusive<u64> = 1 << 20..=1 << 50;
+/// Longest run.
+pub const MAX_RUNTIME: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(365 * 24 * 3600);
+/// Time that a hook may take.
+pub const HOOK_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3600);
+/// Steps of a stop.
+pub const STOP_STEPS: usize = 16;
+/// Successes in a row that make an instance ready.
+pub const PROBE_SUCCESSES: RangeInclusive<u32> = 1..=1000;
+/// Time between two `WATCHDOG=1`.
+pub const NOTIFY_WATCHDOG: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(24 * 3600);
+/// Mode bits.
+pub const MODE_BITS: RangeInclusive<u32> = 0..=0o777;
+/// Scheduling priority (nice(2)).
+pub const NICE: RangeInclusive<i64> = -20..=19;
+/// oom_score_adj (proc(5)).
+pub const OOM_SCORE_ADJ: RangeInclusive<i64> = -1000..=1000;
+/// Level of an I/O priority (ioprio_set(2)).
+pub const IO_LEVEL: RangeInclusive<u32> = 0..=7;
+/// Number of a CPU.
+pub const CPU_NUMBER: RangeInclusive<u32> = 0..=1023;
+/// Thousandths of a CPU that an instance may use.
+pub const CPU_MILLIS: RangeInclusive<u32> = 10..=1_024_000;
+/// Processes and threads that an instance may have.
+pub const PIDS: RangeInclusive<u32> = 1..=4_194_304;
+/// Waiting connections of a socket.
+pub const BACKLOG: RangeInclusive<u32> = 1..=65_535;
+/// Longest path of a Unix socket (unix(7)).
+pub const UNIX_PATH_BYTES: usize = 107;
+/// Size of a log file at which it is rotated.
+pub const LOG_MAX_SIZE: RangeInclusive<u64> = 4096..=1 << 40;
+/// Age of a log file at which it is rotated; time that one is kept.
+pub const LOG_AGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(10 * 365 * 24 * 3600);
+/// Rotated files that are kept.
+pub const LOG_MAX_FILES: RangeInclusive<u32> = 1..=10_000;
+/// Bytes of all log files of a process.
+pub const LOG_QUOTA: RangeInclusive<u64> = 8192..=1 << 50;
+/// Quiet time of a log rule.
+pub const LOG_COOLDOWN: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(24 * 3600);
+/// Random delay of a scheduled start.
+pub const SCHEDULE_JITTER: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(24 * 3600);
+/// Longest regular expression.
+pub const PATTERN_BYTES: usize = 4096;
+/// Entries of a list: environment files, sockets, rules, dependencies.
+pub const LIST: usize = 256;
 /// Longest single text (command line, environment value, path): Linux refuses
 /// longer ones (`MAX_ARG_STRLEN`, execve(2)).
 pub const TEXT_BYTES: usize = 128 * 1024 - 1;
@@ -58,6 +108,20 @@ pub mod default {
     pub const STOP_TIMEOUT: Duration = Duration::from_secs(5);
     /// S2.6: wait after SIGKILL.
     pub const KILL_TIMEOUT: Duration = Duration::from_secs(2);
+    /// Time that a hook may take.
+    pub const HOOK_TIMEOUT: Duration = Duration::from_secs(30);
+    /// Waiting connections of a socket (Linux' own default since 5.4).
+    pub const BACKLOG: u32 = 4096;
+    /// Permission bits of a Unix socket.
+    pub const SOCKET_MODE: u32 = 0o660;
+    /// Mode bits that new files do not get.
+    pub const UMASK: u32 = 0o022;
+    /// Size at which a log file is rotated.
+    pub const LOG_MAX_SIZE: u64 = 64 << 20;
+    /// Rotated files that are kept.
+    pub const LOG_MAX_FILES: u32 = 10;
+    /// Quiet time of a log rule.
+    pub const LOG_COOLDOWN: Duration = Duration::from_secs(10);
     /// Time between probes.
     pub const PROBE_INTERVAL: Duration = Duration::from_secs(2);
     /// Longest wait for an answer.

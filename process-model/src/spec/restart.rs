@@ -14,11 +14,15 @@ pub enum RestartMode {
     OnFailure,
     /// Never.
     Never,
+    /// However the program ended, unless it was stopped on request. What was
+    /// stopped on request stays stopped under every policy here, so this is
+    /// `always` under the name that other managers gave it.
+    UnlessStopped,
 }
 
 impl RestartMode {
     /// Every mode.
-    pub const ALL: [Self; 3] = [Self::Always, Self::OnFailure, Self::Never];
+    pub const ALL: [Self; 4] = [Self::Always, Self::OnFailure, Self::Never, Self::UnlessStopped];
 
     /// The word for it in documents and tables.
     #[must_use]
@@ -27,6 +31,7 @@ impl RestartMode {
             Self::Always => "always",
             Self::OnFailure => "on-failure",
             Self::Never => "never",
+            Self::UnlessStopped => "unless-stopped",
         }
     }
 }
@@ -42,6 +47,19 @@ pub struct RestartPolicy {
     pub max_restarts: u32,
     /// Running this long resets delay and count.
     pub reset_after: Duration,
+    /// More restarts than this within its window are given up on: `failed`.
+    #[serde(default)]
+    pub limit: Option<RestartLimit>,
+    /// What the exit code says, where it is not that 0 alone is success.
+    #[serde(default)]
+    pub codes: ExitCodes,
+    /// Resident memory of the whole tree, in bytes, above which the instance is
+    /// stopped gracefully and started again.
+    #[serde(default)]
+    pub max_memory: Option<u64>,
+    /// Longest time of one run: then it is stopped gracefully and started again.
+    #[serde(default)]
+    pub max_runtime: Option<Duration>,
 }
 
 impl Default for RestartPolicy {
@@ -51,8 +69,35 @@ impl Default for RestartPolicy {
             backoff: Backoff::default(),
             max_restarts: default::MAX_RESTARTS,
             reset_after: default::RESET_AFTER,
+            limit: None,
+            codes: ExitCodes::default(),
+            max_memory: None,
+            max_runtime: None,
         }
     }
+}
+
+/// So many restarts within so long are too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestartLimit {
+    /// Restarts that are still allowed, at least 1.
+    pub restarts: u32,
+    /// The window that they are counted in.
+    pub within: Duration,
+}
+
+/// What exit codes mean, beyond 0 for success. The three lists are disjoint.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExitCodes {
+    /// Codes that are success, beside 0.
+    #[serde(default)]
+    pub success: Vec<u8>,
+    /// Codes after which it is never restarted, whatever the policy says.
+    #[serde(default)]
+    pub never_restart: Vec<u8>,
+    /// Codes after which it is always restarted, whatever the policy says.
+    #[serde(default)]
+    pub always_restart: Vec<u8>,
 }
 
 /// A geometric series of delays.

@@ -22,6 +22,8 @@ impl Signal {
     pub const KILL: Self = Self(9);
     /// SIGINT.
     pub const INT: Self = Self(2);
+    /// SIGHUP.
+    pub const HUP: Self = Self(1);
 
     /// The signal of this number, if there is one.
     #[must_use]

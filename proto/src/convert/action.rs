@@ -10,6 +10,7 @@ impl From<ActionVerb> for v1::ActionVerb {
             ActionVerb::Start => Self::Start,
             ActionVerb::Stop => Self::Stop,
             ActionVerb::Restart => Self::Restart,
+            ActionVerb::Reload => Self::Reload,
         }
     }
 }
@@ -21,6 +22,7 @@ impl TryFrom<v1::ActionVerb> for ActionVerb {
             v1::ActionVerb::Start => Ok(Self::Start),
             v1::ActionVerb::Stop => Ok(Self::Stop),
             v1::ActionVerb::Restart => Ok(Self::Restart),
+            v1::ActionVerb::Reload => Ok(Self::Reload),
             v1::ActionVerb::Unspecified => Err(WireFault::new("verb", "is missing or unknown")),
         }
     }

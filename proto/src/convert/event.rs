@@ -22,6 +22,7 @@ impl From<&Event> for v1::Event {
                     pid: instance.pid,
                     restarts: instance.restarts,
                     exit: instance.exit.as_ref().map(Into::into),
+                    log_lines: instance.log_lines.clone(),
                 }),
                 EventDetail::Action(action) => v1::event::Detail::Action(action.as_ref().into()),
             }),

@@ -21,6 +21,9 @@ impl From<&InstanceReport> for v1::InstanceReport {
             message: report.message.clone(),
             next_restart_time: report.next_restart.map(timestamp_to_wire),
             gone: report.gone,
+            containment: report.containment.clone(),
+            status: report.status.clone(),
+            log_lines: report.log_lines.clone(),
         }
     }
 }
@@ -51,6 +54,9 @@ impl TryFrom<&v1::InstanceReport> for InstanceReport {
                 .map(|t| timestamp_from_wire("next_restart_time", t))
                 .transpose()?,
             gone: wire.gone,
+            containment: wire.containment.clone(),
+            status: wire.status.clone(),
+            log_lines: wire.log_lines.clone(),
         })
     }
 }

@@ -117,11 +117,21 @@ pub(crate) fn open_by_instance(draft: &Draft<'_>) -> BTreeMap<InstanceId, Vec<u6
 /// its node already has is left to the node to finish.
 pub(crate) fn supersede(draft: &mut Draft<'_>, open: &[u64], verb: ActionVerb) {
     for number in open {
-        let queued = draft.state().actions.get(number).is_some_and(|a| a.state == ActionState::Queued);
-        if queued {
+        let moot = |action: &Action| action.state == ActionState::Queued && makes_moot(verb, action.verb);
+        if draft.state().actions.get(number).is_some_and(moot) {
             let why = format!("a later {} takes its place", verb.as_str());
             advance(draft, *number, ActionState::Failed, &why, None);
         }
+    }
+}
+
+/// Whether after a later order an earlier one need not be carried out. A
+/// reload says nothing of whether the instance should run, so it takes the
+/// place of another reload only.
+fn makes_moot(later: ActionVerb, earlier: ActionVerb) -> bool {
+    match later {
+        ActionVerb::Start | ActionVerb::Stop | ActionVerb::Restart => true,
+        ActionVerb::Reload => earlier == ActionVerb::Reload,
     }
 }
 
@@ -135,7 +145,7 @@ pub(crate) fn close_for_removed(draft: &mut Draft<'_>, id: &InstanceId) {
     for (number, verb) in open {
         match verb {
             ActionVerb::Stop => advance(draft, number, ActionState::Done, "the instance was removed", None),
-            ActionVerb::Start | ActionVerb::Restart => {
+            ActionVerb::Start | ActionVerb::Restart | ActionVerb::Reload => {
                 advance(draft, number, ActionState::Failed, "the instance was removed", None)
             }
         };

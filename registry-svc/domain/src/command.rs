@@ -48,7 +48,7 @@ pub enum Order {
         /// Process names or patterns.
         selectors: Vec<String>,
     },
-    /// Start, stop or restart.
+    /// Start, stop, restart or reload.
     Switch(Switch),
     /// A node's session began.
     NodeConnected(NodeHello),
@@ -96,10 +96,10 @@ pub struct Apply {
     pub traceparent: String,
 }
 
-/// Starts, stops or restarts.
+/// Starts, stops, restarts or reloads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Switch {
-    /// Which of the three.
+    /// Which of them.
     pub verb: ActionVerb,
     /// Process names, instance ids or patterns.
     pub selectors: Vec<String>,

@@ -120,7 +120,7 @@ impl<'a> Draft<'a> {
             instance: Some(id.clone()),
             node: instance.node.clone(),
             message: message.into(),
-            detail: Some(EventDetail::Instance(instance.detail(None))),
+            detail: Some(EventDetail::Instance(instance.detail(None, Vec::new()))),
             ..Fact::default()
         };
         self.emit(fact);

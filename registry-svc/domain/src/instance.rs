@@ -52,6 +52,12 @@ pub struct Seen {
     pub message: String,
     /// When the next restart is due.
     pub next_restart: Option<Timestamp>,
+    /// What holds its process tree together.
+    #[serde(default)]
+    pub containment: String,
+    /// What the program says of itself.
+    #[serde(default)]
+    pub status: String,
 }
 
 impl Seen {
@@ -69,6 +75,8 @@ impl Seen {
             started: None,
             message: String::new(),
             next_restart: None,
+            containment: String::new(),
+            status: String::new(),
         }
     }
 }
@@ -123,17 +131,21 @@ impl Instance {
             started: report.started,
             message: report.message.clone(),
             next_restart: report.next_restart,
+            containment: report.containment.clone(),
+            status: report.status.clone(),
         };
     }
 
-    /// What an event says of it.
-    pub(crate) fn detail(&self, exit: Option<ExitStatus>) -> InstanceDetail {
+    /// What an event says of it. `log_lines` stay with the event alone: they
+    /// are a part of the history, not of the state.
+    pub(crate) fn detail(&self, exit: Option<ExitStatus>, log_lines: Vec<String>) -> InstanceDetail {
         InstanceDetail {
             phase: self.phase(),
             ready: self.is_ready(),
             pid: self.seen.pid,
             restarts: self.seen.restarts,
             exit,
+            log_lines,
         }
     }
 }

@@ -17,3 +17,8 @@ pub const AUDIT_TARGETS: usize = 100;
 /// Fewest events that may be kept: below, a watcher could not follow one
 /// large `stop "*"`.
 pub const MIN_EVENTS: u64 = 100;
+/// Lines of output that an event keeps.
+pub const EVENT_LOG_LINES: usize = 100;
+/// Bytes of these lines: ten thousand events of nothing but failures are at
+/// most 160 MiB, and a runner's hundred lines are seldom half of this.
+pub const EVENT_LOG_BYTES: usize = 16 << 10;

@@ -6,7 +6,7 @@
 use crate::command::Report;
 use crate::decided::Decided;
 use crate::draft::{Draft, Fact};
-use crate::{Refusal, Seen, actions, retire};
+use crate::{Refusal, Seen, actions, limits, retire};
 use process_model::{EventDetail, ExitStatus, InstanceReport, NodeName, event_type};
 
 pub(crate) fn report(draft: &mut Draft<'_>, report: &Report) -> Result<Decided, Refusal> {
@@ -32,7 +32,7 @@ fn instance(draft: &mut Draft<'_>, node: &NodeName, report: &InstanceReport) {
     let Some(instance) = draft.instance_mut(id) else { return };
     instance.observe(report);
     let removing = instance.removing;
-    let detail = instance.detail(ending(report));
+    let detail = instance.detail(ending(report), log_lines(report));
     // `instance.removed` is ours to say, once the row is gone.
     if report.event_type != event_type::INSTANCE_REMOVED {
         draft.emit(Fact {
@@ -63,4 +63,24 @@ fn ending(report: &InstanceReport) -> Option<ExitStatus> {
     let is_end = [event_type::INSTANCE_EXITED, event_type::INSTANCE_STOPPED, event_type::INSTANCE_FAILED]
         .contains(&report.event_type.as_str());
     if is_end { report.last_exit.clone() } else { None }
+}
+
+/// The newest lines that fit: what a program said last is what explains its
+/// end. A line that alone is too long loses its beginning.
+fn log_lines(report: &InstanceReport) -> Vec<String> {
+    let mut left = limits::EVENT_LOG_BYTES;
+    let mut kept: Vec<String> = Vec::new();
+    for line in report.log_lines.iter().rev().take(limits::EVENT_LOG_LINES) {
+        if line.len() > left {
+            if kept.is_empty() {
+                let from = (line.len() - left..=line.len()).find(|at| line.is_char_boundary(*at));
+                kept.extend(from.and_then(|at| line.get(at..)).map(str::to_owned));
+            }
+            break;
+        }
+        left -= line.len();
+        kept.push(line.clone());
+    }
+    kept.reverse();
+    kept
 }

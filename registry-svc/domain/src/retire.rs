@@ -41,7 +41,7 @@ pub(crate) fn removed(draft: &mut Draft<'_>, id: &InstanceId) {
         instance: Some(id.clone()),
         node: instance.node.clone(),
         message: format!("instance {id} was removed"),
-        detail: Some(EventDetail::Instance(instance.detail(None))),
+        detail: Some(EventDetail::Instance(instance.detail(None, Vec::new()))),
         ..Fact::default()
     });
 }

@@ -1,4 +1,4 @@
-//! Start, stop, restart: what is wanted of instances. The wanted state is the
+//! Start, stop, restart, reload: what is wanted of instances. The wanted state is the
 //! level that nodes act on; the action is the edge that people see.
 
 use crate::audit::Subject;
@@ -15,12 +15,15 @@ pub(crate) fn switch(draft: &mut Draft<'_>, order: &Switch) -> Result<Decided, R
     let open = actions::open_by_instance(draft);
     let mut queued = Vec::with_capacity(targets.len());
     for id in &targets {
+        let scheduled = draft.state().processes().get(&id.process).is_some_and(|p| p.spec.schedule.is_some());
         let Some(instance) = draft.instance_mut(id) else { continue };
         instance.traceparent.clone_from(&order.traceparent);
         match order.verb {
             ActionVerb::Start => {
                 // Wanted already, but it ended or waits: to want it once more says nothing, so it is a restart.
-                let ended = matches!(instance.phase(), Phase::Exited | Phase::Failed | Phase::Backoff);
+                // One that follows its schedule and has not run yet rests as stopped; it is run now.
+                let ended = matches!(instance.phase(), Phase::Exited | Phase::Failed | Phase::Backoff)
+                    || (scheduled && instance.phase() == Phase::Stopped);
                 instance.restart_count += u64::from(instance.wanted && ended);
                 instance.wanted = true;
             }
@@ -29,6 +32,8 @@ pub(crate) fn switch(draft: &mut Draft<'_>, order: &Switch) -> Result<Decided, R
                 instance.wanted = true;
                 instance.restart_count += 1;
             }
+            // Nothing else is wanted than before.
+            ActionVerb::Reload => {}
         }
         if let Some(open) = open.get(id) {
             actions::supersede(draft, open, order.verb);

@@ -5,7 +5,7 @@
 
 mod world;
 
-use process_model::{ActionState, ActionVerb, Phase};
+use process_model::{ActionState, ActionVerb, Event, EventDetail, InstanceDetail, InstanceReport, Phase};
 use registry_domain::*;
 use world::*;
 
@@ -340,4 +340,89 @@ fn a_node_that_never_connected_can_report_nothing() {
     let mut world = World::new();
     assert_eq!(world.refused(report("ghost", vec![])), Refusal::UnknownNode("ghost".into()));
     assert_eq!(world.refused(lost("ghost")), Refusal::UnknownNode("ghost".into()));
+}
+
+fn detail(event: &Event) -> &InstanceDetail {
+    match &event.detail {
+        Some(EventDetail::Instance(detail)) => detail,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The lines that the event of a report with these lines keeps.
+fn kept(lines: Vec<String>) -> Vec<String> {
+    let mut world = one_node();
+    world.ok(apply(vec![spec("web", 1)]));
+    let failed = InstanceReport { log_lines: lines, ..seen("web-1", 1, Phase::Failed) };
+    detail(&world.ok(report("alpha", vec![failed])).events[0]).log_lines.clone()
+}
+
+#[test]
+fn the_last_output_of_a_failure_is_in_its_event_and_nowhere_else() {
+    assert_eq!(kept(vec!["one".into(), "two".into()]), ["one", "two"]);
+    assert!(kept(vec![]).is_empty());
+    let mut world = one_node();
+    world.ok(apply(vec![spec("web", 1)]));
+    let failed = InstanceReport { log_lines: vec!["last words".into()], ..seen("web-1", 1, Phase::Failed) };
+    world.ok(report("alpha", vec![failed]));
+    let stored = format!("{:?}", world.instance("web-1"));
+    assert!(!stored.contains("last words"), "{stored}");
+    let next = world.ok(report("alpha", vec![seen("web-1", 2, Phase::Running)]));
+    assert!(detail(&next.events[0]).log_lines.is_empty(), "lines of an earlier event");
+}
+
+#[test]
+fn an_event_keeps_the_newest_lines_up_to_a_hundred_and_sixteen_kibibytes() {
+    let lines = kept((0..150).map(|n| n.to_string()).collect());
+    assert_eq!((lines.len(), lines[0].as_str(), lines[99].as_str()), (100, "50", "149"));
+    let lines = kept(vec!["a".repeat(10_000), "b".repeat(10_000), "c".repeat(6_000)]);
+    assert_eq!(lines.iter().map(|line| &line[..1]).collect::<Vec<_>>(), ["b", "c"]);
+    let lines = kept(vec!["earlier".into(), format!("{}é", "ä".repeat(20_000))]);
+    assert_eq!(lines.len(), 1);
+    assert!(lines[0].len() <= limits::EVENT_LOG_BYTES && lines[0].ends_with('é'), "{}", lines[0].len());
+}
+
+#[test]
+fn what_holds_an_instance_and_what_it_says_of_itself_are_kept_until_it_says_otherwise() {
+    let mut world = one_node();
+    world.ok(apply(vec![spec("web", 1)]));
+    let running = InstanceReport {
+        containment: "cgroup-v2".into(),
+        status: "serving 3 clients".into(),
+        ..seen("web-1", 1, Phase::Running)
+    };
+    world.ok(report("alpha", vec![running]));
+    let now = &world.instance("web-1").seen;
+    assert_eq!((now.containment.as_str(), now.status.as_str()), ("cgroup-v2", "serving 3 clients"));
+    world.ok(report("alpha", vec![seen("web-1", 2, Phase::Stopped)]));
+    let now = &world.instance("web-1").seen;
+    assert_eq!((now.containment.as_str(), now.status.as_str()), ("", ""));
+}
+
+#[test]
+fn a_reload_changes_nothing_that_is_wanted_and_displaces_only_another_reload() {
+    let mut world = World::new();
+    world.ok(apply(vec![spec("web", 1)]));
+    world.ok(switch(ActionVerb::Start, "web"));
+    let before = world.instance("web-1").clone();
+    assert_eq!(kinds(&world.ok(switch(ActionVerb::Reload, "web")).events), ["action.queued"]);
+    let after = world.instance("web-1");
+    assert_eq!((after.wanted, after.restart_count), (before.wanted, before.restart_count));
+    assert_eq!(after.generation, before.generation);
+    // The start still waits; of the two reloads one is enough.
+    assert_eq!(kinds(&world.ok(switch(ActionVerb::Reload, "web")).events), ["action.failed", "action.queued"]);
+    world.ok(hello("alpha"));
+    assert_eq!(world.state.open_actions(&"alpha".parse().unwrap()).count(), 2);
+    // A restart reads everything anew anyway.
+    let outcome = world.ok(switch(ActionVerb::Restart, "web"));
+    assert_eq!(kinds(&outcome.events), ["action.failed", "action.failed", "action.queued"]);
+}
+
+#[test]
+fn a_reload_of_what_is_on_no_node_is_refused_by_its_action_once_it_is_removed() {
+    let mut world = World::new();
+    world.ok(apply(vec![spec("web", 1)]));
+    world.ok(switch(ActionVerb::Reload, "web"));
+    let outcome = world.ok(delete("web"));
+    assert_eq!(kinds(&outcome.events), ["process.deleted", "action.failed", "instance.removed"]);
 }

@@ -63,7 +63,7 @@ fn an_instance_report() -> impl Strategy<Value = process_model::InstanceReport> 
 }
 
 fn an_order() -> impl Strategy<Value = Order> {
-    let verb = prop::sample::select(vec![ActionVerb::Start, ActionVerb::Stop, ActionVerb::Restart]);
+    let verb = prop::sample::select(vec![ActionVerb::Start, ActionVerb::Stop, ActionVerb::Restart, ActionVerb::Reload]);
     let states = vec![ActionState::Delivered, ActionState::Done, ActionState::Failed];
     prop_oneof![
         4 => an_apply(),

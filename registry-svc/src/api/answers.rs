@@ -35,6 +35,8 @@ pub(super) fn instance(instance: &Instance) -> v1::Instance {
         phase_time: Some(timestamp_to_wire(instance.phase_time())),
         message: message(instance),
         next_restart_time: seen.next_restart.map(timestamp_to_wire),
+        containment: seen.containment.clone(),
+        status: seen.status.clone(),
         removing: instance.removing,
     }
 }

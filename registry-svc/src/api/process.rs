@@ -134,6 +134,16 @@ impl ProcessService for Api {
         let (actions, revision) = self.switch(mutation, ActionVerb::Restart, &body.selectors, None).await?;
         Ok(Response::new(v1::RestartProcessesResponse { actions, revision }))
     }
+
+    async fn reload_processes(
+        &self,
+        request: Request<v1::ReloadProcessesRequest>,
+    ) -> Result<Response<v1::ReloadProcessesResponse>, Status> {
+        let body = request.get_ref();
+        let mutation = Mutation::new("reload", &request, &body.request_id, &body.reason)?;
+        let (actions, revision) = self.switch(mutation, ActionVerb::Reload, &body.selectors, None).await?;
+        Ok(Response::new(v1::ReloadProcessesResponse { actions, revision }))
+    }
 }
 
 impl Api {

@@ -1,24 +1,57 @@
 //! Taking over from a runner that died: what the keeper knows is believed,
-//! what nobody knows is never called a success.
+//! what nobody knows is never called a success, and what was going on goes on.
 
-use crate::{Context, Effect, Machine, RunId, State, state::AfterStop, state::Rest};
+use crate::health::Health;
+use crate::state::{AfterStop, Rest, StopStage};
+use crate::{Context, Effect, Machine, RunId, State, moment::Moment};
+use process_model::spec::HookKind;
 use process_model::{ExitStatus, Timestamp, event_type};
 use std::time::Duration;
 
+/// What was going on when the runner before died.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Interrupted {
+    /// A stop: what comes after it, and how far it had come.
+    pub(crate) stop: Option<(AfterStop, StopStage)>,
+    /// The `post_start` hook.
+    pub(crate) settling: bool,
+    /// It was ready: until a probe says otherwise, it is.
+    pub(crate) ready: bool,
+}
+
 impl Machine {
+    /// What a restored machine has to ask for once more, because its answer
+    /// was lost with the runner that asked: a start, or the command after an
+    /// end. Nothing of it goes on.
+    pub fn redo(&mut self) -> Vec<Effect> {
+        if let State::Cleaning { run, then } = &self.state {
+            let (run, then) = (*run, then.clone());
+            self.clean_up(run, then);
+            return std::mem::take(&mut self.effects);
+        }
+        self.unanswered_start().into_iter().collect()
+    }
+
     /// The run lives: go on with it, whatever the memo said.
     pub(crate) fn adopted(&mut self, run: RunId, pid: u32, started: Timestamp, age: Duration, ctx: &Context) {
         self.started = Some(started);
-        let ready = self.spec().readiness.is_none();
-        // Its age counts towards stability.
-        let since = ctx.now.saturating_sub(age);
-        self.state = State::Running { run, pid, since, ready, probe_failures: 0 };
+        let was = self.interrupted.take().map(|interrupted| *interrupted).unwrap_or_default();
+        let settling = was.settling && self.has_hook(HookKind::PostStart);
+        let health = Health::new(self.spec().readiness.is_none() || was.ready, settling);
+        // Its age counts, towards stability and towards the longest time that it may run.
+        self.state = State::Running { run, pid, since: Moment::ago(ctx, age), health };
         self.report(event_type::INSTANCE_ADOPTED, format!("taken over with pid {pid}"));
-        match self.unfinished.take() {
-            // A stop was going on when the runner died: do it from the beginning.
-            Some(then) => self.begin_stop(run, Some(pid), then),
-            None if self.is_wanted() => self.push(Effect::Observe { run }),
-            None => self.begin_stop(run, Some(pid), AfterStop::Rest(Rest::Stopped)),
+        match was.stop {
+            Some((then, StopStage::AwaitingSpawn)) => self.begin_stop(run, Some(pid), then, ctx),
+            Some((then, stage)) => self.begin_stop_at(run, Some(pid), then, stage, ctx),
+            None if self.is_wanted() => {
+                self.push(Effect::Observe { run });
+                self.arm_for_run(ctx);
+                if settling {
+                    self.push(Effect::RunHook { run, hook: HookKind::PostStart });
+                }
+            }
+            None => self.begin_stop(run, Some(pid), AfterStop::Rest(Rest::Stopped), ctx),
         }
     }
 
@@ -27,18 +60,33 @@ impl Machine {
         if !self.is_current(run) {
             return;
         }
+        let stop = self.interrupted.take().and_then(|interrupted| interrupted.stop).map(|(then, _)| then);
+        if let State::Starting { preparing: true, .. } = &self.state {
+            // There never was a program: nothing has ended.
+            return self.finish(run, stop.unwrap_or(AfterStop::Start), ctx);
+        }
         let why = if rebooted { "the node was booted" } else { "its keeper was lost" };
         let status = ExitStatus::Unknown(why.to_owned());
         self.last_exit = Some(status.clone());
+        let stopping = match &self.state {
+            State::Stopping(stop) => Some(stop.then.clone()),
+            State::Stuck { then, .. } => Some(then.clone()),
+            State::AtRest(_)
+            | State::Waiting { .. }
+            | State::Starting { .. }
+            | State::Running { .. }
+            | State::Cleaning { .. }
+            | State::Backoff { .. } => None,
+        };
+        self.end_watching();
         self.report(event_type::INSTANCE_EXITED, format!("ended with {status}"));
-        let unfinished = self.unfinished.take();
-        let then = if let Some(then) = unfinished {
+        let then = if let Some(then) = stop.or(stopping) {
             then
         } else if rebooted {
             // A boot is no fault of the program: start, without delay or count.
             AfterStop::Start
         } else {
-            self.after_end(false, format!("ended with {status}"), ctx)
+            self.after_exit(&status, format!("ended with {status}"), ctx)
         };
         self.finish(run, then, ctx);
     }

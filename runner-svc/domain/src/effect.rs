@@ -2,7 +2,7 @@
 //! logs.
 
 use crate::RunId;
-use process_model::spec::Signal;
+use process_model::spec::{HookKind, Signal};
 use std::time::Duration;
 
 /// A timer of an instance; arming it anew replaces it.
@@ -12,6 +12,12 @@ pub enum Timer {
     Restart,
     /// The current step of the stop sequence has lasted long enough.
     Stop,
+    /// The program has not said `WATCHDOG=1` for too long.
+    Watchdog,
+    /// The run has lasted as long as it may.
+    MaxRuntime,
+    /// The program says nothing of the reload that it was asked for.
+    Reload,
 }
 
 /// What the machine asks for.
@@ -28,6 +34,38 @@ pub enum Effect {
         run: RunId,
         /// The signal.
         signal: Signal,
+    },
+    /// Send a signal to the main process of a run alone.
+    SignalMain {
+        /// The run.
+        run: RunId,
+        /// The signal.
+        signal: Signal,
+    },
+    /// Run a hook of the current spec; `HookEnded` follows in any case, within
+    /// the hook's time-out.
+    RunHook {
+        /// The run that it belongs to.
+        run: RunId,
+        /// Which.
+        hook: HookKind,
+    },
+    /// Run the command of a step of the stop; `StopHookEnded` follows.
+    RunStopHook {
+        /// The run that is being stopped.
+        run: RunId,
+        /// Which step.
+        step: usize,
+    },
+    /// Kill the hook or command that goes on, if one does; nothing follows.
+    CancelHooks,
+    /// Nothing of it is going to run, or it has other sockets now: what is held
+    /// for it between runs, and not wanted any more, may go.
+    ReleaseSockets,
+    /// Keep the output of the run as the spec says now.
+    SetLogs {
+        /// The run.
+        run: RunId,
     },
     /// The run's ending has been taken in: its record may go.
     ForgetRun {

@@ -1,61 +1,88 @@
-//! Endings: what follows when a run is over.
+//! Endings: the main process, its tree, and what follows when the run is over.
 
-use crate::{Context, Effect, Machine, RunId, State, Timer, backoff, state::AfterStop, state::Rest, state::StopStage};
-use process_model::spec::RestartMode;
+use crate::words;
+use crate::{Context, Effect, Machine, RunId, State, Timer, state::AfterStop, state::Rest, state::StopStage};
+use process_model::spec::{HookKind, LimitMode};
 use process_model::{ExitStatus, Timestamp, event_type};
 use std::time::Duration;
 
 impl Machine {
-    pub(crate) fn exited(&mut self, run: RunId, status: ExitStatus, at: Timestamp, tree_empty: bool, ctx: &Context) {
+    pub(crate) fn exited(
+        &mut self,
+        run: RunId,
+        status: ExitStatus,
+        at: Timestamp,
+        tree_empty: bool,
+        out_of_memory: bool,
+        ctx: &Context,
+    ) {
         if !self.is_current(run) {
             return;
         }
-        match self.state.clone() {
+        self.last_exit = Some(status.clone());
+        match &mut self.state {
             State::Running { since, .. } => {
-                self.last_exit = Some(status.clone());
-                self.forgive_if_stable(since, ctx);
-                self.push(Effect::Unobserve);
-                let why = format!("ended with {status}");
-                self.report(event_type::INSTANCE_EXITED, why.clone());
-                let then = self.after_end(status.is_success(), why, &Context { wall: at, ..*ctx });
-                if tree_empty {
-                    self.finish(run, then, ctx);
-                } else {
-                    // Its children are still there: end them first, or two generations would overlap.
-                    self.begin_stop(run, None, then);
-                }
-            }
-            State::Stopping { stage, then, .. } => {
-                self.last_exit = Some(status);
-                if tree_empty {
-                    self.finish(run, then, ctx);
-                } else {
-                    self.state = State::Stopping { run, pid: None, stage, then };
-                }
-            }
-            State::Stuck { then, .. } => {
-                self.last_exit = Some(status);
-                if tree_empty {
-                    self.finish(run, then, ctx);
-                }
+                let lasted = since.elapsed(ctx);
+                self.ended_by_itself(run, &status, lasted, tree_empty, out_of_memory, ctx);
             }
             // A runner that takes over learns at once that the run has ended meanwhile.
             State::Starting { .. } => {
-                self.last_exit = Some(status.clone());
-                let lasted = self.started.map(|started| at.0.saturating_sub(started.0));
-                let stable = i64::try_from(self.spec().restart.reset_after.as_nanos()).unwrap_or(i64::MAX);
-                if lasted.is_some_and(|nanos| nanos >= stable) {
-                    self.streak = 0;
-                }
-                let why = format!("ended with {status}");
-                self.report(event_type::INSTANCE_EXITED, why.clone());
-                let then = match self.unfinished.take() {
-                    Some(then) => then,
-                    None => self.after_end(status.is_success(), why, ctx),
-                };
-                if tree_empty { self.finish(run, then, ctx) } else { self.begin_stop(run, None, then) }
+                let lasted = self.started.map_or(0, |started| at.0.saturating_sub(started.0));
+                let lasted = Duration::from_nanos(u64::try_from(lasted).unwrap_or(0));
+                self.ended_by_itself(run, &status, lasted, tree_empty, out_of_memory, ctx);
             }
-            State::AtRest(_) | State::Backoff { .. } => {}
+            State::Stopping(stop) => {
+                stop.pid = None;
+                let then = stop.then.clone();
+                if tree_empty {
+                    self.finish(run, then, ctx);
+                }
+            }
+            State::Stuck { then, .. } => {
+                let then = then.clone();
+                if tree_empty {
+                    self.finish(run, then, ctx);
+                }
+            }
+            // No run: `is_current` was false.
+            State::AtRest(_) | State::Waiting { .. } | State::Cleaning { .. } | State::Backoff { .. } => {}
+        }
+    }
+
+    fn ended_by_itself(
+        &mut self,
+        run: RunId,
+        status: &ExitStatus,
+        lasted: Duration,
+        tree_empty: bool,
+        out_of_memory: bool,
+        ctx: &Context,
+    ) {
+        self.forgive_if_stable(lasted);
+        self.end_watching();
+        let why = self.ending_in_words(status, out_of_memory);
+        self.report(event_type::INSTANCE_EXITED, why.clone());
+        let (then, stage) = match self.interrupted.take().and_then(|interrupted| interrupted.stop) {
+            // It was being stopped when the runner died, and has ended meanwhile.
+            Some((then, stage)) => (then, Some(stage)),
+            None => (self.after_exit(status, why, ctx), None),
+        };
+        if tree_empty {
+            self.finish(run, then, ctx);
+        } else {
+            // Its children are still there: end them first, or two generations would overlap.
+            self.begin_stop_at(run, None, then, stage.unwrap_or(StopStage::Step(0)), ctx);
+        }
+    }
+
+    fn ending_in_words(&self, status: &ExitStatus, out_of_memory: bool) -> String {
+        if !out_of_memory {
+            return format!("ended with {status}");
+        }
+        let limits = self.spec().limits.as_ref().filter(|limits| limits.mode == LimitMode::Enforce);
+        match limits.and_then(|limits| limits.memory) {
+            Some(limit) => format!("killed by the kernel: out of memory (limit {})", words::bytes(limit)),
+            None => "killed by the kernel: out of memory (of the machine)".to_owned(),
         }
     }
 
@@ -63,51 +90,40 @@ impl Machine {
         if !self.is_current(run) {
             return;
         }
-        match self.state.clone() {
-            State::Stopping { pid: None, then, stage: StopStage::Signalled | StopStage::Killed, .. }
-            | State::Stuck { then, .. } => self.finish(run, then, ctx),
+        match &self.state {
+            State::Stopping(stop) if stop.pid.is_none() && stop.stage != StopStage::AwaitingSpawn => {
+                let then = stop.then.clone();
+                self.finish(run, then, ctx);
+            }
+            State::Stuck { then, .. } => {
+                let then = then.clone();
+                self.finish(run, then, ctx);
+            }
             // The main process is the last to be reported.
-            State::Stopping { .. } | State::Running { .. } | State::Starting { .. } => {}
-            State::AtRest(_) | State::Backoff { .. } => {}
+            State::Stopping(_) | State::Running { .. } | State::Starting { .. } => {}
+            State::AtRest(_) | State::Waiting { .. } | State::Cleaning { .. } | State::Backoff { .. } => {}
         }
     }
 
-    /// A run that lasted long enough ends the series of restarts in a row.
-    pub(crate) fn forgive_if_stable(&mut self, since: Duration, ctx: &Context) {
-        if ctx.now.saturating_sub(since) >= self.spec().restart.reset_after {
-            self.streak = 0;
-        }
-    }
-
-    /// What the restart policy says about an ending.
-    pub(crate) fn after_end(&self, success: bool, why: String, ctx: &Context) -> AfterStop {
-        let policy = &self.spec().restart;
-        let restart = match policy.mode {
-            RestartMode::Always => true,
-            RestartMode::OnFailure => !success,
-            RestartMode::Never => false,
-        };
-        if !restart {
-            return AfterStop::Rest(if success { Rest::Exited } else { Rest::Failed(why) });
-        }
-        if policy.max_restarts > 0 && self.streak >= policy.max_restarts {
-            return AfterStop::Rest(Rest::Failed(format!("{why}; gave up after {} restarts in a row", self.streak)));
-        }
-        let delay = backoff::delay(&policy.backoff, self.streak, ctx.roll);
-        AfterStop::Delay { delay, why }
-    }
-
-    /// The run is over and nobody of its tree is left.
+    /// The run is over and nobody of its tree is left: what is to be done after
+    /// it is done, and then it goes on.
     pub(crate) fn finish(&mut self, run: RunId, then: AfterStop, ctx: &Context) {
-        self.stop_timeout = None;
+        if matches!(&self.state, State::Stopping(stop) if stop.commanding) {
+            self.push(Effect::CancelHooks);
+        }
         self.push(Effect::Disarm { timer: Timer::Stop });
         self.push(Effect::ForgetRun { run });
-        self.proceed(then, ctx);
+        if self.has_hook(HookKind::PostStop) {
+            self.clean_up(run, then);
+        } else {
+            self.proceed(then, ctx);
+        }
     }
 
     /// Goes on after an ending: as decided, unless what is wanted has changed
     /// meanwhile.
     pub(crate) fn proceed(&mut self, then: AfterStop, ctx: &Context) {
+        self.stop_timeout = None;
         if !self.is_wanted() {
             let rest = if self.held && self.assignment.wanted && !self.removing { Rest::Held } else { Rest::Stopped };
             return self.come_to_rest(rest);
@@ -117,7 +133,13 @@ impl Machine {
                 // Wanted again since the stop began, or a restart that was asked for.
                 self.start_on_request(ctx);
             }
-            AfterStop::Rest(rest) => self.come_to_rest(rest),
+            // A time came while it ran.
+            AfterStop::Rest(Rest::Fresh | Rest::Scheduled | Rest::Exited | Rest::Failed(_)) if self.take_queued() => {
+                self.start_on_request(ctx);
+            }
+            AfterStop::Rest(rest @ (Rest::Fresh | Rest::Scheduled | Rest::Exited | Rest::Failed(_))) => {
+                self.come_to_rest(rest);
+            }
             AfterStop::Restart => self.start_as_restart(ctx),
             AfterStop::Delay { delay, .. } if delay.is_zero() => self.start_as_restart(ctx),
             AfterStop::Delay { delay, why } => {
@@ -131,13 +153,25 @@ impl Machine {
 
     pub(crate) fn come_to_rest(&mut self, rest: Rest) {
         let (event, message) = match &rest {
-            Rest::Fresh | Rest::Stopped => (event_type::INSTANCE_STOPPED, "stopped".to_owned()),
-            Rest::Held => (event_type::INSTANCE_STOPPED, "stopped with its runner".to_owned()),
-            Rest::Exited => (event_type::INSTANCE_STOPPED, "ended with success; not to be restarted".to_owned()),
-            Rest::Failed(why) => (event_type::INSTANCE_FAILED, why.clone()),
+            Rest::Fresh | Rest::Stopped => (event_type::INSTANCE_STOPPED, "stopped"),
+            Rest::Held => (event_type::INSTANCE_STOPPED, ""),
+            Rest::Exited if self.spec().schedule.is_some() => (event_type::INSTANCE_STOPPED, "ended with success"),
+            Rest::Exited => (event_type::INSTANCE_STOPPED, "ended with success; not to be restarted"),
+            Rest::Scheduled => (event_type::INSTANCE_WAITING, "follows its schedule"),
+            Rest::Failed(_) => (event_type::INSTANCE_FAILED, ""),
         };
+        let more = self.at_rest_in_words(&rest);
+        let gap = if message.is_empty() || more.is_empty() { "" } else { "; " };
+        // What a runner that shuts down holds for its programs ends with its keeper, or is there for the next one.
+        let releases = rest != Rest::Held && !self.spec().sockets.is_empty();
         self.state = State::AtRest(rest);
-        self.report(event, message);
+        self.report(event, format!("{message}{gap}{more}"));
+        if releases {
+            self.push(Effect::ReleaseSockets);
+        }
+        if !self.is_wanted() {
+            self.take_queued();
+        }
         if self.removing {
             self.push(Effect::Gone);
         }

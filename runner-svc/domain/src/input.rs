@@ -1,5 +1,6 @@
 //! What can happen to an instance.
 
+use process_model::spec::{HookKind, LogAction};
 use process_model::{Assignment, ExitStatus, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -61,6 +62,8 @@ pub enum Input {
         at: Timestamp,
         /// Whether nobody of its tree is left.
         tree_empty: bool,
+        /// Whether the kernel killed it because its memory was out.
+        out_of_memory: bool,
     },
     /// The last process of the tree ended, after the main process.
     TreeEmptied {
@@ -99,6 +102,90 @@ pub enum Input {
         /// Why.
         why: String,
     },
+    /// The liveness probe agreed.
+    LivenessSucceeded {
+        /// The run that was probed.
+        run: RunId,
+    },
+    /// The liveness probe failed.
+    LivenessFailed {
+        /// The run that was probed.
+        run: RunId,
+        /// Why.
+        why: String,
+    },
+    /// The program said something on its `NOTIFY_SOCKET`.
+    Notified {
+        /// The run.
+        run: RunId,
+        /// What, in order.
+        words: Vec<Notification>,
+    },
+    /// A hook ended.
+    HookEnded {
+        /// The run that it belongs to.
+        run: RunId,
+        /// Which.
+        hook: HookKind,
+        /// Why it failed, if it did.
+        outcome: Result<(), String>,
+    },
+    /// A command among the steps of a stop ended.
+    StopHookEnded {
+        /// The run that is being stopped.
+        run: RunId,
+        /// Which step.
+        step: usize,
+        /// Why it failed, if it did.
+        outcome: Result<(), String>,
+    },
+    /// The tree uses more memory than the restart policy lets it.
+    MemoryExceeded {
+        /// The run.
+        run: RunId,
+        /// Resident bytes of the tree.
+        bytes: u64,
+    },
+    /// A limit was reached, or would have been in observe mode.
+    LimitReached {
+        /// The run.
+        run: RunId,
+        /// Which, and how, in words.
+        message: String,
+    },
+    /// A line of output has the pattern of a log rule.
+    LogMatched {
+        /// The run.
+        run: RunId,
+        /// Name of the rule.
+        rule: String,
+        /// What follows.
+        action: LogAction,
+        /// The line, cut.
+        line: String,
+        /// Lines that were passed over since the rule last fired.
+        suppressed: u64,
+    },
+    /// Output cannot be written, or can be again.
+    LogTrouble {
+        /// The run.
+        run: RunId,
+        /// What is wrong; empty: nothing any more.
+        message: String,
+        /// Bytes that are missing so far.
+        dropped: u64,
+    },
+    /// What it waits for elsewhere on this node; `None`: nothing (any more).
+    Dependencies {
+        /// In words.
+        waiting_for: Option<String>,
+    },
+    /// The instance is to read its configuration anew.
+    ReloadAsked,
+    /// Its time has come (a schedule).
+    Due,
+    /// When its time comes next; `None`: never again.
+    NextDue(Option<Timestamp>),
     /// The watched log file showed no activity for too long.
     WentSilent {
         /// The run.
@@ -106,6 +193,29 @@ pub enum Input {
         /// For how long.
         silence: Duration,
     },
+}
+
+/// What a program says of itself (sd_notify(3)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notification {
+    /// `READY=1`.
+    Ready,
+    /// `RELOADING=1`.
+    Reloading,
+    /// `STOPPING=1`.
+    Stopping,
+    /// `STATUS=…`.
+    Status(String),
+    /// `WATCHDOG=1`.
+    Alive,
+    /// `WATCHDOG=trigger`.
+    Dead,
+    /// `WATCHDOG_USEC=…`: from now on this is the longest silence.
+    WatchdogInterval(Duration),
+    /// `EXTEND_TIMEOUT_USEC=…`: what goes on now may take so much longer.
+    ExtendTimeout(Duration),
+    /// `MAINPID=…`.
+    MainPid(u32),
 }
 
 /// Why a program could not be started: the stage and the kernel's reason.

@@ -2,48 +2,79 @@
 //! wanted go in, effects come out. No clock, no I/O, no randomness.
 //!
 //! ```text
-//!             wanted                spawned                exited, not to restart
-//!   AtRest ──────────▶ Starting ──────────▶ Running ───────────────────────────▶ AtRest
-//!     ▲                   │ spawn failed        │ exited, to restart
-//!     │                   ▼                     ▼
-//!     │                Backoff ◀────────────────┤
-//!     │ nobody left       │ timer ▶ Starting    │ stop, restart, silence, or children left behind
-//!     └──────────────── Stopping ◀──────────────┘
-//!                         │ nobody can be killed
-//!                         ▼
-//!                       Stuck   (never started again until the kernel says that nobody is left)
+//!             wanted              pre_start done     spawned                exited, not to restart
+//!   AtRest ─────▶ Waiting ─▶ Starting ─────────▶ ──────────▶ Running ─────────────────────────────▶ AtRest
+//!     ▲           (for others)  │ failed                       │ exited, to restart
+//!     │                         ▼                              ▼
+//!     │                      Backoff ◀─────────────────────────┤
+//!     │                         │ timer ▶ Starting             │ stop, restart, ill, or children left behind
+//!     │      post_stop done     │          nobody left         ▼
+//!     └──────────── Cleaning ◀──┴──────────────────────── Stopping
+//!                                                              │ nobody can be killed
+//!                                                              ▼
+//!                                                            Stuck   (until the kernel says that nobody is)
 //! ```
 //!
 //! | file | topic |
 //! |---|---|
-//! | [`machine`] | the machine: its state, and `step` |
-//! | `start`, `stop`, `ending`, `observing`, `wanting`, `adopting` | decisions by topic |
-//! | [`backoff`] | the series of delays |
+//! | [`machine`] | the machine: what it knows, and `step` |
+//! | `state`, `health`, `rare`, [`view`] | its states, and how they look from outside |
+//! | `wanting`, `edit` | what is wanted, and what an edit of a spec asks for |
+//! | `waiting`, `scheduled` | starts that others, or the clock, decide |
+//! | `start`, `hooks` | starting, and the commands around a life |
+//! | `readiness`, `liveness`, `notified`, `noticed` | what is seen of a running program |
+//! | `stop`, `steps` | the stop |
+//! | `ending`, `restart`, `recent` | endings, and what the restart policy makes of them |
+//! | `reload` | reading the configuration anew |
+//! | `adopting`, [`memo`] | what survives the runner's own death |
 //! | [`order`] | when an action counts as done |
-//! | [`memo`] | what survives the runner's own death |
-//! | [`silence`] | when a log file counts as silent |
+//! | [`dependency`] | what instances wait for, and the order of a stop |
+//! | [`schedule`] | when a run is due |
+//! | [`notify`], [`silence`] | what a program says of itself; when a log file counts as silent |
 
 mod adopting;
-pub mod backoff;
+pub mod dependency;
+mod edit;
 mod effect;
 mod ending;
+mod health;
+mod hooks;
 mod input;
+mod liveness;
 pub mod machine;
 pub mod memo;
-mod observing;
+mod moment;
+mod noticed;
+mod notified;
+pub mod notify;
 pub mod order;
+mod rare;
+mod readiness;
+mod recent;
+mod reload;
+mod restart;
+pub mod schedule;
+mod scheduled;
 pub mod silence;
 mod start;
 mod state;
+mod steps;
 mod stop;
+pub mod view;
+mod waiting;
 mod wanting;
+mod words;
 
 pub use effect::{Effect, Timer};
-pub use input::{Context, Input, RunId, SpawnError};
+pub use health::Health;
+pub use input::{Context, Input, Notification, RunId, SpawnError};
 pub use machine::Machine;
 pub use memo::Memo;
+pub use moment::Moment;
 pub use order::{Order, Verdict};
-pub use state::{AfterStop, Rest, State, StopStage, View};
+pub use recent::Recent;
+pub use state::{AfterStop, Rest, State, Stop, StopStage};
+pub use view::View;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,8 @@
 //! The machine: what is wanted, what was decided, what was seen.
 
-use crate::{Context, Effect, Input, Memo, RunId, State, Timer, View, state::AfterStop, state::Rest};
+use crate::adopting::Interrupted;
+use crate::rare::Rare;
+use crate::{Context, Effect, Input, Memo, RunId, State, Timer, state::Rest};
 use process_model::{Assignment, ExitStatus, InstanceId, ProcessSpec, Timestamp};
 use std::time::Duration;
 
@@ -27,9 +29,10 @@ pub struct Machine {
     pub(crate) last_exit: Option<ExitStatus>,
     /// Seen: when the current or last run began.
     pub(crate) started: Option<Timestamp>,
-    /// Decided by the runner before this one: what comes after the stop that
-    /// was going on when it died.
-    pub(crate) unfinished: Option<AfterStop>,
+    /// What few instances have.
+    pub(crate) rare: Option<Box<Rare>>,
+    /// Decided by the runner before this one: what was going on when it died.
+    pub(crate) interrupted: Option<Box<Interrupted>>,
     /// What this step asks for so far.
     pub(crate) effects: Vec<Effect>,
 }
@@ -39,7 +42,7 @@ impl Machine {
     /// with the assignment to set it going.
     #[must_use]
     pub fn new(assignment: Assignment) -> Self {
-        Self {
+        let mut machine = Self {
             restarts_asked: assignment.restart_count,
             assignment,
             removing: false,
@@ -50,13 +53,19 @@ impl Machine {
             stop_timeout: None,
             last_exit: None,
             started: None,
-            unfinished: None,
+            rare: None,
+            interrupted: None,
             effects: Vec::new(),
+        };
+        if !machine.spec().depends_on.is_empty() {
+            machine.wait_until_told();
         }
+        machine
     }
 
     /// A machine as it was when its memo was written. The caller then steps it
-    /// with what the keeper knows of its run.
+    /// with what the keeper knows of its run, or carries out what
+    /// [`Machine::redo`] says.
     #[must_use]
     pub fn restore(assignment: Assignment, memo: &Memo) -> Self {
         let mut machine = Self::new(assignment);
@@ -70,18 +79,38 @@ impl Machine {
             Input::Assigned(assignment) => self.assigned(assignment, ctx),
             Input::Unassigned => self.unassigned(ctx),
             Input::Held => self.hold(ctx),
-            Input::StopTimeoutGiven(timeout) => self.stop_timeout_given(timeout),
+            Input::StopTimeoutGiven(timeout) => self.stop_timeout_given(timeout, ctx),
             Input::Spawned { run, pid, started } => self.spawned(run, pid, started, ctx),
             Input::SpawnFailed { run, error } => self.spawn_failed(run, &error, ctx),
-            Input::Exited { run, status, at, tree_empty } => self.exited(run, status, at, tree_empty, ctx),
+            Input::Exited { run, status, at, tree_empty, out_of_memory } => {
+                self.exited(run, status, at, tree_empty, out_of_memory, ctx);
+            }
             Input::TreeEmptied { run } => self.tree_emptied(run, ctx),
             Input::Adopted { run, pid, started, age } => self.adopted(run, pid, started, age, ctx),
             Input::RunLost { run, rebooted } => self.run_lost(run, rebooted, ctx),
             Input::TimerFired(Timer::Restart) => self.restart_due(ctx),
-            Input::TimerFired(Timer::Stop) => self.stop_step_over(),
+            Input::TimerFired(Timer::Stop) => self.stop_step_over(ctx),
+            Input::TimerFired(Timer::Watchdog) => self.watchdog_ran_out(ctx),
+            Input::TimerFired(Timer::MaxRuntime) => self.ran_for_too_long(ctx),
+            Input::TimerFired(Timer::Reload) => self.reload_ran_out(),
             Input::ProbeSucceeded { run } => self.probe_succeeded(run),
             Input::ProbeFailed { run, why } => self.probe_failed(run, &why),
+            Input::LivenessSucceeded { run } => self.liveness_succeeded(run),
+            Input::LivenessFailed { run, why } => self.liveness_failed(run, &why, ctx),
             Input::WentSilent { run, silence } => self.went_silent(run, silence, ctx),
+            Input::MemoryExceeded { run, bytes } => self.memory_exceeded(run, bytes, ctx),
+            Input::Notified { run, words } => self.notified(run, words, ctx),
+            Input::HookEnded { run, hook, outcome } => self.hook_ended(run, hook, outcome, ctx),
+            Input::StopHookEnded { run, step, outcome } => self.stop_hook_ended(run, step, outcome, ctx),
+            Input::LimitReached { run, message } => self.limit_reached(run, message),
+            Input::LogMatched { run, rule, action, line, suppressed } => {
+                self.log_matched(run, &rule, action, &line, suppressed, ctx);
+            }
+            Input::LogTrouble { run, message, dropped } => self.log_trouble(run, &message, dropped),
+            Input::Dependencies { waiting_for } => self.dependencies(waiting_for, ctx),
+            Input::ReloadAsked => self.reload_asked(),
+            Input::Due => self.due(ctx),
+            Input::NextDue(due) => self.next_due(due),
         }
         std::mem::take(&mut self.effects)
     }
@@ -110,36 +139,16 @@ impl Machine {
         &self.state
     }
 
-    /// Whether it should run, all in all.
+    /// How the last run ended.
+    #[must_use]
+    pub fn last_exit(&self) -> Option<&ExitStatus> {
+        self.last_exit.as_ref()
+    }
+
+    /// Whether it should run, all in all; with a schedule: when its time comes.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
         self.assignment.wanted && !self.removing && !self.held
-    }
-
-    /// The public view.
-    #[must_use]
-    pub fn view(&self) -> View {
-        let (ready, pid, next_restart, message) = match &self.state {
-            State::Running { ready, pid, .. } => (*ready, *pid, None, String::new()),
-            State::Stopping { pid, .. } => (false, pid.unwrap_or(0), None, String::new()),
-            State::Backoff { due, why } => (false, 0, Some(*due), why.clone()),
-            State::AtRest(Rest::Failed(why)) => (false, 0, None, why.clone()),
-            State::AtRest(Rest::Held) => (false, 0, None, "stopped with its runner".to_owned()),
-            State::AtRest(Rest::Fresh | Rest::Stopped | Rest::Exited) | State::Starting { .. } => {
-                (false, 0, None, String::new())
-            }
-            State::Stuck { .. } => (false, 0, None, "processes survived SIGKILL".to_owned()),
-        };
-        View {
-            phase: self.state.phase(),
-            ready,
-            pid,
-            restarts: self.restarts,
-            last_exit: self.last_exit.clone(),
-            started: self.started,
-            next_restart,
-            message,
-        }
     }
 
     pub(crate) fn push(&mut self, effect: Effect) {

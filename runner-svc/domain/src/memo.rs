@@ -1,12 +1,15 @@
 //! What of a machine survives the runner's death. Kept in the runner's
 //! journal; read by later versions, so fields are only ever added.
 
-use crate::{Machine, RunId, State, state::AfterStop, state::Rest};
+use crate::adopting::Interrupted;
+use crate::recent::Recent;
+use crate::state::{AfterStop, Rest, StopStage};
+use crate::{Machine, RunId, State};
 use process_model::{ExitStatus, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The lasting part of a machine.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Memo {
     /// The run that is alive or being started.
     pub run: Option<RunId>,
@@ -32,26 +35,44 @@ pub struct Memo {
     /// Generation of the assignment that it followed.
     #[serde(default)]
     pub generation: u64,
+    /// How far the stop that is going on has come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_stage: Option<StopStage>,
+    /// The run whose `post_stop` hook goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cleaning: Option<RunId>,
+    /// Whether the `pre_start` hook of the run goes on.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub preparing: bool,
+    /// Whether the `post_start` hook of the run goes on.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub settling: bool,
+    /// Whether it is ready.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub ready: bool,
+    /// What has to happen elsewhere before it starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<String>,
+    /// When its schedule said that it is due next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_due: Option<Timestamp>,
+    /// Whether it runs once more after the run that goes on.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub queued: bool,
+    /// Restarts within the window of its limit.
+    #[serde(default, skip_serializing_if = "Recent::is_empty")]
+    pub recent: Recent,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde wants it.
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl From<&Machine> for Memo {
     fn from(machine: &Machine) -> Self {
-        let (rest, backoff) = match &machine.state {
-            State::AtRest(rest) => (Some(rest.clone()), None),
-            State::Backoff { due, why } => (None, Some((*due, why.clone()))),
-            State::Starting { .. } | State::Running { .. } | State::Stopping { .. } | State::Stuck { .. } => {
-                (None, None)
-            }
-        };
-        let after_stop = match &machine.state {
-            State::Stopping { then, .. } | State::Stuck { then, .. } => Some(then.clone()),
-            State::AtRest(_) | State::Starting { .. } | State::Running { .. } | State::Backoff { .. } => None,
-        };
-        Self {
-            after_stop,
+        let mut memo = Self {
             run: machine.state.run(),
-            rest,
-            backoff,
             restarts_asked: machine.restarts_asked,
             restarts: machine.restarts,
             streak: machine.streak,
@@ -59,7 +80,45 @@ impl From<&Machine> for Memo {
             started: machine.started,
             removing: machine.removing,
             generation: machine.assignment.generation,
+            ..Self::default()
+        };
+        match &machine.state {
+            State::AtRest(rest) => memo.rest = Some(rest.clone()),
+            State::Waiting { why } => memo.waiting = Some(why.clone()),
+            State::Starting { preparing, .. } => memo.preparing = *preparing,
+            State::Running { health, .. } => {
+                memo.settling = health.settling;
+                memo.ready = health.serves;
+            }
+            State::Stopping(stop) => {
+                memo.after_stop = Some(stop.then.clone());
+                memo.stop_stage = Some(stop.stage);
+            }
+            State::Cleaning { run, then } => {
+                memo.after_stop = Some(then.clone());
+                memo.cleaning = Some(*run);
+            }
+            State::Backoff { due, why } => memo.backoff = Some((*due, why.clone())),
+            State::Stuck { then, .. } => {
+                memo.after_stop = Some(then.clone());
+                memo.stop_stage = Some(StopStage::Killed);
+            }
         }
+        if let Some(rare) = &machine.rare {
+            memo.next_due = rare.next_due;
+            memo.queued = rare.queued;
+            memo.recent.clone_from(&rare.recent);
+        }
+        // What the runner before left undone, and this one has not taken up yet, is still to be done.
+        if let Some(interrupted) = &machine.interrupted {
+            if let Some((then, stage)) = &interrupted.stop {
+                memo.after_stop = Some(then.clone());
+                memo.stop_stage = Some(*stage);
+            }
+            memo.settling |= interrupted.settling;
+            memo.ready |= interrupted.ready;
+        }
+        memo
     }
 }
 
@@ -71,13 +130,33 @@ impl Memo {
         machine.last_exit = self.last_exit.clone();
         machine.started = self.started;
         machine.removing = self.removing;
-        machine.unfinished.clone_from(&self.after_stop);
-        machine.state = match (&self.run, &self.rest, &self.backoff) {
+        if self.next_due.is_some() || self.queued || !self.recent.is_empty() {
+            let rare = machine.rare_mut();
+            rare.next_due = self.next_due;
+            rare.queued = self.queued;
+            rare.recent.clone_from(&self.recent);
+        }
+        machine.state = match (self.run, &self.rest, &self.backoff, self.cleaning, &self.waiting) {
             // The caller says next what became of the run.
-            (Some(run), _, _) => State::Starting { run: *run },
-            (None, Some(rest), _) => State::AtRest(rest.clone()),
-            (None, None, Some((due, why))) => State::Backoff { due: *due, why: why.clone() },
-            (None, None, None) => State::AtRest(Rest::Fresh),
+            (Some(run), ..) => {
+                // Of a version before this one: it began every stop anew.
+                let stage = self.stop_stage.unwrap_or(StopStage::AwaitingSpawn);
+                let stop = self.after_stop.clone().map(|then| (then, stage));
+                if stop.is_some() || self.settling || self.ready {
+                    let interrupted = Interrupted { stop, settling: self.settling, ready: self.ready };
+                    machine.interrupted = Some(Box::new(interrupted));
+                }
+                State::Starting { run, preparing: self.preparing }
+            }
+            (None, Some(rest), ..) => State::AtRest(rest.clone()),
+            (None, None, Some((due, why)), ..) => State::Backoff { due: *due, why: why.clone() },
+            (None, None, None, Some(run), _) => {
+                // Without a word of what comes after it, what is wanted decides.
+                let then = self.after_stop.clone().unwrap_or(AfterStop::Start);
+                State::Cleaning { run, then }
+            }
+            (None, None, None, None, Some(why)) => State::Waiting { why: why.clone() },
+            (None, None, None, None, None) => State::AtRest(Rest::Fresh),
         };
     }
 }

@@ -1,7 +1,7 @@
 //! When an action counts as done: a judgement over the machine, made after
 //! each step.
 
-use crate::{Machine, State, state::Rest};
+use crate::{Machine, State, rare::Reload, state::Rest};
 use process_model::ActionVerb;
 
 /// An action that the registry ordered.
@@ -32,6 +32,7 @@ pub fn judge(order: &Order, machine: &Machine) -> Verdict {
     match order.verb {
         ActionVerb::Stop => judge_stop(machine),
         ActionVerb::Start | ActionVerb::Restart => judge_start(order, machine),
+        ActionVerb::Reload => judge_reload(machine),
     }
 }
 
@@ -42,9 +43,12 @@ fn judge_stop(machine: &Machine) -> Verdict {
     match machine.state() {
         State::AtRest(_) => Verdict::Done,
         State::Stuck { .. } => Verdict::Failed("processes survived SIGKILL".to_owned()),
-        State::Starting { .. } | State::Running { .. } | State::Stopping { .. } | State::Backoff { .. } => {
-            Verdict::Pending
-        }
+        State::Waiting { .. }
+        | State::Starting { .. }
+        | State::Running { .. }
+        | State::Stopping(_)
+        | State::Cleaning { .. }
+        | State::Backoff { .. } => Verdict::Pending,
     }
 }
 
@@ -57,12 +61,34 @@ fn judge_start(order: &Order, machine: &Machine) -> Verdict {
         return Verdict::Pending;
     }
     match machine.state() {
-        State::Running { ready: true, .. } | State::AtRest(Rest::Exited) => Verdict::Done,
+        State::Running { health, .. } if health.is_ready() => Verdict::Done,
+        // It has run, or its schedule is followed.
+        State::AtRest(Rest::Exited | Rest::Scheduled) => Verdict::Done,
         State::Backoff { why, .. } | State::AtRest(Rest::Failed(why)) => Verdict::Failed(why.clone()),
         State::Stuck { .. } => Verdict::Failed("processes of the run before survived SIGKILL".to_owned()),
-        State::Running { ready: false, .. }
+        State::Running { .. }
+        | State::Waiting { .. }
         | State::Starting { .. }
-        | State::Stopping { .. }
+        | State::Stopping(_)
+        | State::Cleaning { .. }
         | State::AtRest(Rest::Fresh | Rest::Stopped | Rest::Held) => Verdict::Pending,
+    }
+}
+
+/// The machine has taken the request in: its answer is there, or comes.
+fn judge_reload(machine: &Machine) -> Verdict {
+    match machine.state() {
+        State::Running { .. } => match machine.reload() {
+            Reload::Idle => Verdict::Done,
+            Reload::Failed(why) => Verdict::Failed(why.clone()),
+            Reload::Hook { .. } | Reload::Signalled | Reload::Announced => Verdict::Pending,
+        },
+        State::AtRest(_)
+        | State::Waiting { .. }
+        | State::Starting { .. }
+        | State::Stopping(_)
+        | State::Cleaning { .. }
+        | State::Backoff { .. }
+        | State::Stuck { .. } => Verdict::Failed("it does not run".to_owned()),
     }
 }

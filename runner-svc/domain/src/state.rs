@@ -1,49 +1,53 @@
 //! The private states of an instance, and the one place that maps them to the
 //! public phases.
 
-use crate::RunId;
-use process_model::{ExitStatus, Phase, Timestamp};
+use crate::{RunId, health::Health, moment::Moment};
+use process_model::Phase;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Where an instance is. Each variant holds only what is valid then.
 #[derive(Debug, Clone, PartialEq)]
 pub enum State {
-    /// Nothing runs and nothing is going to happen by itself.
+    /// Nothing runs; without a schedule, nothing is going to happen by itself.
     AtRest(Rest),
+    /// It is to start, and something has to happen elsewhere first.
+    Waiting {
+        /// What, in words.
+        why: String,
+    },
     /// The program is being started.
     Starting {
         /// The run.
         run: RunId,
+        /// Whether the `pre_start` hook goes on: the keeper has not been asked
+        /// for the program.
+        preparing: bool,
     },
     /// The program runs.
     Running {
         /// The run.
         run: RunId,
-        /// Its main process.
+        /// Its main process, or the one that it named as such.
         pid: u32,
-        /// When it began, by the monotonic clock.
-        since: Duration,
-        /// Whether it serves.
-        ready: bool,
-        /// Probe failures in a row.
-        probe_failures: u32,
+        /// When it began.
+        since: Moment,
+        /// What is known of how it does.
+        health: Health,
     },
     /// The tree is being ended.
-    Stopping {
-        /// The run.
+    Stopping(Box<Stop>),
+    /// Nobody of the tree is left; the `post_stop` hook goes on.
+    Cleaning {
+        /// The run that is over.
         run: RunId,
-        /// Its main process; `None` once that has ended.
-        pid: Option<u32>,
-        /// How far the stop sequence has come.
-        stage: StopStage,
-        /// What comes when nobody is left.
+        /// What comes after it.
         then: AfterStop,
     },
     /// Waiting for the next start.
     Backoff {
         /// When it is due, by the wall clock: for people.
-        due: Timestamp,
+        due: process_model::Timestamp,
         /// Why the last run ended, in words.
         why: String,
     },
@@ -57,13 +61,38 @@ pub enum State {
     },
 }
 
-/// How far the stop sequence has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A stop that goes on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stop {
+    /// The run.
+    pub run: RunId,
+    /// Its main process; `None` once that has ended.
+    pub pid: Option<u32>,
+    /// How far it has come.
+    pub stage: StopStage,
+    /// Whether a command of ours goes on.
+    pub commanding: bool,
+    /// What comes when nobody is left.
+    pub then: AfterStop,
+    /// When it began.
+    pub began: Moment,
+    /// When SIGKILL comes at the latest, because somebody asked for that.
+    pub by: Option<Moment>,
+    /// When the present stage is over.
+    pub until: Moment,
+}
+
+/// How far a stop has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum StopStage {
     /// The stop was asked for before the program had been started.
     AwaitingSpawn,
-    /// The stop signal was sent.
-    Signalled,
+    /// The `pre_stop` hook goes on.
+    PreStop,
+    /// This step of the spec's steps goes on; without any, the signal is the
+    /// only one.
+    Step(usize),
     /// SIGKILL was sent.
     Killed,
 }
@@ -97,31 +126,12 @@ pub enum Rest {
     Stopped,
     /// Stopped because the runner shut down; starts with the next runner.
     Held,
+    /// Its schedule is followed, and its time has not come.
+    Scheduled,
     /// Ended by itself with success.
     Exited,
     /// Given up; why, in words.
     Failed(String),
-}
-
-/// The public view of an instance at one moment.
-#[derive(Debug, Clone, PartialEq)]
-pub struct View {
-    /// Public phase.
-    pub phase: Phase,
-    /// Whether it serves.
-    pub ready: bool,
-    /// Main process; 0 when none runs.
-    pub pid: u32,
-    /// Restarts since it was last started on request.
-    pub restarts: u32,
-    /// How the last run ended.
-    pub last_exit: Option<ExitStatus>,
-    /// When the current or last run began.
-    pub started: Option<Timestamp>,
-    /// When the next restart is due.
-    pub next_restart: Option<Timestamp>,
-    /// Why it is in this phase, in words; may be empty.
-    pub message: String,
 }
 
 impl State {
@@ -130,12 +140,14 @@ impl State {
     pub fn phase(&self) -> Phase {
         match self {
             // Assigned but not to be started yet looks like stopped: nothing is on its way.
-            Self::AtRest(Rest::Fresh | Rest::Stopped | Rest::Held) => Phase::Stopped,
+            Self::AtRest(Rest::Fresh | Rest::Stopped | Rest::Held | Rest::Scheduled) => Phase::Stopped,
             Self::AtRest(Rest::Exited) => Phase::Exited,
             Self::AtRest(Rest::Failed(_)) => Phase::Failed,
+            Self::Waiting { .. } => Phase::Pending,
             Self::Starting { .. } => Phase::Starting,
             Self::Running { .. } => Phase::Running,
-            Self::Stopping { .. } => Phase::Stopping,
+            // What is left to be done is a part of the stop.
+            Self::Stopping(_) | Self::Cleaning { .. } => Phase::Stopping,
             Self::Backoff { .. } => Phase::Backoff,
             // Something of ours runs that nobody can end: a person has to look.
             Self::Stuck { .. } => Phase::Failed,
@@ -146,11 +158,11 @@ impl State {
     #[must_use]
     pub fn run(&self) -> Option<RunId> {
         match self {
-            Self::Starting { run }
-            | Self::Running { run, .. }
-            | Self::Stopping { run, .. }
-            | Self::Stuck { run, .. } => Some(*run),
-            Self::AtRest(_) | Self::Backoff { .. } => None,
+            Self::Starting { run, .. } | Self::Running { run, .. } | Self::Stuck { run, .. } => Some(*run),
+            Self::Stopping(stop) => Some(stop.run),
+            // Its run is over, and forgotten by the keeper.
+            Self::Cleaning { .. } => None,
+            Self::AtRest(_) | Self::Waiting { .. } | Self::Backoff { .. } => None,
         }
     }
 }

@@ -1,5 +1,13 @@
-//! The machine against a small model of the world: a keeper that spawns, reaps
-//! and signals as told, in any order and at any time.
+//! The machine in a world that checks what must hold in every life.
 
+mod adoption;
+mod edits;
+mod health;
+mod hooks;
 mod lives;
+mod notices;
+mod properties;
+mod restarts;
+mod schedules;
+mod stops;
 mod world;

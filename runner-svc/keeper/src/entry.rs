@@ -4,10 +4,11 @@
 use crate::diary::say;
 use crate::keeper::Keeper;
 use crate::mark::Marks;
-use crate::sys;
+use crate::{resume, sys};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -40,6 +41,9 @@ pub fn spawn_keeper(state_dir: &Path) -> io::Result<Child> {
         .arg(ARGUMENT)
         .arg(state_dir)
         .current_dir("/")
+        // Should the starter be a keeper's descendant: this one begins anew.
+        .env_remove(resume::VARIABLES[0])
+        .env_remove(resume::VARIABLES[1])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(log)
@@ -102,29 +106,40 @@ pub fn main_if_asked() {
     std::process::exit(code);
 }
 
+/// How a keeper is called, for the program that it may become.
+pub(crate) fn arguments() -> impl Iterator<Item = OsString> {
+    std::env::args_os()
+}
+
 fn serve(state_dir: &Path) -> io::Result<()> {
+    let socket = socket_path(state_dir);
+    let mut keeper = match resume::resumed()? {
+        Some(before) => Keeper::resume(before.image, before.refused)?,
+        None => begin(state_dir, &socket)?,
+    };
+    keeper.serve()?;
+    // The lock goes last, with the keeper.
+    std::fs::remove_file(&socket)
+}
+
+fn begin(state_dir: &Path, socket: &Path) -> io::Result<Keeper> {
     // Whatever the starter had open and did not mean to hand over: a keeper lives long, and with it a port or a pipe.
     sys::descriptors::close_inherited();
     // A session of its own: no terminal's signal reaches it.
     rustix::process::setsid()?;
     nix::sys::prctl::set_child_subreaper(true)?;
     let lock = lock(state_dir)?;
-    let marks = Marks::of(&lock)?;
     let signals = signals()?;
     let nofile = raise_open_files()?;
-    let socket = socket_path(state_dir);
-    match std::fs::remove_file(&socket) {
+    match std::fs::remove_file(socket) {
         Ok(()) => {}
         Err(e) if e.kind() == io::ErrorKind::NotFound => {}
         Err(e) => return Err(e),
     }
-    let listener = bind(&socket)?;
-    let mut keeper = Keeper::new(listener, signals, nofile, marks)?;
+    let listener = bind(socket)?;
+    let keeper = Keeper::new(listener, signals, nofile, lock)?;
     announce()?;
-    keeper.serve()?;
-    std::fs::remove_file(&socket)?;
-    drop(lock);
-    Ok(())
+    Ok(keeper)
 }
 
 /// One keeper for each state directory.
@@ -137,7 +152,7 @@ fn lock(state_dir: &Path) -> io::Result<File> {
 
 /// Children's ends are read from a descriptor; whatever would end a keeper by
 /// accident is blocked. It ends when it is told to, or by SIGKILL.
-fn signals() -> io::Result<SignalFd> {
+pub(crate) fn signals() -> io::Result<SignalFd> {
     let mut blocked = SigSet::empty();
     for signal in [
         Signal::SIGCHLD,
@@ -188,4 +203,24 @@ fn announce() -> io::Result<()> {
     let null = OpenOptions::new().write(true).open("/dev/null")?;
     rustix::stdio::dup2_stdout(&null)?;
     Ok(())
+}
+
+/// Reads which run of a state directory's keepers a process is of.
+#[derive(Debug, Clone, Copy)]
+pub struct RunMarks(Marks);
+
+impl RunMarks {
+    /// Of all keepers that served this state directory, and the one that does.
+    ///
+    /// # Errors
+    /// There never was one.
+    pub fn of(state_dir: &Path) -> io::Result<Self> {
+        Ok(Self(Marks::of(&File::open(lock_path(state_dir))?)?))
+    }
+
+    /// The run of a process; `None` when it is of none, or its mark was refused.
+    #[must_use]
+    pub fn run_of(&self, pid: u32) -> Option<u64> {
+        self.0.run_of(pid)
+    }
 }

@@ -21,30 +21,58 @@ pub(crate) enum Source {
         /// Which output.
         index: usize,
     },
+    /// The `NOTIFY_SOCKET` of a run.
+    Notify {
+        /// The run.
+        run: u64,
+    },
+    /// The main process of a run that is no child of ours.
+    Main {
+        /// The run.
+        run: u64,
+    },
+    /// What tells that a limit of a run was reached.
+    Limits {
+        /// The run.
+        run: u64,
+    },
 }
 
 /// Numbers below this are the fixed sources.
-const FIRST_OUTPUT: u64 = 16;
+const FIRST_OF_RUN: u64 = 16;
+
+/// Sources that each run has numbers for.
+const OF_A_RUN: u64 = 8;
 
 impl Source {
     fn encode(self) -> u64 {
+        let of_run = |run: u64, kind: u64| FIRST_OF_RUN + run * OF_A_RUN + kind;
         match self {
             Self::Listener => 0,
             Self::Signals => 1,
             Self::Runner => 2,
-            Self::Output { run, index } => FIRST_OUTPUT + run * 2 + index as u64,
+            Self::Output { run, index } => of_run(run, u64::from(index == 1)),
+            Self::Notify { run } => of_run(run, 2),
+            Self::Main { run } => of_run(run, 3),
+            Self::Limits { run } => of_run(run, 4),
         }
     }
 
     fn decode(number: u64) -> Self {
-        match number {
-            0 => Self::Listener,
-            1 => Self::Signals,
-            2 => Self::Runner,
-            n => {
-                let n = n - FIRST_OUTPUT;
-                Self::Output { run: n / 2, index: usize::from(n % 2 == 1) }
-            }
+        let Some(of_run) = number.checked_sub(FIRST_OF_RUN) else {
+            return match number {
+                0 => Self::Listener,
+                1 => Self::Signals,
+                _ => Self::Runner,
+            };
+        };
+        let run = of_run / OF_A_RUN;
+        match of_run % OF_A_RUN {
+            0 => Self::Output { run, index: 0 },
+            1 => Self::Output { run, index: 1 },
+            2 => Self::Notify { run },
+            3 => Self::Main { run },
+            _ => Self::Limits { run },
         }
     }
 }
@@ -67,6 +95,13 @@ impl Epoll {
     pub(crate) fn want_write(&self, fd: impl AsFd, source: Source, write: bool) -> io::Result<()> {
         let flags = if write { epoll::EventFlags::IN | epoll::EventFlags::OUT } else { epoll::EventFlags::IN };
         Ok(epoll::modify(&self.fd, fd, epoll::EventData::new_u64(source.encode()), flags)?)
+    }
+
+    /// Waits for it no longer. Closing is not enough for what others have a
+    /// duplicate of: the kernel would go on telling of it (epoll(7)).
+    pub(crate) fn remove(&self, fd: impl AsFd) {
+        // Not there: it could not be added.
+        let _ = epoll::delete(&self.fd, fd);
     }
 
     /// Listens no longer, or again.
@@ -107,6 +142,9 @@ mod tests {
             Source::Runner,
             Source::Output { run: 0, index: 0 },
             Source::Output { run: 77, index: 1 },
+            Source::Notify { run: 77 },
+            Source::Main { run: 77 },
+            Source::Limits { run: 78 },
         ] {
             assert_eq!(Source::decode(source.encode()), source);
         }

@@ -12,12 +12,18 @@
 //! | file | what |
 //! |---|---|
 //! | [`protocol`] | the messages, versioned |
-//! | [`frame`] | messages on a byte stream |
+//! | [`frame`], [`passing`] | messages on a byte stream, and descriptors with them |
 //! | `keeper` | the loop: one event in, what follows done |
 //! | `reap` | endings in, what is left of a tree out; signals to trees |
-//! | `run`, `output`, `log_file` | one run and its outputs |
+//! | `run` | one run |
+//! | [`log`] | its outputs, from pipe to file |
 //! | `orphans`, `mark` | whose processes are those that lost their parent |
 //! | `tree` | who descends from whom |
+//! | `launch` | a program started as its request says |
+//! | `cgroup` | what holds a tree together and limits it |
+//! | `sockets`, `notify` | what programs listen on, and what they say of themselves |
+//! | `held` | both, and cgroups, over the life of a keeper process |
+//! | `resume` | how a run, and a whole keeper, outlive a keeper process |
 //! | `diary` | `keeper.log` |
 //! | `connection` | the runner's end of the socket |
 //! | `sys` | the system calls: the only `unsafe` of the product |
@@ -25,20 +31,29 @@
 // Both end the process when the other side is a full disk or a closed pipe: `diary` is for words.
 #![deny(clippy::print_stderr, clippy::print_stdout)]
 
+mod build_name;
+mod cgroup;
 mod connection;
 mod diary;
 pub mod entry;
 mod epoll;
 pub mod frame;
+mod held;
 mod keeper;
-mod log_file;
+mod launch;
+pub mod log;
 mod mark;
+mod notify;
 mod orphans;
-mod output;
+pub mod passing;
 pub mod protocol;
 mod reap;
+mod resume;
 mod run;
+mod sockets;
 mod sys;
 mod tree;
 
-pub use entry::{keeper_lives, main_if_asked, socket_path, spawn_keeper, wait_until_gone};
+pub use build_name::build;
+pub use entry::{RunMarks, keeper_lives, main_if_asked, socket_path, spawn_keeper, wait_until_gone};
+pub use sys::code_pages::give_back_code;

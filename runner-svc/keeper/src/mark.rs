@@ -24,6 +24,8 @@ const SALT_BITS: u32 = 22;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Marks {
     salt: u64,
+    /// All bits of what the salt is taken from.
+    identity: u64,
 }
 
 impl Marks {
@@ -32,7 +34,13 @@ impl Marks {
         let metadata = lock.metadata()?;
         // Fibonacci hashing: the high bits of the product depend on all bits of both numbers.
         let mixed = (metadata.ino() ^ metadata.dev().rotate_left(32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        Ok(Self { salt: mixed >> (u64::BITS - SALT_BITS) })
+        Ok(Self { salt: mixed >> (u64::BITS - SALT_BITS), identity: mixed })
+    }
+
+    /// A number that tells this keeper from the others of a machine, now and
+    /// after its death: that of its lock file.
+    pub(crate) fn identity(self) -> u64 {
+        self.identity
     }
 
     /// The mark of a run; `None` for a number that does not fit.
@@ -78,11 +86,11 @@ mod tests {
     proptest! {
         #[test]
         fn marks_read_back_and_are_nobody_elses(salt in 0_u64..1 << SALT_BITS, run in 0_u64..1 << RUN_BITS, other: u64) {
-            let marks = Marks { salt };
+            let marks = Marks { salt, identity: 0 };
             let mark = marks.mark(run).unwrap();
             prop_assert_eq!(marks.run(mark), Some(run));
             prop_assert!(mark < 1 << 63, "reads as a negative number");
-            prop_assert_eq!(Marks { salt: salt ^ 1 }.run(mark), None);
+            prop_assert_eq!(Marks { salt: salt ^ 1, identity: 0 }.run(mark), None);
             prop_assert_eq!(marks.mark(run | 1 << RUN_BITS), None);
             prop_assert!(marks.run(other).is_none_or(|run| marks.mark(run) == Some(other)));
         }

@@ -4,11 +4,16 @@
 //! with defaults and both sides ignore what they do not know. The version is
 //! exchanged first, so that a keeper of the version before can be spoken to.
 
+mod opaque;
+
+pub use opaque::Opaque;
+
 use process_model::ExitStatus;
+use process_model::spec::{Execution, LogPolicy, ResourceLimits, Socket};
 use serde::{Deserialize, Serialize};
 
 /// Version of this protocol.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// From the runner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +26,52 @@ pub enum Request {
     /// Start a program. Answered by `Spawned` or `SpawnFailed`. A run that is
     /// there already is not started again.
     Spawn(Box<SpawnRequest>),
+    /// Send a signal to the main process of a run alone.
+    SignalMain {
+        /// The run.
+        run: u64,
+        /// The signal's number.
+        signal: i32,
+    },
+    /// Keep a run's output by this policy from now on.
+    SetLogs {
+        /// The run.
+        run: u64,
+        /// The policy.
+        logs: LogPolicy,
+    },
+    /// The instance has gone, or has other sockets now: close those that are
+    /// held for it and are not among `keep`.
+    CloseSockets {
+        /// The instance.
+        instance: String,
+        /// Names of sockets that stay open.
+        keep: Vec<String>,
+    },
+    /// Become this program, with everything that is held. Answered by a new
+    /// `Welcome` on the same connection, or `UpgradeFailed`.
+    Upgrade {
+        /// Absolute path of the runner's program.
+        program: String,
+    },
+    /// Take over a run from a keeper that was lost: comes with the descriptors
+    /// of its `Handed`. Answered by `Spawned`, or `AdoptFailed`.
+    Adopt {
+        /// The run.
+        run: u64,
+        /// As the lost keeper has `Handed` it.
+        state: Opaque,
+        /// How it ended, if the lost keeper told.
+        ending: Option<Ending>,
+    },
+    /// A main process ended that is no child of the keeper's: it was taken over
+    /// from a keeper that was lost, and the runner collected it.
+    Collected {
+        /// The run.
+        run: u64,
+        /// How it ended.
+        status: ExitStatus,
+    },
     /// Send a signal to every process of a run's tree.
     SignalTree {
         /// The run.
@@ -58,6 +109,27 @@ pub struct SpawnRequest {
     /// File that standard error is appended to; the same path as `stdout`
     /// merges the two in the order of writing.
     pub stderr: String,
+    /// A hook or a probe of the instance, and not its program: it has no
+    /// sockets, no limits of its own and no rotation, and is in the instance's
+    /// cgroup.
+    #[serde(default)]
+    pub is_task: bool,
+    /// What the kernel gives it. Group names and environment files are already
+    /// in `identity` and `env`.
+    #[serde(default)]
+    pub execution: Option<Box<Execution>>,
+    /// Sockets that are held for the instance and passed to it.
+    #[serde(default)]
+    pub sockets: Vec<Socket>,
+    /// Whether it gets a `NOTIFY_SOCKET`.
+    #[serde(default)]
+    pub notify: bool,
+    /// How its output is kept; `None`: appended to, and nothing else.
+    #[serde(default)]
+    pub logs: Option<LogPolicy>,
+    /// What its tree may use.
+    #[serde(default)]
+    pub limits: Option<ResourceLimits>,
 }
 
 /// A Unix identity, resolved by the runner.
@@ -82,6 +154,76 @@ pub enum Event {
         pid: u32,
         /// Every run that it holds, ended ones too.
         runs: Vec<RunRecord>,
+        /// What it is built from; another one than the runner's own is upgraded.
+        #[serde(default)]
+        build: String,
+        /// How it holds trees together: `cgroup-v2`, `cgroup-v1` or `session`.
+        #[serde(default)]
+        containment: String,
+        /// Why not better, in words; may be empty.
+        #[serde(default)]
+        containment_note: String,
+    },
+    /// What another keeper needs to take a run over, should this one be lost;
+    /// replaces what was handed before. The first one comes before `Spawned`. Comes with the run's descriptors: its
+    /// main process, its outputs and whatever is held for it.
+    Handed {
+        /// The run.
+        run: u64,
+        /// For a keeper to read.
+        state: Opaque,
+    },
+    /// A run cannot be taken over; nothing was done to its processes.
+    AdoptFailed {
+        /// The run.
+        run: u64,
+        /// Why.
+        message: String,
+    },
+    /// `Upgrade` was not possible; the keeper goes on as it was.
+    UpgradeFailed {
+        /// Why.
+        message: String,
+    },
+    /// What a program said on its `NOTIFY_SOCKET`, as it said it: lines of
+    /// `NAME=VALUE` (sd_notify(3)), at most 4 KiB.
+    Notified {
+        /// The run.
+        run: u64,
+        /// The datagram.
+        text: String,
+    },
+    /// A log file was rotated: the old one may be compressed now.
+    Rotated {
+        /// The instance.
+        instance: String,
+        /// Absolute path of the file that was rotated away.
+        path: String,
+    },
+    /// Output of a run cannot be written, or can be again.
+    LogTrouble {
+        /// The run.
+        run: u64,
+        /// What is wrong; empty: nothing any more.
+        message: String,
+        /// Bytes that are missing so far.
+        dropped: u64,
+    },
+    /// A limit was reached, or would have been in observe mode.
+    LimitReached {
+        /// The run.
+        run: u64,
+        /// Which, and how, in words.
+        message: String,
+    },
+    /// SIGKILL was sent to the tree some time ago, and these are still there:
+    /// in uninterruptible sleep, or frozen by somebody else. Told again when
+    /// others are left.
+    Survivors {
+        /// The run.
+        run: u64,
+        /// Who is left.
+        pids: Vec<u32>,
     },
     /// The program runs.
     Spawned {
@@ -140,6 +282,19 @@ pub struct RunRecord {
     pub age: u64,
     /// How it ended; `None` while it lives.
     pub ending: Option<Ending>,
+    /// What it said on its `NOTIFY_SOCKET` and still holds: `READY`, `STATUS`,
+    /// `STOPPING`, `MAINPID`, as lines.
+    #[serde(default)]
+    pub notified: String,
+    /// Whether it is a hook or a probe.
+    #[serde(default)]
+    pub is_task: bool,
+    /// How its tree is held together.
+    #[serde(default)]
+    pub containment: String,
+    /// Files of its two outputs.
+    #[serde(default)]
+    pub outputs: Vec<String>,
 }
 
 /// How a run ended.
@@ -151,4 +306,7 @@ pub struct Ending {
     pub at: i64,
     /// Whether nobody of the tree is left.
     pub tree_empty: bool,
+    /// Whether the kernel killed it because its memory was out.
+    #[serde(default)]
+    pub out_of_memory: bool,
 }

@@ -18,6 +18,9 @@ const ROUNDS: usize = 16;
 /// How soon to look again at what could not be seen with certainty.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
+/// How soon after SIGKILL, and how often, to look who is left.
+const SURVIVING: Duration = Duration::from_millis(500);
+
 impl Keeper {
     /// Collects every child that ended, then looks which trees are empty.
     pub(crate) fn reap(&mut self) {
@@ -53,24 +56,38 @@ impl Keeper {
         let waiting: BTreeSet<u64> = ended.iter().map(|(id, _)| *id).chain(self.orphaned.iter().copied()).collect();
         let survey = self.survey(|run| waiting.contains(&run));
         for (id, status) in ended {
-            let tree_empty = survey.is_empty(id);
+            let tree_empty = survey.is_empty(id) && self.is_group_empty(id);
             let Some(run) = self.runs.get_mut(&id) else { continue };
             run.drain(&mut self.buffer);
-            let ending = Ending { status, at: wall_nanos(), tree_empty };
+            let (killed, news) = run.held.group.as_mut().map(|group| group.ended()).unwrap_or_default();
+            // Whoever was killed on request was not killed for lack of memory; whoever ended well was not killed.
+            let out_of_memory = killed && !run.condemned && status != ExitStatus::Code(0);
+            let ending = Ending { status, at: wall_nanos(), tree_empty, out_of_memory };
             run.end(ending.clone());
             self.orphaned.extend((!tree_empty).then_some(id));
+            news.into_iter().for_each(|message| self.send(&Event::LimitReached { run: id, message }));
+            // Its last words come before its end.
+            self.hear_program(id);
             self.send(&Event::Exited { run: id, ending });
         }
+        let mut sure = survey.sure;
         for id in self.orphaned.clone() {
-            if survey.is_empty(id) {
+            if survey.is_empty(id) && self.is_group_empty(id) {
                 self.tell_emptied(id);
-            } else if self.runs.get(&id).is_some_and(|run| run.condemned) {
+                continue;
+            }
+            // Who is in the group and no descendant of ours ends without our being told.
+            sure &= !survey.is_empty(id) || self.watch_group(id);
+            if self.runs.get(&id).is_some_and(|run| run.condemned) {
                 // It outran the signal.
                 self.signal_members(id, Signal::KILL, 1);
             }
         }
+        if self.holding.look_at_survivors.is_some() && !self.runs.values().any(|run| run.condemned && !run.is_over()) {
+            self.holding.look_at_survivors = None;
+        }
         // Nothing else would wake us: whoever was not seen may have ended already.
-        self.look_again = (!survey.sure && !self.orphaned.is_empty()).then(|| Instant::now() + LOOK_AGAIN);
+        self.look_again = (!sure && !self.orphaned.is_empty()).then(|| Instant::now() + LOOK_AGAIN);
     }
 
     fn tell_emptied(&mut self, id: u64) {
@@ -86,7 +103,9 @@ impl Keeper {
 
     fn survey(&mut self, about: impl Fn(u64) -> bool) -> Survey {
         let runs = self.runs.iter().filter(|(_, run)| !run.is_over()).map(|(id, run)| run.candidate(*id));
-        self.orphans.survey(&self.by_pid, runs, about)
+        let mut survey = self.orphans.survey(&self.by_pid, runs, &about);
+        self.survey_foreign(&mut survey, &about);
+        survey
     }
 
     /// Sends a signal to everybody of a tree. After SIGKILL nobody of it may
@@ -95,10 +114,33 @@ impl Keeper {
         let Some(signal) = Signal::from_named_raw(number) else { return };
         let Some(run) = self.runs.get_mut(&id).filter(|run| !run.is_over()) else { return };
         run.condemned |= signal == Signal::KILL;
+        if signal == Signal::KILL {
+            self.to_hand.insert(id);
+            run.held.survivors.clear();
+            self.holding.look_at_survivors.get_or_insert_with(|| Instant::now() + SURVIVING);
+        }
         self.signal_members(id, signal, ROUNDS);
     }
 
+    /// Sends a signal to the main process of a run alone.
+    pub(crate) fn signal_main(&mut self, id: u64, number: i32) {
+        let Some(signal) = Signal::from_named_raw(number) else { return };
+        if let Some(run) = self.runs.get(&id).filter(|run| run.ending.is_none()) {
+            // Gone already: its end is told.
+            let _ = pidfd_send_signal(&run.pidfd, signal);
+        }
+    }
+
     fn signal_members(&mut self, id: u64, signal: Signal, rounds: usize) {
+        if let Some(group) = self.runs.get(&id).and_then(|run| run.held.group.as_ref())
+            && signal == Signal::KILL
+        {
+            // At once, and whoever forks meanwhile too; what was moved out of the group is found below.
+            group.kill(|pid| signal_seen(pid, signal));
+        }
+        if self.signal_foreign(id, signal) {
+            return;
+        }
         let Some(run) = self.runs.get(&id) else { return };
         let main = (run.ending.is_none() && self.by_pid.contains_key(&run.pid)).then_some(run.pid);
         let mut signalled = BTreeSet::new();
@@ -122,6 +164,40 @@ impl Keeper {
                 break;
             }
         }
+        for pid in self.group_members(id) {
+            if signalled.insert(pid) {
+                signal_seen(pid, signal);
+            }
+        }
+    }
+
+    pub(crate) fn group_members(&self, id: u64) -> Vec<u32> {
+        let group = self.runs.get(&id).and_then(|run| run.held.group.as_ref());
+        group.and_then(|group| group.members().ok()).unwrap_or_default()
+    }
+
+    fn is_group_empty(&self, id: u64) -> bool {
+        self.runs.get(&id).and_then(|run| run.held.group.as_ref()).is_none_or(|group| group.is_empty())
+    }
+
+    /// Tells of those who have outlived SIGKILL: in uninterruptible sleep, or
+    /// frozen by somebody else.
+    pub(crate) fn look_at_survivors(&mut self, now: Instant) {
+        let condemned = self.runs.iter().filter(|(_, run)| run.condemned && !run.is_over());
+        let ids: Vec<u64> = condemned.map(|(id, _)| *id).collect();
+        self.holding.look_at_survivors = (!ids.is_empty()).then(|| now + SURVIVING);
+        let mut survey = self.survey(|run| ids.contains(&run));
+        for id in ids {
+            let tops = survey.of_run.remove(&id).unwrap_or_default();
+            let mut pids: BTreeSet<u32> = self.group_members(id).into_iter().chain(tops).collect();
+            let Some(run) = self.runs.get_mut(&id) else { continue };
+            pids.extend(run.ending.is_none().then_some(run.pid));
+            let pids: Vec<u32> = pids.into_iter().filter(|pid| matches!(tree::look(*pid), Look::Alive(_))).collect();
+            if !pids.is_empty() && run.held.survivors != pids {
+                run.held.survivors.clone_from(&pids);
+                self.send(&Event::Survivors { run: id, pids });
+            }
+        }
     }
 
     /// With no run alive, whoever is left is a left-over of some run.
@@ -135,9 +211,17 @@ impl Keeper {
     }
 }
 
+/// Signals whoever has this number now: somebody who was just seen to be of
+/// the tree.
+pub(crate) fn signal_seen(pid: u32, signal: Signal) {
+    if let Look::Alive(stat) = tree::look(pid) {
+        signal_one(pid, stat.start_time, signal);
+    }
+}
+
 /// Signals through a pidfd, opened and then checked against the start time, so
 /// that a number that was used again is never hit.
-fn signal_one(pid: u32, start_time: u64, signal: Signal) {
+pub(crate) fn signal_one(pid: u32, start_time: u64, signal: Signal) {
     let Some(pid_number) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };
     let Ok(pidfd) = pidfd_open(pid_number, PidfdFlags::empty()) else { return };
     // The descriptor is of whoever has the number now; the start time says whether that is who we saw.

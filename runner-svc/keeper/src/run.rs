@@ -1,10 +1,10 @@
 //! One run: a program's main process, its outputs, and how it ended.
 
+use crate::held::Held;
+use crate::launch::{Beside, Legacy, SpawnFailure, launch};
+use crate::log::{Drained, Output};
 use crate::orphans::Candidate;
-use crate::output::{Drained, Output};
 use crate::protocol::{Ending, Event, RunRecord, SpawnRequest};
-use crate::{log_file::LogFile, sys};
-use std::ffi::CString;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -18,28 +18,17 @@ pub(crate) struct Run {
     /// Start of the main process in clock ticks since boot: with boot id and
     /// pid its identity.
     pub(crate) start_time: u64,
-    started_at: i64,
-    started: Instant,
-    ended: Option<Instant>,
+    pub(crate) started_at: i64,
+    pub(crate) started: Instant,
+    pub(crate) ended: Option<Instant>,
     pub(crate) ending: Option<Ending>,
     /// SIGKILL was sent to the tree: nobody of it may live.
     pub(crate) condemned: bool,
     /// Standard output, then standard error unless it is merged; `None` once
     /// closed.
     pub(crate) outputs: [Option<Output>; 2],
-}
-
-/// Why a run could not be started.
-#[derive(Debug)]
-pub(crate) struct SpawnFailure {
-    pub(crate) stage: &'static str,
-    pub(crate) message: String,
-}
-
-impl SpawnFailure {
-    fn new(stage: &'static str, what: &str, error: &std::io::Error) -> Self {
-        Self { stage, message: format!("{what}: {error}") }
-    }
+    /// What is held for it beside.
+    pub(crate) held: Held,
 }
 
 /// Nanoseconds since 1970, for records.
@@ -49,49 +38,30 @@ pub(crate) fn wall_nanos() -> i64 {
 }
 
 impl Run {
-    /// Starts the program of `request`; `nofile` is the open-file limit that
-    /// it gets, `mark` what everybody of its tree is known by.
+    /// Starts the program of `request` with what it gets `beside`; `mark` is what
+    /// everybody of its tree is known by.
     pub(crate) fn spawn(
         request: &SpawnRequest,
         null: &File,
-        nofile: (u64, u64),
+        beside: Beside<'_>,
+        legacy: &Legacy,
         mark: Option<u64>,
     ) -> Result<Self, SpawnFailure> {
-        let program = request.argv.first().map_or("", String::as_str);
-        let strings = |items: &mut dyn Iterator<Item = String>| -> Result<Vec<CString>, SpawnFailure> {
-            items
-                .map(|s| {
-                    CString::new(s).map_err(|e| SpawnFailure { stage: "exec", message: format!("{program}: {e}") })
-                })
-                .collect()
-        };
-        let (stdout, stdout_write) = output(&request.stdout)?;
-        let (stderr, stderr_write) = if request.stderr == request.stdout {
+        let is_merged = request.stderr == request.stdout || request.logs.as_ref().is_some_and(|logs| logs.merge);
+        let (mut stdout, stdout_write) = output(request, &request.stdout, if is_merged { "output" } else { "stdout" })?;
+        let (mut stderr, stderr_write) = if is_merged {
             let write = stdout_write.try_clone().map_err(|e| SpawnFailure::new("pipe", &request.stderr, &e))?;
             (None, write)
         } else {
-            let (output, write) = output(&request.stderr)?;
+            let (output, write) = output(request, &request.stderr, "stderr")?;
             (Some(output), write)
         };
-        let plan = sys::spawn::Plan {
-            candidates: strings(&mut candidates(program, &request.env).into_iter())?,
-            argv: strings(&mut request.argv.iter().cloned())?,
-            env: strings(&mut request.env.iter().map(|(key, value)| format!("{key}={value}")))?,
-            working_dir: strings(&mut std::iter::once(request.working_dir.clone()))?.pop().unwrap_or_default(),
-            identity: request.identity.as_ref(),
-            stdin: null.as_fd(),
-            stdout: stdout_write.as_fd(),
-            stderr: stderr_write.as_fd(),
-            nofile,
-            mark,
-        };
-        let child = sys::spawn::spawn(&plan).map_err(|failure| {
-            let what = match failure.stage {
-                "chdir" => request.working_dir.as_str(),
-                _ => program,
-            };
-            SpawnFailure::new(failure.stage, what, &failure.error)
-        })?;
+        let stdio = [null.as_fd(), stdout_write.as_fd(), stderr_write.as_fd()];
+        let child = launch(request, stdio, beside, legacy, mark)?;
+        stdout.started(child.pid);
+        if let Some(stderr) = &mut stderr {
+            stderr.started(child.pid);
+        }
         Ok(Self {
             instance: request.instance.clone(),
             pid: child.pid,
@@ -103,6 +73,7 @@ impl Run {
             ending: None,
             condemned: false,
             outputs: [Some(stdout), stderr],
+            held: Held::default(),
         })
     }
 
@@ -112,7 +83,7 @@ impl Run {
         self.ending = Some(ending);
     }
 
-    /// Writes out what is in the pipes now; a closed one is dropped.
+    /// Writes out what is in the pipes now.
     pub(crate) fn drain(&mut self, buffer: &mut [u8]) {
         for output in &mut self.outputs {
             if let Some(output) = output {
@@ -122,8 +93,8 @@ impl Run {
             for _ in 0..16 {
                 match output.as_mut().map(|o| o.pump(buffer)) {
                     Some(Drained::More) => {}
-                    Some(Drained::Closed) => *output = None,
-                    Some(Drained::Empty) | None => break,
+                    // A closed one is dropped by who listens to it.
+                    Some(Drained::Closed | Drained::Empty | Drained::Blocked) | None => break,
                 }
             }
         }
@@ -151,26 +122,21 @@ impl Run {
             started_at: self.started_at,
             age: u64::try_from(age.as_nanos()).unwrap_or(u64::MAX),
             ending: self.ending.clone(),
+            notified: self.held.notify.as_ref().map(|notify| notify.lasting()).unwrap_or_default(),
+            is_task: self.held.is_task,
+            containment: self.held.containment().to_owned(),
+            outputs: self.outputs.iter().flatten().map(|output| output.path().to_string_lossy().into_owned()).collect(),
         }
     }
 }
 
 /// Opens a log file and a pipe to it.
-fn output(path: &str) -> Result<(Output, OwnedFd), SpawnFailure> {
-    let file = LogFile::open(Path::new(path)).map_err(|e| SpawnFailure::new("log", path, &e))?;
+fn output(request: &SpawnRequest, path: &str, stream: &str) -> Result<(Output, OwnedFd), SpawnFailure> {
     let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
         .map_err(|e| SpawnFailure::new("pipe", path, &e.into()))?;
     // Only our end: the program gets a pipe that blocks, as it expects.
     rustix::io::ioctl_fionbio(&read, true).map_err(|e| SpawnFailure::new("pipe", path, &e.into()))?;
-    Ok((Output::new(read, file), write))
-}
-
-/// Where a program may be: itself when it has a slash, else each directory of
-/// the environment's `PATH` (execvp(3)).
-fn candidates(program: &str, env: &[(String, String)]) -> Vec<String> {
-    if program.contains('/') {
-        return vec![program.to_owned()];
-    }
-    let path = env.iter().find(|(key, _)| key == "PATH").map_or("/usr/local/bin:/usr/bin:/bin", |(_, v)| v.as_str());
-    path.split(':').filter(|dir| !dir.is_empty()).map(|dir| format!("{dir}/{program}")).collect()
+    let output =
+        Output::open(read, Path::new(path), request, stream).map_err(|e| SpawnFailure::new("log", path, &e))?;
+    Ok((output, write))
 }

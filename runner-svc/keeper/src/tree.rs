@@ -51,6 +51,11 @@ pub(crate) fn start_time(pid: u32) -> Option<u64> {
     Some(parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)?.start_time)
 }
 
+/// The parent of a process that is there, ended or not.
+pub(crate) fn parent(pid: u32) -> Option<u32> {
+    Some(parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)?.parent)
+}
+
 fn is_gone(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
 }
@@ -114,7 +119,7 @@ fn numbers(text: &str) -> Vec<u32> {
 }
 
 /// The children of a process, those of all its threads.
-fn children_of(pid: u32) -> io::Result<Vec<u32>> {
+pub(crate) fn children_of(pid: u32) -> io::Result<Vec<u32>> {
     let mut children = Vec::new();
     for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
         match fs::read_to_string(thread?.path().join("children")) {

@@ -1,6 +1,7 @@
 //! The seam of one instance: take an input → step → persist → act → reply.
 //! Always in that order, always thin.
 
+use super::commands::{Commands, Which};
 use super::deps::Deps;
 use super::message::Message;
 use super::observer::Observer;
@@ -9,10 +10,12 @@ use super::timers::Timers;
 use super::{Handle, Origin, Restored, Seen};
 use crate::clock;
 use crate::io::keeper_link::{self, KeeperNews};
-use crate::io::leftovers::{self, MainProcess};
-use crate::notice::{Notice, NoticeKind};
-use process_model::{Assignment, InstanceId, InstanceReport, event_type};
-use runner_domain::{Effect, Input, Machine, Memo, Order, RunId, Timer};
+use crate::io::leftovers::MainProcess;
+use crate::io::lines::Position;
+use crate::io::program::LogFiles;
+use process_model::spec::{Check, LogPolicy};
+use process_model::{ActionVerb, Assignment, ProcessSpec};
+use runner_domain::{Effect, Input, Machine, Memo, Order, RunId, Timer, notify};
 use runner_keeper::protocol::Request;
 use service_host::trace_context;
 use std::collections::VecDeque;
@@ -21,16 +24,21 @@ use tokio::sync::{mpsc, watch};
 
 /// The owner of one machine.
 pub(crate) struct Instance {
-    deps: Deps,
-    machine: Machine,
+    pub(super) deps: Deps,
+    pub(super) machine: Machine,
     orders: Orders,
     timers: Timers,
     observer: Observer,
-    main: Option<MainProcess>,
+    commands: Commands,
+    pub(super) main: Option<MainProcess>,
+    /// Where the output of the run begins, when somebody reads it.
+    position: Option<Box<Position>>,
+    /// What holds the tree of a run together that was taken over.
+    pub(super) containment: String,
     /// The trace's part of a start that is going on.
     exec: Option<tracing::Span>,
     inbox: mpsc::UnboundedReceiver<Message>,
-    own: mpsc::UnboundedSender<Message>,
+    pub(super) own: mpsc::UnboundedSender<Message>,
     keeper_news: mpsc::UnboundedReceiver<KeeperNews>,
     keeper_inbox: mpsc::UnboundedSender<KeeperNews>,
     seen: watch::Sender<Seen>,
@@ -50,7 +58,8 @@ impl Instance {
                 Machine::restore(followed.clone(), &restored.memo)
             }
         };
-        let first = Seen { assignment: assignment.clone(), view: machine.view(), gone: false };
+        let first =
+            Seen { assignment: assignment.clone(), view: machine.view(), containment: String::new(), gone: false };
         let (seen, seen_rx) = watch::channel(first);
         // Boxed: a task that owns it by value would hold it several times over.
         let mut instance = Box::new(Self {
@@ -59,7 +68,10 @@ impl Instance {
             orders: Orders::default(),
             timers: Timers::default(),
             observer: Observer::default(),
+            commands: Commands::default(),
             main: None,
+            position: None,
+            containment: String::new(),
             exec: None,
             inbox,
             own: own.clone(),
@@ -92,23 +104,22 @@ impl Instance {
         match (memo.run, record) {
             (Some(run), Some(record)) => {
                 let started = process_model::Timestamp(record.started_at);
+                self.containment = record.containment;
                 self.main = Some(MainProcess { pid: record.pid, start_time: record.start_time });
                 match record.ending {
-                    None => self.take(Input::Adopted {
-                        run,
-                        pid: record.pid,
-                        started,
-                        age: Duration::from_nanos(record.age),
-                    }),
+                    None => {
+                        let age = Duration::from_nanos(record.age);
+                        self.take(Input::Adopted { run, pid: record.pid, started, age });
+                        // What it said to the runner before.
+                        let words = notify::parse(&record.notified);
+                        self.take(Input::Notified { run, words });
+                    }
                     Some(ending) => self.take(keeper_link::exited(run.0, ending)),
                 }
             }
             // The keeper was never heard to have taken the request: ask again, by the same number.
-            (Some(run), None) if self.main.is_none() && !rebooted && self.machine.is_wanted() => {
-                leftovers::kill_unanswered(self.machine.instance());
-                if let Some(input) = self.spawn(run) {
-                    self.take(input);
-                }
+            (Some(_), None) if self.main.is_none() && !rebooted && self.machine.is_wanted() => {
+                self.redo();
             }
             (Some(run), None) => self.lose(run, rebooted),
             (None, _) => {
@@ -118,8 +129,16 @@ impl Instance {
                     let longest = self.machine.spec().restart.backoff.max.mul_f64(2.0);
                     self.timers.arm(Timer::Restart, left.min(longest));
                 }
+                self.redo();
             }
         }
+    }
+
+    /// Asks once more for what the runner before was not answered.
+    fn redo(&mut self) {
+        let effects = self.machine.redo();
+        let inputs: Vec<Input> = effects.into_iter().filter_map(|effect| self.act(effect)).collect();
+        inputs.into_iter().for_each(|input| self.take(input));
     }
 
     /// Until nothing of it is left. Returns its inbox: what came too late for
@@ -138,9 +157,11 @@ impl Instance {
                     None => break,
                 },
                 timer = self.timers.next() => self.take(Input::TimerFired(timer)),
+                ended = self.commands.next() => self.take(ended),
                 message = self.inbox.recv() => match message {
                     Some(Message::Input(input)) => self.take(*input),
                     Some(Message::Order(order, stop_timeout)) => self.obey(*order, stop_timeout),
+                    Some(Message::Resolved(run, outcome)) => self.resolved(run, *outcome),
                     None => break,
                 },
             }
@@ -149,34 +170,40 @@ impl Instance {
     }
 
     fn obey(&mut self, order: Order, stop_timeout: Option<Duration>) {
-        self.orders.take(order, &self.deps.journal);
+        let reloads = order.verb == ActionVerb::Reload;
+        let is_new = self.orders.take(order, &self.deps.journal);
         if let Some(timeout) = stop_timeout {
             self.take(Input::StopTimeoutGiven(timeout));
+        }
+        // The one verb that no assignment carries.
+        if reloads && is_new {
+            self.take(Input::ReloadAsked);
         }
         self.orders.settle(&self.machine, &self.deps.journal);
     }
 
-    /// Nobody holds the run any more: make sure that nothing of it goes on.
+    /// Nobody holds the run any more, and nothing of it goes on: see `leftovers`.
     fn lose(&mut self, run: RunId, rebooted: bool) {
-        if let Some(main) = self.main.filter(|_| !rebooted) {
-            let killed = leftovers::kill(main, self.machine.instance());
-            tracing::warn!(instance = %self.machine.instance(), killed, "run lost with its keeper; its processes were ended");
-        }
         self.take(Input::RunLost { run, rebooted });
     }
 
     /// One input, and whatever follows from it at once.
-    fn take(&mut self, input: Input) {
+    pub(super) fn take(&mut self, input: Input) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
             self.trace(&input);
+            self.deps.counters.heard(&self.machine, &input);
+            // A plan that changes nothing now has to be there for the next runner all the same.
+            let planned = matches!(input, Input::NextDue(_));
             let effects = self.machine.step(input, &self.deps.run_ids.context());
-            self.persist(&effects);
+            self.persist(&effects, planned);
             for effect in effects {
                 inputs.extend(self.act(effect));
             }
         }
-        let now = Seen { assignment: self.machine.assignment().clone(), view: self.machine.view(), gone: self.gone };
+        let view = self.machine.view();
+        let containment = if view.pid == 0 { String::new() } else { self.containment.clone() };
+        let now = Seen { assignment: self.machine.assignment().clone(), view, containment, gone: self.gone };
         self.seen.send_if_modified(|seen| {
             let changed = *seen != now;
             *seen = now;
@@ -189,6 +216,7 @@ impl Instance {
     fn trace(&mut self, input: &Input) {
         match input {
             Input::Spawned { pid, .. } => {
+                self.containment = self.deps.keeper.health().containment;
                 if let Some(span) = self.exec.take() {
                     span.record("process.pid", pid);
                 }
@@ -211,65 +239,21 @@ impl Instance {
             | Input::TimerFired(_)
             | Input::ProbeSucceeded { .. }
             | Input::ProbeFailed { .. }
-            | Input::WentSilent { .. } => {}
+            | Input::WentSilent { .. }
+            | Input::LivenessSucceeded { .. }
+            | Input::LivenessFailed { .. }
+            | Input::Notified { .. }
+            | Input::HookEnded { .. }
+            | Input::StopHookEnded { .. }
+            | Input::MemoryExceeded { .. }
+            | Input::LimitReached { .. }
+            | Input::LogMatched { .. }
+            | Input::LogTrouble { .. }
+            | Input::Dependencies { .. }
+            | Input::ReloadAsked
+            | Input::Due
+            | Input::NextDue(_) => {}
         }
-    }
-
-    fn persist(&mut self, effects: &[Effect]) {
-        let instance = self.machine.instance().clone();
-        let mut reports = Vec::new();
-        for effect in effects {
-            match effect {
-                Effect::Report { event, message } => reports.push(self.report(event, message, false)),
-                Effect::Gone => reports.push(self.report(event_type::INSTANCE_REMOVED, "removed", true)),
-                Effect::Spawn { .. }
-                | Effect::SignalTree { .. }
-                | Effect::ForgetRun { .. }
-                | Effect::Arm { .. }
-                | Effect::Disarm { .. }
-                | Effect::Observe { .. }
-                | Effect::Unobserve => {}
-            }
-        }
-        for report in &reports {
-            self.tell(report);
-        }
-        if !effects.is_empty() {
-            let main = self.main.filter(|_| self.machine.state().run().is_some());
-            self.deps.journal.stepped(&instance, Memo::from(&self.machine), main, reports);
-        }
-    }
-
-    fn report(&self, event: &str, message: &str, gone: bool) -> InstanceReport {
-        let view = self.machine.view();
-        InstanceReport {
-            instance: self.machine.instance().clone(),
-            // Given by the journal.
-            seq: 0,
-            generation: self.machine.assignment().generation,
-            event_type: event.to_owned(),
-            time: clock::wall(),
-            phase: view.phase,
-            ready: view.ready,
-            pid: view.pid,
-            restarts: view.restarts,
-            last_exit: view.last_exit,
-            started: view.started,
-            message: message.to_owned(),
-            next_restart: view.next_restart,
-            gone,
-        }
-    }
-
-    /// Tells whoever hosts the runner; nobody listening is fine.
-    fn tell(&self, report: &InstanceReport) {
-        tracing::debug!(instance = %report.instance, event = report.event_type, message = report.message, "instance event");
-        let _ = self.deps.notices.send(Notice {
-            time: report.time,
-            instance: report.instance.clone(),
-            kind: NoticeKind::Lifecycle { event: report.event_type.clone() },
-            text: report.message.clone(),
-        });
     }
 
     /// Carries an effect out; returns what follows from it at once.
@@ -279,13 +263,27 @@ impl Instance {
             Effect::SignalTree { run, signal } => {
                 self.deps.keeper.send(Request::SignalTree { run: run.0, signal: signal.number() });
             }
+            Effect::SignalMain { run, signal } => {
+                self.deps.keeper.send(Request::SignalMain { run: run.0, signal: signal.number() });
+            }
+            Effect::RunHook { run, hook } => self.command(run, Which::Hook(hook)),
+            Effect::RunStopHook { run, step } => self.command(run, Which::Step(step)),
+            Effect::CancelHooks => self.commands.cancel(),
+            Effect::ReleaseSockets => {
+                let spec = self.machine.spec();
+                let stays = self.machine.is_wanted() && !self.machine.view().phase.is_at_rest();
+                let keep = spec.sockets.iter().filter(|_| stays).map(|socket| socket.name.clone()).collect();
+                let instance = self.machine.instance().to_string();
+                self.deps.keeper.send(Request::CloseSockets { instance, keep });
+            }
+            Effect::SetLogs { run } => {
+                let logs = log_policy(self.machine.spec());
+                self.deps.keeper.send(Request::SetLogs { run: run.0, logs });
+            }
             Effect::ForgetRun { run } => self.deps.keeper.send(Request::Forget { run: run.0 }),
             Effect::Arm { timer, after } => self.timers.arm(timer, after),
             Effect::Disarm { timer } => self.timers.disarm(timer),
-            Effect::Observe { run } => {
-                let spec = &self.machine.assignment().spec;
-                self.observer = Observer::begin(&self.deps, self.machine.instance(), spec, run, &self.own);
-            }
+            Effect::Observe { run } => self.observe(run),
             Effect::Unobserve if self.observer.is_idle() => {}
             Effect::Unobserve => self.observer = Observer::default(),
             // Persisted and told before.
@@ -298,11 +296,42 @@ impl Instance {
         None
     }
 
+    fn command(&mut self, run: RunId, which: Which) {
+        // Only of a program that there was: `main` is of this run or of none.
+        let ended = self.main.and(self.machine.last_exit().cloned());
+        let main_pid = Some(self.machine.view().pid).filter(|pid| *pid != 0);
+        self.commands.begin(&self.deps, self.machine.assignment(), run, which, ended, main_pid);
+    }
+
+    fn observe(&mut self, run: RunId) {
+        let assignment = self.machine.assignment();
+        let view = self.machine.view();
+        let position = self.position.take().map(|position| *position).or_else(|| {
+            // Taken over before the line came that makes it ready: it may have come while nobody looked.
+            let check = assignment.spec.readiness.as_ref().map(|probe| &probe.check);
+            let started = view.started.filter(|_| matches!(check, Some(Check::Log { .. })) && !view.ready)?;
+            Some(Position::since(&self.log_files(), started))
+        });
+        let id = self.machine.instance();
+        self.observer = Observer::begin(&self.deps, id, assignment, run, &self.own, position);
+        let main = self.main.map(|main| main.pid);
+        self.observer.weigh(&self.deps, &assignment.spec, run, main, &self.own);
+    }
+
+    pub(super) fn log_files(&self) -> LogFiles {
+        LogFiles::of(self.machine.spec(), self.machine.instance(), &self.deps.surroundings.log_dir)
+    }
+
     /// Asks the keeper for a run, within the trace of the request that caused
     /// it.
-    fn spawn(&mut self, run: RunId) -> Option<Input> {
+    pub(super) fn spawn(&mut self, run: RunId) -> Option<Input> {
         // Of the run before; this one's comes with the keeper's answer.
         self.main = None;
+        self.containment = String::new();
+        if self.resolves(run) {
+            return None;
+        }
+        self.position = Observer::wants_lines(self.machine.spec()).then(|| Box::new(Position::now(&self.log_files())));
         let assignment = self.machine.assignment();
         let span = tracing::info_span!(
             "exec",
@@ -328,19 +357,14 @@ impl Instance {
             Err(error) => Some(Input::SpawnFailed { run, error }),
         }
     }
+}
 
-    /// Names the instance in a debug dump.
-    pub(crate) fn describe(id: &InstanceId, seen: &Seen) -> String {
-        let view = &seen.view;
-        format!(
-            "{id}: phase={} ready={} pid={} restarts={} wanted={} generation={} message={:?}",
-            view.phase,
-            view.ready,
-            view.pid,
-            view.restarts,
-            seen.assignment.wanted,
-            seen.assignment.generation,
-            view.message
-        )
+/// How output is kept that was kept otherwise so far.
+fn log_policy(spec: &ProcessSpec) -> LogPolicy {
+    match &spec.logs {
+        Some(policy) => LogPolicy::clone(policy),
+        None if spec.log_file.is_none() => LogPolicy::default(),
+        // Somebody else's file: appended to, and nothing else.
+        None => LogPolicy { max_size: u64::MAX, ..LogPolicy::default() },
     }
 }

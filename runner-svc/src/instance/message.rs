@@ -1,6 +1,6 @@
 //! What reaches an instance's task.
 
-use runner_domain::{Input, Order};
+use runner_domain::{Input, Order, RunId, SpawnError};
 use std::time::Duration;
 
 /// What reaches an instance's task. Boxed: a channel keeps room for 32
@@ -11,6 +11,8 @@ pub(crate) enum Message {
     Input(Box<Input>),
     /// An action, with the stop timeout that was asked for.
     Order(Box<Order>, Option<Duration>),
+    /// What a plugin was asked for a start is known, or why not.
+    Resolved(RunId, Box<Result<(), SpawnError>>),
 }
 
 impl From<Input> for Message {

@@ -1,11 +1,15 @@
 //! One task for each instance: it owns the machine, and everything reaches it
 //! by message.
 
+mod commands;
 mod deps;
 mod driver;
 mod message;
 mod observer;
 mod orders;
+mod reporting;
+mod resolving;
+mod survivors;
 mod timers;
 
 pub(crate) use deps::Deps;
@@ -57,6 +61,8 @@ pub(crate) struct Handle {
 pub(crate) struct Seen {
     pub(crate) assignment: Assignment,
     pub(crate) view: View,
+    /// What holds the tree of its run together; empty while none runs.
+    pub(crate) containment: String,
     /// Nothing of it is left: the task has ended.
     pub(crate) gone: bool,
 }

@@ -1,51 +1,67 @@
-//! Probe and log watchdog of one run, for as long as it is observed.
+//! Everything that watches one run, for as long as it is observed: probes, the
+//! log watchdog, log rules, its memory. What a spec does not ask for costs
+//! nothing.
 
 use super::deps::Deps;
 use super::message::Message;
-use crate::io::log_watch::{Maker, Watched};
+use crate::io::lines::Position;
+use crate::io::log_rules::{self, LogRules};
+use crate::io::log_watch::{LogWatch, Maker, Watched};
+use crate::io::memory::Weighing;
+use crate::io::probe::{Prober, Purpose};
 use crate::io::program::LogFiles;
-use crate::io::{log_watch, probe};
-use process_model::{InstanceId, ProcessSpec};
+use process_model::spec::{LogWatchdog, Probe};
+use process_model::{Assignment, InstanceId, ProcessSpec};
 use runner_domain::RunId;
 use std::path::PathBuf;
-use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Ends what it began when it is dropped.
+/// Ends what it began when it is dropped. Most instances are not watched: they
+/// have no room for it either.
 #[derive(Debug, Default)]
-pub(super) struct Observer {
+pub(super) struct Observer(Option<Box<Watching>>);
+
+#[derive(Debug, Default)]
+struct Watching {
     tasks: JoinSet<()>,
+    weighing: Option<Weighing>,
+    /// Tells the reader of the output that the run is over; it reads the last
+    /// words and ends by itself.
+    reading: Option<DropGuard>,
 }
 
 impl Observer {
+    /// Whether the output of a run is read: then [`Observer::begin`] needs to
+    /// know where it begins.
+    pub(super) fn wants_lines(spec: &ProcessSpec) -> bool {
+        log_rules::wants_lines(spec)
+    }
+
     /// Begins what the spec asks for. A machine ignores what comes late from
-    /// an older run, so an observer need not be waited for.
+    /// an older run, so an observer need not be waited for. Without a
+    /// `position`, output counts from now on.
     pub(super) fn begin(
         deps: &Deps,
         instance: &InstanceId,
-        spec: &Arc<ProcessSpec>,
+        assignment: &Assignment,
         run: RunId,
         inbox: &mpsc::UnboundedSender<Message>,
+        position: Option<Position>,
     ) -> Self {
-        let mut tasks = JoinSet::new();
-        if let Some(readiness) = &spec.readiness {
-            tasks.spawn(probe::run(readiness.clone(), run, inbox.clone()));
+        let spec = &assignment.spec;
+        let mut this = Self::default();
+        let probes = [(&spec.readiness, Purpose::Readiness), (&spec.liveness, Purpose::Liveness)];
+        for (probe, purpose) in probes.into_iter().filter_map(|(probe, purpose)| Some((probe.as_ref()?, purpose))) {
+            if Prober::asks(probe) {
+                this.watching().tasks.spawn(prober(deps, assignment, probe, purpose, run, inbox).run());
+            }
         }
+        let files = || LogFiles::of(spec, instance, &deps.surroundings.log_dir);
         if let Some(watchdog) = &spec.log_watchdog {
-            let own = LogFiles::of(spec, instance, &deps.surroundings.log_dir);
-            let keepers = |path| Watched { path, maker: Maker::Keeper };
-            let files = match watchdog.log_file.as_ref().map(PathBuf::from) {
-                Some(path) if path != own.stdout && path != own.stderr => {
-                    vec![Watched { path, maker: Maker::Watch { user: spec.user.clone() } }]
-                }
-                Some(path) => vec![keepers(path)],
-                None if own.stdout == own.stderr => vec![keepers(own.stdout)],
-                // Its own output is two files: activity in either counts.
-                None => vec![keepers(own.stdout), keepers(own.stderr)],
-            };
-            let watch = log_watch::LogWatch {
-                files,
+            let watch = LogWatch {
+                files: watched(watchdog, spec, &files()),
                 timeout: watchdog.timeout,
                 interval: watchdog.interval,
                 run,
@@ -53,13 +69,79 @@ impl Observer {
                 inbox: inbox.clone(),
                 notices: deps.notices.clone(),
             };
-            tasks.spawn(watch.run());
+            this.watching().tasks.spawn(watch.run());
         }
-        Self { tasks }
+        if Self::wants_lines(spec) {
+            let files = files();
+            let rules = LogRules {
+                spec: spec.clone(),
+                instance: instance.clone(),
+                from: position.unwrap_or_else(|| Position::now(&files)),
+                files,
+                run,
+                inbox: inbox.clone(),
+                cooldowns: deps.cooldowns.clone(),
+            };
+            let ended = CancellationToken::new();
+            tokio::spawn(rules.run(ended.clone()));
+            this.watching().reading = Some(ended.drop_guard());
+        }
+        this
     }
 
-    /// Whether anything is observed.
+    /// Weighs the tree of this main process, if the spec asks for it.
+    pub(super) fn weigh(
+        &mut self,
+        deps: &Deps,
+        spec: &ProcessSpec,
+        run: RunId,
+        main: Option<u32>,
+        inbox: &mpsc::UnboundedSender<Message>,
+    ) {
+        if let (Some(most), Some(main)) = (spec.restart.max_memory, main) {
+            self.watching().weighing = Some(deps.memory.weigh(run, main, most, inbox));
+        }
+    }
+
+    /// Whether nothing is observed.
     pub(super) fn is_idle(&self) -> bool {
-        self.tasks.is_empty()
+        self.0.is_none()
+    }
+
+    fn watching(&mut self) -> &mut Watching {
+        self.0.get_or_insert_default()
+    }
+}
+
+fn prober(
+    deps: &Deps,
+    assignment: &Assignment,
+    probe: &Probe,
+    purpose: Purpose,
+    run: RunId,
+    inbox: &mpsc::UnboundedSender<Message>,
+) -> Prober {
+    Prober {
+        deps: deps.clone(),
+        assignment: assignment.clone(),
+        probe: probe.clone(),
+        purpose,
+        run,
+        inbox: inbox.clone(),
+    }
+}
+
+/// Files in which activity counts.
+fn watched(watchdog: &LogWatchdog, spec: &ProcessSpec, own: &LogFiles) -> Vec<Watched> {
+    let keepers = |path: &PathBuf| Watched { path: path.clone(), maker: Maker::Keeper };
+    match watchdog.log_file.as_ref().map(PathBuf::from) {
+        Some(path) if path != own.stdout && path != own.stderr => {
+            let maker = Maker::Watch { user: spec.user.clone(), execution: spec.execution.clone() };
+            vec![Watched { path, maker }]
+        }
+        Some(path) => vec![keepers(&path)],
+        None if own.stdout == own.stderr => vec![keepers(&own.stdout)],
+        // Its own output is two files: activity in either counts.
+        None => vec![keepers(&own.stdout), keepers(&own.stderr)],
     }
 }

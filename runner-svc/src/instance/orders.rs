@@ -11,13 +11,15 @@ pub(super) struct Orders {
 }
 
 impl Orders {
-    /// Takes an order in; one that is known already is not taken twice.
-    pub(super) fn take(&mut self, order: Order, journal: &Journal) {
+    /// Takes an order in; one that is known already is not taken twice. True
+    /// when it is new.
+    pub(super) fn take(&mut self, order: Order, journal: &Journal) -> bool {
         if self.pending.iter().any(|known| known.action == order.action) {
-            return;
+            return false;
         }
         report(journal, &order, ActionState::Delivered, String::new());
         self.pending.push(order);
+        true
     }
 
     /// Reports every order that the present state decides.

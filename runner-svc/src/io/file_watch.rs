@@ -4,7 +4,9 @@
 use inotify::{EventStream, Inotify, WatchMask, Watches};
 use std::io;
 use std::path::Path;
-use tokio_stream::StreamExt;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use tokio_stream::{Stream, StreamExt};
 
 /// Events read at once; what exactly happened does not matter, so the buffer
 /// only has to hold one with the longest name.
@@ -35,6 +37,13 @@ impl FileWatch {
     /// What watches a file that has taken the name over.
     pub(crate) fn again(&self) -> WatchAgain {
         WatchAgain(self.events.watches())
+    }
+
+    /// Forgets changes that were not waited for.
+    pub(crate) fn forget_changes(&mut self) {
+        let mut context = Context::from_waker(Waker::noop());
+        // An error, or the end, is there again when somebody waits.
+        while let Poll::Ready(Some(Ok(_))) = Pin::new(&mut self.events).poll_next(&mut context) {}
     }
 
     /// Waits for the next change.

@@ -146,6 +146,9 @@ impl Journal {
             message: "nothing of it is on this node".to_owned(),
             next_restart: None,
             gone: true,
+            containment: String::new(),
+            status: String::new(),
+            log_lines: Vec::new(),
         });
     }
 

@@ -1,6 +1,8 @@
 //! Ends what a lost keeper left behind, so that no instance ever runs twice.
 //!
-//! Somebody belongs to a lost run when it is
+//! Everybody of a run carries its mark (see the keeper's `mark`), where the
+//! kernel lets the keeper set one: then it tells alone. Who has none belongs
+//! to a lost run when it is
 //! - the run's main process, known by pid and start time,
 //! - of the session that the main process made,
 //! - started with the instance's environment and not below a keeper that
@@ -12,13 +14,16 @@
 //! look finds anybody new: who cannot run cannot fork, and nobody loses the parent
 //! that leads to it.
 
+use super::journal::Journal;
 use super::orphans;
-use process_model::InstanceId;
+use runner_keeper::RunMarks;
+use runner_keeper::protocol::RunRecord;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Looks at most: each stops whoever was forked during the one before, and a
@@ -45,8 +50,8 @@ pub(crate) struct MainProcess {
 /// A run that nobody holds any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Lost {
-    /// `NAME=VALUE` as in its environment.
-    mark: String,
+    run: u64,
+    instance: Box<str>,
     /// `None` when nobody was told that it began.
     main: Option<MainProcess>,
     /// Nobody of it is older, in clock ticks since boot.
@@ -55,32 +60,76 @@ pub(crate) struct Lost {
 
 impl Lost {
     /// A run with this main process.
-    pub(crate) fn of(main: MainProcess, instance: impl std::fmt::Display) -> Self {
-        Self { mark: format!("PM_INSTANCE={instance}"), main: Some(main), since: main.start_time }
+    pub(crate) fn of(run: u64, main: MainProcess, instance: impl Into<Box<str>>) -> Self {
+        Self { run, instance: instance.into(), main: Some(main), since: main.start_time }
     }
 
     /// A run that was asked for at `since` and that may have begun.
-    pub(crate) fn unanswered(instance: impl std::fmt::Display, since: u64) -> Self {
-        Self { mark: format!("PM_INSTANCE={instance}"), main: None, since }
+    pub(crate) fn unanswered(run: u64, instance: impl Into<Box<str>>, since: u64) -> Self {
+        Self { run, instance: instance.into(), main: None, since }
+    }
+
+    pub(crate) fn run(&self) -> u64 {
+        self.run
     }
 }
 
-/// Kills everybody of a lost run; returns how many there were. Reads every
-/// process of the machine and waits until the killed are gone.
-pub(crate) fn kill(main: MainProcess, instance: &InstanceId) -> usize {
-    end_all(&[Lost::of(main, instance)], &BTreeSet::new())
+/// A run that goes on: nobody of it is touched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Kept {
+    pub(crate) run: u64,
+    pub(crate) main: MainProcess,
+    pub(crate) instance: Box<str>,
 }
 
-/// The same for a run of which nobody was told whether it began: whoever has
-/// the instance's environment and is no living keeper's.
-pub(crate) fn kill_unanswered(instance: &InstanceId) -> usize {
-    end_all(&[Lost::unanswered(instance, 0)], &BTreeSet::new())
+/// Kills everybody of lost runs, with one look at the machine for all of them,
+/// on a thread of its own; returns how many there were. Waits until the killed
+/// are gone.
+pub(crate) async fn end(state_dir: &Path, lost: Vec<Lost>, kept: Vec<Kept>) -> usize {
+    if lost.is_empty() {
+        return 0;
+    }
+    let state_dir = state_dir.to_owned();
+    let ending = move || Search { marks: RunMarks::of(&state_dir).ok(), lost, kept, adopted: orphans::adopted() }.end();
+    tokio::task::spawn_blocking(ending).await.unwrap_or_default()
 }
 
-/// Kills everybody of runs that were lost with a keeper which we have seen
-/// alive, with one look at the machine for all of them, on a thread of its own.
-pub(crate) async fn end(lost: Vec<Lost>) -> usize {
-    tokio::task::spawn_blocking(move || end_all(&lost, &orphans::adopted())).await.unwrap_or_default()
+/// The runs of the journal that no keeper holds: ended, all at once, before
+/// their instances are set going. Without boot in between: what ran before a
+/// boot is gone.
+pub(crate) async fn end_unheld(state_dir: &Path, journal: &Journal, records: &[RunRecord], rebooted: bool) {
+    if rebooted {
+        return;
+    }
+    let held: BTreeSet<u64> = records.iter().map(|record| record.run).collect();
+    let lost = journal.instances().into_iter().filter_map(|(instance, stored)| {
+        let run = stored.memo?.run?.0;
+        let name = instance.to_string();
+        (!held.contains(&run)).then(|| match stored.main {
+            Some(main) => Lost::of(run, main, name),
+            // Asked for, perhaps, and never answered.
+            None => Lost::unanswered(run, name, 0),
+        })
+    });
+    let lost: Vec<Lost> = lost.collect();
+    let kept = records.iter().filter(|record| record.ending.as_ref().is_none_or(|ending| !ending.tree_empty));
+    let kept = kept.map(|record| Kept {
+        run: record.run,
+        main: MainProcess { pid: record.pid, start_time: record.start_time },
+        instance: record.instance.as_str().into(),
+    });
+    let runs = lost.len();
+    let ended = end(state_dir, lost, kept.collect()).await;
+    if ended > 0 {
+        tracing::warn!(runs, processes = ended, "runs lost with their keeper; their processes were ended");
+    }
+}
+
+/// Signals a main process and nobody else, for a keeper that cannot.
+pub(crate) fn signal_main(main: MainProcess, number: i32) {
+    if let (Ok(pid), Some(name)) = (i32::try_from(main.pid), Signal::from_named_raw(number)) {
+        let _ = signal((pid, main.start_time), name);
+    }
 }
 
 /// Clock ticks since boot, as in the start times of processes.
@@ -96,28 +145,60 @@ pub(crate) fn start_of(pid: u32) -> Option<u64> {
     Some(Census::look_at(i32::try_from(pid).ok()?)?.start)
 }
 
-fn end_all(lost: &[Lost], adopted: &BTreeSet<i32>) -> usize {
-    let mut stopped = BTreeSet::new();
-    let mut quiet = 0;
-    for _ in 0..LOOKS {
-        let census = Census::take();
-        let fresh: Vec<(i32, u64)> = census.members(lost, adopted, &stopped).difference(&stopped).copied().collect();
-        // Twice: a fork that was under way when its process was stopped is finished first.
-        quiet = if fresh.is_empty() { quiet + 1 } else { 0 };
-        if quiet == 2 {
-            break;
+/// Who is looked for.
+struct Search {
+    /// `None` without a lock file: there never was a keeper.
+    marks: Option<RunMarks>,
+    lost: Vec<Lost>,
+    kept: Vec<Kept>,
+    /// Orphans that came to us from keepers that are gone.
+    adopted: BTreeSet<i32>,
+}
+
+impl Search {
+    fn end(&self) -> usize {
+        let mut stopped = BTreeSet::new();
+        let mut quiet = 0;
+        for _ in 0..LOOKS {
+            let census = Census::take();
+            let members = census.members(self, &stopped);
+            let fresh: Vec<(i32, u64)> = members.difference(&stopped).copied().collect();
+            // Twice: a fork that was under way when its process was stopped is finished first.
+            quiet = if fresh.is_empty() { quiet + 1 } else { 0 };
+            if quiet == 2 {
+                break;
+            }
+            for member in fresh {
+                let _ = signal(member, Signal::STOP);
+                stopped.insert(member);
+            }
         }
-        for member in fresh {
-            let _ = signal(member, Signal::STOP);
-            stopped.insert(member);
+        let killed = stopped.iter().filter(|member| signal(**member, Signal::KILL).is_some()).count();
+        let deadline = Instant::now() + DYING;
+        if !stopped.iter().all(|member| wait(*member, deadline).is_some()) {
+            tracing::error!(seconds = DYING.as_secs(), "a process of a lost run is still there after SIGKILL");
         }
+        killed
     }
-    let killed = stopped.iter().filter(|member| signal(**member, Signal::KILL).is_some()).count();
-    let deadline = Instant::now() + DYING;
-    if !stopped.iter().all(|member| wait(*member, deadline).is_some()) {
-        tracing::error!(seconds = DYING.as_secs(), "a process of a lost run is still there after SIGKILL");
+
+    /// What the mark of a process says: is it of a lost run? `None`: nothing,
+    /// it has none, or one of a run that nobody knows.
+    fn by_mark(&self, pid: i32) -> Option<bool> {
+        let run = self.marks.as_ref()?.run_of(pid.unsigned_abs())?;
+        if self.lost.iter().any(|lost| lost.run == run) {
+            return Some(true);
+        }
+        self.kept.iter().any(|kept| kept.run == run).then_some(false)
     }
-    killed
+
+    /// Whether somebody without a mark is of a run that goes on.
+    fn is_kept(&self, pid: i32, person: &Person) -> bool {
+        self.kept.iter().any(|kept| {
+            let main = i32::try_from(kept.main.pid).unwrap_or(-1);
+            (pid == main && person.start == kept.main.start_time)
+                || (person.session == main && person.start >= kept.main.start_time)
+        })
+    }
 }
 
 /// Opened first: who we then look at is who we signal, or nobody.
@@ -172,14 +253,17 @@ impl Census {
 
     /// Everybody alive of the lost runs, with start times. `known` are members
     /// already.
-    fn members(&self, lost: &[Lost], adopted: &BTreeSet<i32>, known: &BTreeSet<(i32, u64)>) -> BTreeSet<(i32, u64)> {
+    fn members(&self, search: &Search, known: &BTreeSet<(i32, u64)>) -> BTreeSet<(i32, u64)> {
         let (ourselves, our_session) = (self.line(getpid().as_raw_pid()), orphans::own_session());
         let mut belongs: BTreeMap<i32, bool> = BTreeMap::new();
         for (pid, person) in &self.0 {
             let is = known.contains(&(*pid, person.start))
-                || adopted.contains(pid)
-                || lost.iter().any(|lost| self.is_of(lost, *pid, person))
-                || self.is_marked(lost, *pid, person, &ourselves);
+                || search.by_mark(*pid).unwrap_or_else(|| {
+                    !search.is_kept(*pid, person)
+                        && (search.adopted.contains(pid)
+                            || search.lost.iter().any(|lost| self.is_of(lost, *pid, person))
+                            || self.carries_name(search, *pid, person, &ourselves))
+                });
             belongs.insert(*pid, is);
         }
         self.0
@@ -202,16 +286,24 @@ impl Census {
         person.session == main_pid && person.start >= lost.since && !is_over
     }
 
-    /// Whether it carries the mark of a lost run and is no living keeper's.
-    fn is_marked(&self, lost: &[Lost], pid: i32, person: &Person, ourselves: &[i32]) -> bool {
-        if lost.iter().all(|lost| person.start < lost.since) || person.ended {
+    /// Whether it was started with the name of a lost run's instance and is no
+    /// living keeper's. The name says nothing where another run of the same
+    /// instance goes on.
+    fn carries_name(&self, search: &Search, pid: i32, person: &Person, ourselves: &[i32]) -> bool {
+        let mut candidates = search
+            .lost
+            .iter()
+            .filter(|lost| person.start >= lost.since)
+            .filter(|lost| search.kept.iter().all(|kept| kept.instance != lost.instance))
+            .peekable();
+        if candidates.peek().is_none() || person.ended {
             return false;
         }
         // Not ours to read, or gone.
         let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return false };
-        let entries: BTreeSet<&[u8]> = environment.split(|byte| *byte == 0).collect();
-        lost.iter().any(|lost| person.start >= lost.since && entries.contains(lost.mark.as_bytes()))
-            && self.is_without_keeper(pid, ourselves)
+        let name = environment.split(|byte| *byte == 0).find_map(|entry| entry.strip_prefix(b"PM_INSTANCE="));
+        let Some(name) = name else { return false };
+        candidates.any(|lost| lost.instance.as_bytes() == name) && self.is_without_keeper(pid, ourselves)
     }
 
     /// Whether no living keeper is above a process. One above ourselves is

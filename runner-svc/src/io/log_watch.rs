@@ -1,38 +1,34 @@
-//! The log-activity watchdog's eyes (S2.1, S2.5, S2.7): looks at the file each
-//! interval and lets the domain judge.
+//! The log-activity watchdog's eyes (S2.1, S2.5, S2.7): looks at the files when
+//! the kernel says that something happened to them, and each interval in any
+//! case, and lets the domain judge. Time in which we slept ourselves is nobody's
+//! silence.
+//!
+//! | file | what |
+//! |---|---|
+//! | `log_watch` | when to look, and what follows |
+//! | `look` | one look at one file; making one that is missing |
+//! | `alarm` | inotify(7) over all of them, for as long as the kernel lets us |
 
-use super::users;
+mod alarm;
+mod look;
+#[cfg(test)]
+mod tests;
+
+use super::slumber::Slumber;
 use crate::clock;
 use crate::instance::Message;
 use crate::notice::{Notice, NoticeKind};
-use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
+use alarm::Alarm;
+pub(crate) use look::{Maker, Watched};
 use process_model::InstanceId;
 use runner_domain::silence::{Finding, Look, Silence};
 use runner_domain::{Input, RunId};
-use runner_keeper::protocol::Identity;
-use std::fs::Metadata;
-use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc};
+use tokio::time::Instant;
 
-/// A file that is watched.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Watched {
-    pub(crate) path: PathBuf,
-    pub(crate) maker: Maker,
-}
-
-/// Who makes a file that is not there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Maker {
-    /// The keeper: it writes to the file. One that we made would stay empty
-    /// while it writes to the one it has.
-    Keeper,
-    /// The watch, as this user of the spec: the program is to write to it.
-    Watch { user: Option<String> },
-}
+/// A program that writes all the time is looked at this often, and no more.
+const CALM: Duration = Duration::from_millis(500);
 
 pub(crate) struct LogWatch {
     /// Activity in any of them counts.
@@ -45,28 +41,100 @@ pub(crate) struct LogWatch {
     pub(crate) notices: broadcast::Sender<Notice>,
 }
 
+/// What is made of the looks at one file.
+struct Judge {
+    /// Decides: hears of every look.
+    silence: Silence,
+    /// Tells: hears of one look an interval.
+    told: Silence,
+}
+
+impl Judge {
+    fn new(timeout: Duration, now: Duration) -> Self {
+        Self { silence: Silence::new(timeout, now), told: Silence::new(timeout, now) }
+    }
+}
+
 impl LogWatch {
-    /// Looks until the file has been silent for too long, or until dropped.
+    /// Looks until the files have been silent for too long, or until dropped.
     pub(crate) async fn run(self) {
-        let begun = clock::monotonic();
-        let mut judges: Vec<Silence> = self.files.iter().map(|_| Silence::new(self.timeout, begun)).collect();
-        // Only to be compared with.
-        for (judge, look) in judges.iter_mut().zip(look(&self.files).await) {
-            judge.look(look, begun);
-        }
+        // Before the first look: what happens between the two is not missed.
+        let mut alarm = Alarm::new(&self.files).await;
+        self.tell_alarm(&mut alarm);
+        let mut judges = self.begin().await;
+        let mut slumber = Slumber::new();
+        let mut interval_over = Instant::now() + self.interval;
         loop {
             let now = clock::monotonic();
             // Wakes at the end of the time allowed even when that is within an interval.
-            let left = judges.iter().map(|judge| judge.remaining(now)).max().unwrap_or(self.interval);
-            tokio::time::sleep(self.interval.min(left)).await;
-            let looks = look(&self.files).await;
-            let now = clock::monotonic();
-            let findings: Vec<Finding> =
-                judges.iter_mut().zip(looks).map(|(judge, look)| judge.look(look, now)).collect();
+            let left = judges.iter().map(|judge| judge.silence.remaining(now)).max().unwrap_or(self.interval);
+            let due = interval_over.min(Instant::now() + left);
+            tokio::select! {
+                // First: whether we slept has to be known before anything is made of what is seen then.
+                biased;
+                asleep = slumber.until(due) => {
+                    if asleep {
+                        // Nobody wrote while everybody slept, and whoever wakes first need not be the program.
+                        tracing::debug!(instance = %self.instance, "we slept; the log has its whole time again");
+                        judges = self.begin().await;
+                        interval_over = Instant::now() + self.interval;
+                        continue;
+                    }
+                }
+                () = alarm.rings() => {
+                    if slumber.until(Instant::now() + CALM).await {
+                        judges = self.begin().await;
+                    }
+                    alarm.calm_down(&self.files).await;
+                    self.glance(&mut judges).await;
+                    self.tell_alarm(&mut alarm);
+                    continue;
+                }
+            }
+            let findings = self.look(&mut judges).await;
+            interval_over = Instant::now() + self.interval;
             if self.judge(&findings) {
                 return;
             }
         }
+    }
+
+    /// Judges that have seen the files as they are now, so that they have
+    /// something to compare with.
+    async fn begin(&self) -> Vec<Judge> {
+        let now = clock::monotonic();
+        let mut judges: Vec<Judge> = self.files.iter().map(|_| Judge::new(self.timeout, now)).collect();
+        for (judge, look) in judges.iter_mut().zip(look::at(&self.files).await) {
+            judge.silence.look(look, now);
+            judge.told.look(look, now);
+        }
+        judges
+    }
+
+    /// Takes activity in, and tells nobody.
+    async fn glance(&self, judges: &mut [Judge]) {
+        let looks = look::at(&self.files).await;
+        let now = clock::monotonic();
+        for (judge, look) in judges.iter_mut().zip(looks) {
+            judge.silence.look(look, now);
+        }
+    }
+
+    /// The look of an interval: whether it is silent, or else what happened
+    /// since the one before.
+    async fn look(&self, judges: &mut [Judge]) -> Vec<Finding> {
+        let looks: Vec<Option<Look>> = look::at(&self.files).await;
+        let now = clock::monotonic();
+        let judge = |(judge, look): (&mut Judge, Option<Look>)| {
+            let told = judge.told.look(look, now);
+            match (judge.silence.look(look, now), told) {
+                (silent @ Finding::Silent { .. }, _) => silent,
+                // What was seen in between is what there is to tell.
+                (_, Finding::Grew { .. } | Finding::Changed) => told,
+                (now, Finding::Quiet { .. } | Finding::Silent { .. } | Finding::Unreadable) => now,
+            }
+        };
+        judges.iter_mut().zip(looks).map(judge).collect()
     }
 
     /// Tells what was found; true when the watch is over.
@@ -111,140 +179,17 @@ impl LogWatch {
         false
     }
 
+    /// Says once that the kernel gives us no more watches.
+    fn tell_alarm(&self, alarm: &mut Alarm) {
+        if let Some(why) = alarm.news() {
+            tracing::warn!(instance = %self.instance, error = why, "cannot watch the log file; looking at it each interval");
+            let every = humantime::format_duration(self.interval);
+            let text = format!("log file cannot be watched ({why}); looking at it every {every}");
+            self.tell(NoticeKind::LogPolled, text);
+        }
+    }
+
     fn tell(&self, kind: NoticeKind, text: String) {
         let _ = self.notices.send(Notice { time: clock::wall(), instance: self.instance.clone(), kind, text });
-    }
-}
-
-/// What a file looks like that nobody has: when one appears, or goes, that is
-/// a change; as long as there is none, nothing is written to it.
-const MISSING: Look = Look { file: (0, 0), len: 0, modified: 0 };
-
-/// Looks at the files, on a thread that may block: they may be anywhere.
-async fn look(files: &[Watched]) -> Vec<Option<Look>> {
-    let (count, files) = (files.len(), files.to_vec());
-    let looks = tokio::task::spawn_blocking(move || files.iter().map(Watched::look).collect()).await;
-    looks.unwrap_or_else(|_| vec![None; count])
-}
-
-impl Watched {
-    /// Looks at the file; makes it and its folders when that is ours to do.
-    fn look(&self) -> Option<Look> {
-        let metadata = match std::fs::metadata(&self.path) {
-            Ok(metadata) => metadata,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => match &self.maker {
-                Maker::Keeper => return Some(MISSING),
-                Maker::Watch { user } => match make(&self.path, user.as_deref()) {
-                    Ok(metadata) => metadata,
-                    // The program's user may not make it either: it is not going to be written.
-                    Err(e) if e.kind() == io::ErrorKind::PermissionDenied => return Some(MISSING),
-                    Err(_) => return None,
-                },
-            },
-            Err(_) => return None,
-        };
-        Some(Look {
-            file: (metadata.dev(), metadata.ino()),
-            len: metadata.len(),
-            modified: i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec()),
-        })
-    }
-}
-
-/// Makes a file and its folders with the rights of the program's user: it has
-/// to be able to write there, and a path that it can change must not lead us
-/// where it may not go.
-fn make(path: &Path, user: Option<&str>) -> io::Result<Metadata> {
-    let account = users::account(user).map_err(|e| io::Error::other(e.to_string()))?;
-    let _guise = account.identity.map(|identity| Guise::take(&identity)).transpose()?;
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent)?;
-    }
-    std::fs::OpenOptions::new().append(true).create_new(true).open(path)?.metadata()
-}
-
-/// This thread's identity at the file system (setfsuid(2)), until dropped.
-struct Guise {
-    user: Uid,
-    group: Gid,
-}
-
-impl Guise {
-    fn take(identity: &Identity) -> io::Result<Self> {
-        let (user, group) = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
-        // The group first: as the user we may not change it.
-        let before_group = setfsgid(group);
-        let guise = Self { user: setfsuid(user), group: before_group };
-        // Neither call tells of a failure; setting the same again tells what is set.
-        if (setfsuid(user), setfsgid(group)) == (user, group) {
-            Ok(guise)
-        } else {
-            Err(io::Error::new(io::ErrorKind::PermissionDenied, "cannot act as the program's user"))
-        }
-    }
-}
-
-impl Drop for Guise {
-    fn drop(&mut self) {
-        setfsuid(self.user);
-        setfsgid(self.group);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn watched(path: PathBuf, maker: Maker) -> Watched {
-        Watched { path, maker }
-    }
-
-    #[test]
-    fn a_file_that_the_keeper_writes_to_is_never_made_by_the_watch() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("web-1.stdout.log");
-        let file = watched(path.clone(), Maker::Keeper);
-        assert_eq!(file.look(), Some(MISSING));
-        assert!(!path.exists(), "made");
-        std::fs::write(&path, "x").unwrap();
-        assert_eq!(file.look().unwrap().len, 1);
-    }
-
-    #[test]
-    fn a_log_that_is_gone_is_activity_once_and_silence_afterwards() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("web-1.stdout.log");
-        std::fs::write(&path, "x").unwrap();
-        let file = watched(path.clone(), Maker::Keeper);
-        let mut judge = Silence::new(Duration::from_secs(3), Duration::ZERO);
-        judge.look(file.look(), Duration::ZERO);
-        std::fs::rename(&path, dir.path().join("web-1.stdout.log.1")).unwrap();
-        assert_eq!(judge.look(file.look(), Duration::from_secs(2)), Finding::Changed);
-        assert!(matches!(judge.look(file.look(), Duration::from_secs(5)), Finding::Silent { .. }));
-    }
-
-    #[test]
-    fn a_missing_file_is_made_with_its_folders_and_belongs_to_the_programs_user() {
-        if !Uid::effective().is_root() {
-            // Only root can act as somebody else.
-            return;
-        }
-        let nobody = nix::unistd::User::from_name("nobody").unwrap().unwrap();
-        let dir = tempfile::tempdir().unwrap();
-        let maker = Maker::Watch { user: Some("nobody".to_owned()) };
-        // Nobody may write in a folder of root's: nothing is made there by way of us.
-        std::fs::create_dir(dir.path().join("root")).unwrap();
-        let path = dir.path().join("root/app.log");
-        std::os::unix::fs::chown(dir.path(), Some(nobody.uid.as_raw()), None).unwrap();
-        assert_eq!(watched(path.clone(), maker.clone()).look(), Some(MISSING));
-        assert!(!path.exists(), "made where its user may not");
-        let path = dir.path().join("new/folder/app.log");
-        assert_ne!(watched(path.clone(), maker).look(), Some(MISSING));
-        let owners: Vec<u32> = [path.as_path(), path.parent().unwrap()]
-            .iter()
-            .map(|path| std::fs::metadata(path).unwrap().uid())
-            .collect();
-        assert_eq!(owners, [nobody.uid.as_raw(); 2]);
-        std::fs::write(dir.path().join("root/mine"), "").expect("the thread kept the other identity");
     }
 }

@@ -1,20 +1,33 @@
 //! One file for each outside thing.
 
 pub(crate) mod boot;
+pub(crate) mod env_files;
 pub(crate) mod file_watch;
 pub(crate) mod intake;
 pub(crate) mod journal;
 pub(crate) mod keeper_link;
+pub(crate) mod last_lines;
 pub(crate) mod leftovers;
 pub(crate) mod limits;
+pub(crate) mod lines;
+pub(crate) mod log_object;
+pub(crate) mod log_rules;
+pub(crate) mod log_store;
 pub(crate) mod log_watch;
+pub(crate) mod memory;
 pub(crate) mod orphans;
+pub(crate) mod policy;
 pub(crate) mod probe;
 pub(crate) mod program;
 pub(crate) mod redial;
 pub(crate) mod sampler;
 pub(crate) mod session;
+pub(crate) mod slumber;
 pub(crate) mod tail;
 pub(crate) mod tails;
+pub(crate) mod task;
 pub(crate) mod types;
+pub(crate) mod types_in_force;
+pub(crate) mod types_plugins;
 pub(crate) mod users;
+pub(crate) mod wall_timer;

@@ -3,21 +3,45 @@
 //! found whatever it did to its session and its environment, and somebody
 //! collects it once it has ended.
 //!
+//! Main processes among them go on under another keeper, which is not their
+//! parent: how they end is told to who asked for [`endings`].
+//!
 //! Children that are somebody else's are left alone. A keeper begins a session
 //! of its own, and nobody can join another session (setsid(2)): whoever is in
 //! ours was started by this process and is waited for by who started it. The
 //! keepers that we started are noted in [`OWN`].
 
-use rustix::process::{Pid, WaitOptions, getpid, waitpid};
+use super::leftovers::MainProcess;
+use process_model::ExitStatus;
+use rustix::process::{Pid, WaitOptions, WaitStatus, getpid, waitpid};
 use std::collections::BTreeSet;
 use std::io;
 use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, TryLockError};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 
 /// Children of ours that somebody waits for, though they left our session.
 static OWN: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+
+/// Who wants to know how orphans end: one for each runner of this process.
+static LISTENERS: Mutex<Vec<mpsc::UnboundedSender<Ended>>> = Mutex::new(Vec::new());
+
+/// An orphan ended, and was collected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub(crate) process: MainProcess,
+    pub(crate) status: ExitStatus,
+}
+
+/// How orphans end from now on. Unbounded: an ending is a few words, and there
+/// is one for each process.
+pub(crate) fn endings() -> mpsc::UnboundedReceiver<Ended> {
+    let (listener, endings) = mpsc::unbounded_channel();
+    LISTENERS.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
+    endings
+}
 
 /// Asks for the orphans, once for each process, and collects them when they
 /// end. Without it, or on a kernel that does not list children, what a keeper
@@ -69,7 +93,7 @@ pub(crate) fn adopted() -> BTreeSet<i32> {
         return BTreeSet::new();
     }
     let own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
-    foreign(&own).filter(|(_, ended)| !ended).map(|(pid, _)| pid.as_raw_pid()).collect()
+    foreign(&own).filter(|orphan| !orphan.ended).map(|orphan| orphan.pid.as_raw_pid()).collect()
 }
 
 /// Collects the orphans that have ended.
@@ -80,18 +104,42 @@ fn reap() {
         // A keeper is being started; whoever does that comes here afterwards.
         Err(TryLockError::WouldBlock) => return,
     };
-    for (pid, _) in foreign(&own).filter(|(_, ended)| *ended) {
-        let _ = waitpid(Some(pid), WaitOptions::NOHANG);
+    for orphan in foreign(&own).filter(|orphan| orphan.ended) {
+        if let Ok(Some((_, status))) = waitpid(Some(orphan.pid), WaitOptions::NOHANG) {
+            tell(&orphan, status);
+        }
     }
 }
 
-/// Our children from other sessions, and whether they have ended.
-fn foreign(own: &BTreeSet<u32>) -> impl Iterator<Item = (Pid, bool)> {
+fn tell(orphan: &Orphan, status: WaitStatus) {
+    let pid = orphan.pid.as_raw_pid().unsigned_abs();
+    let process = MainProcess { pid, start_time: orphan.start_time };
+    let status = match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => ExitStatus::Code(code),
+        (None, Some(signal)) => ExitStatus::Signal(signal),
+        (None, None) => return,
+    };
+    let mut listeners = LISTENERS.lock().unwrap_or_else(PoisonError::into_inner);
+    listeners.retain(|listener| listener.send(Ended { process, status: status.clone() }).is_ok());
+}
+
+/// A child of ours from another session.
+struct Orphan {
+    pid: Pid,
+    start_time: u64,
+    ended: bool,
+}
+
+/// Our children from other sessions.
+fn foreign(own: &BTreeSet<u32>) -> impl Iterator<Item = Orphan> {
     let session = own_session();
     let children = children().unwrap_or_default().into_iter().filter(|pid| !own.contains(&pid.unsigned_abs()));
     children.filter_map(move |pid| {
         let stat = procfs::process::Process::new(pid).ok()?.stat().ok()?;
-        (stat.session != session).then_some((Pid::from_raw(pid)?, stat.state == 'Z'))
+        let pid = Pid::from_raw(pid)?;
+        // A main thread that ended before the others is no end of the process.
+        let ended = stat.state == 'Z' && stat.num_threads <= 1;
+        (stat.session != session).then_some(Orphan { pid, start_time: stat.starttime, ended })
     })
 }
 

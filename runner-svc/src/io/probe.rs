@@ -1,84 +1,120 @@
-//! Readiness probes: HTTP and TCP on the loopback address. At most one is in
-//! flight; results go to the instance's machine, which counts them.
+//! Readiness and liveness probes: each asks the program at its interval and
+//! tells the instance's machine, which counts. At most one question of a probe
+//! is open, and its time-out covers everything that may happen to it.
+//!
+//! | file | what is asked |
+//! |---|---|
+//! | `http` | a request |
+//! | `grpc` | `grpc.health.v1.Health/Check` |
+//! | `question` | which of them, TCP connections and commands |
 
-use crate::instance::Message;
-use http_body_util::Empty;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use process_model::spec::{Check, Probe};
+mod grpc;
+mod http;
+mod question;
+#[cfg(test)]
+mod tests;
+
+use super::slumber::Slumber;
+use crate::instance::{Deps, Message};
+use process_model::Assignment;
+use process_model::spec::Probe;
+use question::{Answer, Question};
 use runner_domain::{Input, RunId};
-use std::net::Ipv4Addr;
-use tokio::net::TcpStream;
+use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 /// Tries again this soon while an instance is not ready yet, when the spec's
 /// interval is longer: a start is not to wait for half an interval.
-const EAGER: std::time::Duration = std::time::Duration::from_millis(100);
+const EAGER: Duration = Duration::from_millis(100);
 
-/// Probes until dropped.
-pub(crate) async fn run(probe: Probe, run: RunId, inbox: mpsc::UnboundedSender<Message>) {
-    tokio::time::sleep(probe.initial_delay).await;
-    let mut ready = false;
-    loop {
-        let begun = Instant::now();
-        let outcome = match timeout(probe.timeout, ask(&probe.check)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(format!("no answer within {:.1} s", probe.timeout.as_secs_f64())),
-        };
-        let input = match outcome {
-            Ok(()) => {
-                ready = true;
-                Input::ProbeSucceeded { run }
+/// The same for commands: each is a process of its own.
+const EAGER_COMMAND: Duration = Duration::from_secs(1);
+
+/// What a probe is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Readiness,
+    Liveness,
+}
+
+/// A probe of one run.
+pub(crate) struct Prober {
+    pub(crate) deps: Deps,
+    pub(crate) assignment: Assignment,
+    pub(crate) probe: Probe,
+    pub(crate) purpose: Purpose,
+    pub(crate) run: RunId,
+    pub(crate) inbox: mpsc::UnboundedSender<Message>,
+}
+
+impl Prober {
+    /// Whether a probe asks; otherwise the program or its output tells.
+    pub(crate) fn asks(probe: &Probe) -> bool {
+        Question::of(&probe.check).is_some()
+    }
+
+    /// Probes until dropped.
+    pub(crate) async fn run(self) {
+        let Some(question) = Question::of(&self.probe.check) else { return };
+        let mut slumber = Slumber::new();
+        let mut due = Instant::now() + self.probe.initial_delay;
+        // Whatever a program that has just been woken fails to do is not held against it.
+        let mut excused = None;
+        let mut successes = 0_u32;
+        loop {
+            if slumber.until(due).await {
+                excused = Some(Instant::now() + self.grace());
             }
-            Err(why) => Input::ProbeFailed { run, why },
-        };
-        if inbox.send(input.into()).is_err() {
-            return;
+            let begun = Instant::now();
+            let answer = question.ask(&self).await;
+            let late = begun + self.probe.timeout + question.patience();
+            if slumber.was_asleep(late) {
+                excused = Some(Instant::now() + self.grace());
+            }
+            let is_excused = excused.is_some_and(|until| Instant::now() < until);
+            successes = if answer == Answer::Yes { successes.saturating_add(1) } else { 0 };
+            if let Some(input) = self.input(answer, is_excused)
+                && self.inbox.send(input.into()).is_err()
+            {
+                return;
+            }
+            due = begun + self.interval(&question, successes);
         }
-        let interval = if ready { probe.interval } else { probe.interval.min(EAGER) };
-        tokio::time::sleep_until(begun + interval).await;
     }
-}
 
-async fn ask(check: &Check) -> Result<(), String> {
-    match check {
-        Check::Tcp { port } => connect(*port).await.map(drop),
-        Check::Http { port, path } => get(*port, path).await,
-    }
-}
-
-async fn connect(port: u16) -> Result<TcpStream, String> {
-    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.map_err(|e| format!("connect to port {port}: {e}"))
-}
-
-async fn get(port: u16, path: &str) -> Result<(), String> {
-    let io = TokioIo::new(connect(port).await?);
-    let describe = |e: hyper::Error| format!("GET {path} on port {port}: {e}");
-    let (mut sender, connection) = http1::handshake(io).await.map_err(describe)?;
-    let request = http::Request::get(path)
-        .header(http::header::HOST, format!("localhost:{port}"))
-        .header(http::header::USER_AGENT, concat!("pm/", env!("CARGO_PKG_VERSION")))
-        .header(http::header::CONNECTION, "close")
-        .body(Empty::<bytes::Bytes>::new())
-        .map_err(|e| e.to_string())?;
-    // Both are polled here, so that dropping this future ends the connection too.
-    let exchange = async {
-        let response = sender.send_request(request).await.map_err(describe)?;
-        let status = response.status();
-        if status.is_success() || status.is_redirection() {
-            Ok(())
-        } else {
-            Err(format!("GET {path} on port {port}: status {}", status.as_u16()))
+    /// Until it has been ready once, it is asked more often.
+    fn interval(&self, question: &Question, successes: u32) -> Duration {
+        match self.purpose {
+            Purpose::Readiness if successes < self.probe.success_threshold => {
+                let eager = if question.is_command() { EAGER_COMMAND } else { EAGER };
+                self.probe.interval.min(eager)
+            }
+            Purpose::Readiness | Purpose::Liveness => self.probe.interval,
         }
-    };
-    tokio::pin!(connection);
-    tokio::pin!(exchange);
-    tokio::select! {
-        outcome = &mut exchange => outcome,
-        ended = &mut connection => {
-            ended.map_err(describe)?;
-            exchange.await
+    }
+
+    fn grace(&self) -> Duration {
+        self.probe.timeout.max(self.probe.interval)
+    }
+
+    /// What an answer means for the machine, if anything.
+    fn input(&self, answer: Answer, is_excused: bool) -> Option<Input> {
+        let run = self.run;
+        match (self.purpose, answer) {
+            (Purpose::Readiness, Answer::Yes) => Some(Input::ProbeSucceeded { run }),
+            (Purpose::Liveness, Answer::Yes) => Some(Input::LivenessSucceeded { run }),
+            (_, Answer::No(why)) if is_excused => {
+                tracing::debug!(instance = %self.assignment.instance, why, "a probe failed after we slept; not counted");
+                None
+            }
+            (Purpose::Liveness, Answer::No(why)) => Some(Input::LivenessFailed { run, why }),
+            // Nobody is killed because the node could not ask.
+            (Purpose::Liveness, Answer::NotAsked(why)) => {
+                tracing::warn!(instance = %self.assignment.instance, why, "a liveness probe could not be run; not counted");
+                None
+            }
+            (Purpose::Readiness, Answer::No(why) | Answer::NotAsked(why)) => Some(Input::ProbeFailed { run, why }),
         }
     }
 }

@@ -1,27 +1,36 @@
 //! From a spec to what the keeper starts: arguments as its type says, the whole
-//! environment, identity, log files.
+//! environment, identity, log files. The node's policy has the last word.
+//!
+//! | file | what |
+//! |---|---|
+//! | `environment` | the layers of a program's environment |
 
+mod environment;
+#[cfg(test)]
+mod tests;
+
+use super::policy::{PolicyInForce, Start};
+use super::task::TaskKind;
 use super::types::Disk;
+use super::types_in_force::TypesInForce;
 use super::users::{self, Account};
+use process_model::spec::{Check, Command, Execution};
 use process_model::{Assignment, InstanceId, NodeName, ProcessSpec};
 use runner_domain::{RunId, SpawnError};
 use runner_keeper::protocol::SpawnRequest;
-use runner_types::{Program, Subject, TypeSet};
+use runner_types::{Program, Subject};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Variables of the runner's own environment that programs get: where
-/// programs and temporary files are, language and time zone. Nothing else is
-/// inherited.
-const INHERITED: [&str; 5] = ["PATH", "LANG", "LC_ALL", "TZ", "TMPDIR"];
-
 /// What is the same for all programs of a runner.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Surroundings {
     pub(crate) node: NodeName,
     pub(crate) log_dir: PathBuf,
     /// What the types of processes mean here.
-    pub(crate) types: TypeSet,
+    pub(crate) types: TypesInForce,
+    /// What programs may be here.
+    pub(crate) policy: PolicyInForce,
 }
 
 /// Files that an instance's output goes to.
@@ -33,14 +42,22 @@ pub(crate) struct LogFiles {
 
 impl LogFiles {
     pub(crate) fn of(spec: &ProcessSpec, instance: &InstanceId, log_dir: &Path) -> Self {
-        match &spec.log_file {
-            Some(file) => Self { stdout: file.into(), stderr: file.into() },
-            None => Self {
-                stdout: log_dir.join(format!("{instance}.stdout.log")),
-                stderr: log_dir.join(format!("{instance}.stderr.log")),
-            },
+        if let Some(file) = &spec.log_file {
+            return Self { stdout: file.into(), stderr: file.into() };
         }
+        let stdout = log_dir.join(format!("{instance}.stdout.log"));
+        let merged = spec.logs.as_ref().is_some_and(|logs| logs.merge);
+        let stderr = if merged { stdout.clone() } else { log_dir.join(format!("{instance}.stderr.log")) };
+        Self { stdout, stderr }
     }
+}
+
+/// What is worked out of a spec before anything of it is started.
+struct Prepared {
+    account: Account,
+    working_dir: String,
+    program: Program,
+    env: Vec<(String, String)>,
 }
 
 impl Surroundings {
@@ -52,123 +69,110 @@ impl Surroundings {
         traceparent: Option<String>,
     ) -> Result<SpawnRequest, SpawnError> {
         let spec = &assignment.spec;
-        let account = users::account(spec.user.as_deref())?;
-        let working_dir = spec.working_dir.clone().unwrap_or_else(|| "/".to_owned());
+        let mut prepared = self.prepare(assignment, traceparent)?;
+        let argv = std::mem::take(&mut prepared.program.argv);
+        self.judge(spec, &argv, &prepared)?;
         let files = LogFiles::of(spec, &assignment.instance, &self.log_dir);
+        if let Some(longest) = spec.notify_watchdog {
+            prepared.env.push(("WATCHDOG_USEC".to_owned(), longest.as_micros().to_string()));
+        }
+        let is_own = spec.log_file.is_none();
+        let logs = spec.logs.as_deref().cloned().or_else(|| is_own.then(Default::default));
+        Ok(SpawnRequest {
+            argv,
+            stdout: files.stdout.to_string_lossy().into_owned(),
+            stderr: files.stderr.to_string_lossy().into_owned(),
+            sockets: spec.sockets.clone(),
+            notify: is_notified(spec),
+            logs,
+            limits: spec.limits.as_deref().filter(|limits| !limits.is_empty()).cloned(),
+            ..bare(assignment, run, prepared)
+        })
+    }
+
+    /// What the keeper is to start for a command beside the program of
+    /// `assignment`.
+    pub(crate) fn task(
+        &self,
+        assignment: &Assignment,
+        command: &Command,
+        task: &TaskKind,
+        run: RunId,
+    ) -> Result<SpawnRequest, SpawnError> {
+        let spec = &assignment.spec;
+        let traceparent = Some(assignment.traceparent.clone()).filter(|text| !text.is_empty());
+        let mut prepared = self.prepare(assignment, traceparent)?;
+        prepared.env.extend(task.environment());
+        let argv = match command {
+            Command::Shell(line) => vec!["/bin/sh".to_owned(), "-c".to_owned(), line.clone()],
+            Command::Argv(argv) => argv.clone(),
+        };
+        self.judge(spec, &argv, &prepared)?;
+        let (stdout, stderr) = if task.is_silent() {
+            (PathBuf::from("/dev/null"), PathBuf::from("/dev/null"))
+        } else {
+            let files = LogFiles::of(spec, &assignment.instance, &self.log_dir);
+            (files.stdout, files.stderr)
+        };
+        Ok(SpawnRequest {
+            argv,
+            stdout: stdout.to_string_lossy().into_owned(),
+            stderr: stderr.to_string_lossy().into_owned(),
+            is_task: true,
+            ..bare(assignment, run, prepared)
+        })
+    }
+
+    fn prepare(&self, assignment: &Assignment, traceparent: Option<String>) -> Result<Prepared, SpawnError> {
+        let spec = &assignment.spec;
+        let account = users::account(spec.user.as_deref(), spec.execution.as_deref())?;
+        let working_dir = spec.working_dir.clone().unwrap_or_else(|| "/".to_owned());
         let subject = Subject { spec, instance: &assignment.instance, working_dir: &working_dir };
         let program = self
             .types
             .resolve(subject, &Disk)
             .map_err(|error| SpawnError { stage: "type".to_owned(), message: error.to_string() })?;
-        Ok(SpawnRequest {
-            run: run.0,
-            instance: assignment.instance.to_string(),
-            env: self.environment(assignment, &account, &program, traceparent),
-            argv: program.argv,
-            working_dir,
-            identity: account.identity,
-            stdout: files.stdout.to_string_lossy().into_owned(),
-            stderr: files.stderr.to_string_lossy().into_owned(),
-        })
+        self.policy.get().allow_env_files(spec)?;
+        let env = environment::of(assignment, &self.node, &account, &program, traceparent)?;
+        Ok(Prepared { account, working_dir, program, env })
     }
 
-    fn environment(
-        &self,
-        assignment: &Assignment,
-        account: &Account,
-        program: &Program,
-        traceparent: Option<String>,
-    ) -> Vec<(String, String)> {
-        let mut env = BTreeMap::new();
-        for name in INHERITED {
-            if let Ok(value) = std::env::var(name) {
-                env.insert(name.to_owned(), value);
-            }
-        }
-        env.insert("HOME".to_owned(), account.home.clone());
-        env.insert("USER".to_owned(), account.name.clone());
-        env.insert("LOGNAME".to_owned(), account.name.clone());
-        env.insert("SHELL".to_owned(), account.shell.clone());
-        env.extend(traceparent.map(|value| ("TRACEPARENT".to_owned(), value)));
-        env.extend(program.env.clone());
-        env.extend(assignment.spec.env.clone());
-        env.insert("PM_PROCESS".to_owned(), assignment.instance.process.to_string());
-        env.insert("PM_INSTANCE".to_owned(), assignment.instance.to_string());
-        env.insert("PM_INSTANCE_INDEX".to_owned(), assignment.instance.index.to_string());
-        env.insert("PM_NODE".to_owned(), self.node.to_string());
-        env.into_iter().collect()
+    fn judge(&self, spec: &ProcessSpec, argv: &[String], prepared: &Prepared) -> Result<(), SpawnError> {
+        let Prepared { account, working_dir, env, .. } = prepared;
+        let search = env.iter().find(|(name, _)| name == "PATH").map_or("", |(_, value)| value);
+        self.policy.get().allow(Start { spec, argv, account, working_dir, search })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use process_model::spec::Command;
+/// Whether a program gets a `NOTIFY_SOCKET`.
+fn is_notified(spec: &ProcessSpec) -> bool {
+    let is_notify = |probe: &process_model::spec::Probe| matches!(probe.check, Check::Notify);
+    spec.notify_watchdog.is_some() || spec.readiness.as_ref().is_some_and(is_notify)
+}
 
-    fn surroundings() -> Surroundings {
-        Surroundings { node: "n1".parse().unwrap(), log_dir: "/var/log/pm".into(), types: TypeSet::built_in() }
+/// What programs and tasks have in common.
+fn bare(assignment: &Assignment, run: RunId, prepared: Prepared) -> SpawnRequest {
+    SpawnRequest {
+        run: run.0,
+        instance: assignment.instance.to_string(),
+        argv: Vec::new(),
+        env: prepared.env,
+        working_dir: prepared.working_dir,
+        identity: prepared.account.identity,
+        stdout: String::new(),
+        stderr: String::new(),
+        is_task: false,
+        execution: assignment.spec.execution.as_deref().map(kernels_part).filter(|part| !part.is_empty()),
+        sockets: Vec::new(),
+        notify: false,
+        logs: None,
+        limits: None,
     }
+}
 
-    fn assignment(spec: ProcessSpec) -> Assignment {
-        Assignment {
-            instance: InstanceId::new(spec.name.clone(), 3),
-            generation: 1,
-            spec: spec.into(),
-            wanted: true,
-            restart_count: 0,
-            traceparent: String::new(),
-        }
-    }
-
-    fn python(dir: &Path) -> ProcessSpec {
-        let mut spec = ProcessSpec::new("web".parse().unwrap(), Command::Argv(vec!["app.py".into()]));
-        spec.runtime = "python".parse().unwrap();
-        spec.working_dir = Some(dir.to_str().unwrap().to_owned());
-        spec
-    }
-
-    #[test]
-    fn a_python_application_runs_with_its_own_virtual_environment() {
-        let dir = tempfile::tempdir().unwrap();
-        let argv = || surroundings().request(&assignment(python(dir.path())), RunId(1), None).unwrap().argv;
-        assert_eq!(argv(), ["python3", "app.py"]);
-        std::fs::create_dir_all(dir.path().join(".venv/bin")).unwrap();
-        std::fs::write(dir.path().join(".venv/bin/python"), "").unwrap();
-        let python = dir.path().join(".venv/bin/python").to_string_lossy().into_owned();
-        assert_eq!(argv(), [python.as_str(), "app.py"]);
-    }
-
-    #[test]
-    fn an_unknown_type_fails_to_start_and_the_ones_that_exist_are_named() {
-        let mut spec = python(Path::new("/"));
-        spec.runtime = "cobol".parse().unwrap();
-        let error = surroundings().request(&assignment(spec), RunId(1), None).unwrap_err();
-        assert_eq!(error.stage, "type");
-        let named = ["\"cobol\"", "docker", "exec", "node", "python", "shell"];
-        assert!(named.iter().all(|name| error.message.contains(name)), "{error}");
-    }
-
-    #[test]
-    fn what_a_type_sets_is_under_what_the_process_sets() {
-        let mut spec = python(Path::new("/"));
-        let buffered = |spec: &ProcessSpec| {
-            let request = surroundings().request(&assignment(spec.clone()), RunId(1), None).unwrap();
-            request.env.into_iter().find(|(name, _)| name == "PYTHONUNBUFFERED").map(|(_, value)| value)
-        };
-        assert_eq!(buffered(&spec).as_deref(), Some("1"));
-        spec.env.insert("PYTHONUNBUFFERED".into(), String::new());
-        assert_eq!(buffered(&spec).as_deref(), Some(""));
-    }
-
-    #[test]
-    fn the_environment_holds_what_was_asked_for_and_nothing_by_accident() {
-        let mut spec = ProcessSpec::new("web".parse().unwrap(), Command::Shell("true".into()));
-        spec.env.insert("TZ".into(), "Asia/Tokyo".into());
-        let request = surroundings().request(&assignment(spec), RunId(1), None).unwrap();
-        let env: BTreeMap<_, _> = request.env.into_iter().collect();
-        assert_eq!(env["TZ"], "Asia/Tokyo", "the process's own wins");
-        assert_eq!((env["PM_INSTANCE"].as_str(), env["PM_INSTANCE_INDEX"].as_str()), ("web-3", "3"));
-        assert!(!env.contains_key("CARGO_MANIFEST_DIR"), "inherited by accident");
-        assert_eq!(request.stdout, "/var/log/pm/web-3.stdout.log");
-    }
+/// The part of an execution that is the kernel's: names of groups and of files
+/// are in the identity and the environment already.
+fn kernels_part(execution: &Execution) -> Box<Execution> {
+    let (env_files, base_env) = (Vec::new(), BTreeMap::new());
+    Box::new(Execution { group: None, supplementary_groups: None, env_files, base_env, ..execution.clone() })
 }

@@ -1,10 +1,13 @@
 //! Measuring instances and the node. One pass over `/proc` for each round:
-//! every process is added to the instance that it descends from.
+//! every process is added to the instance whose tree it is of (`census`).
+
+pub(crate) mod census;
 
 use crate::clock;
 use crate::instance::Seen;
+use census::{Census, Counted};
 use process_model::{InstanceId, InstanceSample, NodeName, NodeSample, Timestamp};
-use procfs::process::{Process, Stat};
+use procfs::process::Process;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
@@ -100,45 +103,26 @@ fn uptime(started: Option<Timestamp>, now: Timestamp) -> f64 {
     Duration::from_nanos(nanos.unsigned_abs()).as_secs_f64()
 }
 
-/// Adds every process to the instance that it descends from.
+/// Adds every process to the instance whose tree it is of.
 fn totals(mains: &BTreeMap<i32, &InstanceId>) -> BTreeMap<InstanceId, Total> {
-    // A descriptor of each process's folder is held only while its line is read: there may be thousands of processes.
-    let processes = procfs::process::all_processes().into_iter().flatten().flatten();
-    let stats: Stats = processes.filter_map(|process| process.stat().ok()).map(|stat| (stat.pid, stat)).collect();
-    let mut totals: BTreeMap<InstanceId, Total> = BTreeMap::new();
-    for (pid, stat) in &stats {
-        let Some(instance) = owner(*pid, mains, &stats) else { continue };
-        add(totals.entry(instance.clone()).or_default(), stat);
+    let (pids, instances): (Vec<i32>, Vec<&InstanceId>) = mains.iter().map(|(pid, id)| (*pid, *id)).unzip();
+    let mut sums = vec![Total::default(); pids.len()];
+    for (tree, pid, counted) in Census::take().members(&pids) {
+        if let Some(total) = sums.get_mut(tree) {
+            add(total, pid, counted);
+        }
     }
-    totals
+    let there = instances.into_iter().zip(sums).filter(|(_, total)| total.processes > 0);
+    there.map(|(id, total)| (id.clone(), total)).collect()
 }
 
-type Stats = BTreeMap<i32, Stat>;
-
-fn owner<'a>(pid: i32, mains: &BTreeMap<i32, &'a InstanceId>, stats: &Stats) -> Option<&'a InstanceId> {
-    let mut at = pid;
-    // Process trees are shallow; the bound only guards against a loop made by reused numbers within one pass.
-    for _ in 0..64 {
-        if let Some(instance) = mains.get(&at) {
-            return Some(instance);
-        }
-        let stat = stats.get(&at)?;
-        if let Some(instance) = mains.get(&stat.session) {
-            // An orphan of a run's session.
-            return Some(instance);
-        }
-        at = stat.ppid;
-    }
-    None
-}
-
-fn add(total: &mut Total, stat: &Stat) {
+fn add(total: &mut Total, pid: i32, counted: &Counted) {
     let ticks = procfs::ticks_per_second().max(1);
-    let used = u32::try_from(stat.utime + stat.stime).map_or(f64::from(u32::MAX), f64::from);
+    let used = u32::try_from(counted.ticks).map_or(f64::from(u32::MAX), f64::from);
     total.cpu_seconds += used / u32::try_from(ticks).map_or(100.0, f64::from);
-    total.memory_bytes += stat.rss * procfs::page_size();
-    total.threads += u32::try_from(stat.num_threads).unwrap_or(0);
-    total.open_files += open_files(stat.pid).unwrap_or(0);
+    total.memory_bytes += counted.pages * procfs::page_size();
+    total.threads += counted.threads;
+    total.open_files += open_files(pid).unwrap_or(0);
     total.processes += 1;
 }
 

@@ -119,7 +119,10 @@ impl Session {
     async fn converse(&mut self, shutdown: &CancellationToken) -> Ended {
         match self.try_converse(shutdown).await {
             Ok(never) => match never {},
-            Err(ended) => ended,
+            Err(ended) => {
+                self.roster.counters().registry_connected(false);
+                ended
+            }
         }
     }
 
@@ -193,6 +196,7 @@ impl Session {
             conversation.beat_every(interval.clamp(*HEARTBEAT.start(), *HEARTBEAT.end()));
         }
         conversation.welcomed = true;
+        self.roster.counters().registry_connected(true);
         tracing::info!(node = self.hello.node, cluster = welcome.cluster_id, "registry session begun");
         Ok(())
     }

@@ -1,11 +1,15 @@
 //! Log readings that the monitor asked for: one task each, which sends no
 //! more than it has credit for.
 
+use super::log_store::plan::Wanted;
 use super::program::LogFiles;
 use super::tail::Tail;
 use crate::instance::Seen;
+use pm_proto::convert::{timestamp_from_wire, timestamp_to_wire};
 use pm_proto::v1;
 use pm_proto::v1::run_intake_request::Message as Up;
+use process_model::Timestamp;
+use regex::bytes::Regex;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,7 +48,8 @@ impl Tails {
                 asked,
                 credit: credit.clone(),
             };
-            aborts.push(self.tasks.spawn(reading.run(path, request.tail, request.follow)));
+            let wanted = wanted(request, stream);
+            aborts.push(self.tasks.spawn(reading.run(path, wanted)));
         }
         self.readings.insert(request.request_id, (credit, aborts));
     }
@@ -83,6 +88,35 @@ impl Tails {
     }
 }
 
+/// What is wanted of one output; `Err` is what to tell the reader.
+fn wanted(request: &v1::TailRequest, stream: v1::LogStream) -> Result<Wanted, String> {
+    let time = |field: &'static str, time: Option<&prost_types::Timestamp>| {
+        time.map(|time| timestamp_from_wire(field, time).map(|time| time.0).map_err(|e| e.to_string())).transpose()
+    };
+    let output = output(&request.instance_id, stream);
+    let place = request.cursors.iter().filter_map(|cursor| cursor.rsplit_once('/')).find(|(of, _)| *of == output);
+    let grep = Some(&request.grep).filter(|pattern| !pattern.is_empty());
+    Ok(Wanted {
+        tail: request.tail,
+        since: time("since", request.since.as_ref())?,
+        until: time("until", request.until.as_ref())?,
+        grep: grep.map(|pattern| Regex::new(pattern).map_err(|e| e.to_string())).transpose()?,
+        previous: request.previous,
+        cursor: place.map(|(_, place)| place.parse().map_err(|e| format!("{place}: {e}"))).transpose()?,
+        timestamps: request.timestamps,
+        follow: request.follow,
+    })
+}
+
+/// What a cursor begins with.
+fn output(instance_id: &str, stream: v1::LogStream) -> String {
+    let stream = match stream {
+        v1::LogStream::Stderr => "stderr",
+        v1::LogStream::Stdout | v1::LogStream::Unspecified => "stdout",
+    };
+    format!("{instance_id}/{stream}")
+}
+
 fn permits(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS / 2)
 }
@@ -99,19 +133,20 @@ struct Reading {
 }
 
 impl Reading {
-    async fn run(self, path: Option<PathBuf>, lines: Option<u32>, follow: bool) {
-        let error = match path {
-            Some(path) => self.read(&path, lines, follow).await.err().unwrap_or_default(),
-            None => format!("instance {} is not on this node", self.instance_id),
+    async fn run(self, path: Option<PathBuf>, wanted: Result<Wanted, String>) {
+        let error = match (path, wanted) {
+            (Some(path), Ok(wanted)) => self.read(&path, wanted).await.err().unwrap_or_default(),
+            (Some(_), Err(error)) => error,
+            (None, _) => format!("instance {} is not on this node", self.instance_id),
         };
         let end = v1::LogEnd { instance_id: self.instance_id.clone(), stream: self.asked.into(), error };
         self.send(Up::TailEnd(v1::TailEnd { request_id: self.request_id, end: Some(end) })).await;
     }
 
     /// `Err` is what to tell the reader.
-    async fn read(&self, path: &Path, lines: Option<u32>, follow: bool) -> Result<(), String> {
+    async fn read(&self, path: &Path, wanted: Wanted) -> Result<(), String> {
         let describe = |e: std::io::Error| format!("cannot read {}: {e}", path.display());
-        let mut tail = Tail::open(path, lines, follow).await.map_err(describe)?;
+        let mut tail = Tail::open(path, wanted).await.map_err(describe)?;
         while let Some(piece) = tail.next().await.map_err(describe)? {
             // A closed semaphore is impossible: nobody closes it.
             if let Ok(permit) = self.credit.acquire_many(u32::try_from(piece.data.len()).unwrap_or(u32::MAX)).await {
@@ -122,6 +157,9 @@ impl Reading {
                 stream: self.stream.into(),
                 offset: piece.offset,
                 data: piece.data.into(),
+                time: piece.time.map(|time| timestamp_to_wire(Timestamp(time))),
+                file: piece.file,
+                cursor: format!("{}/{}", output(&self.instance_id, self.stream), piece.after),
             };
             self.send(Up::TailChunk(v1::TailChunk { request_id: self.request_id, chunk: Some(chunk) })).await;
         }

@@ -2,9 +2,10 @@
 
 use super::Unreadable;
 use crate::instance::{Handle, Message, Seen};
-use process_model::{Assignment, InstanceId};
+use process_model::{Assignment, InstanceId, ProcessSpec, Timestamp};
 use runner_domain::Input;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// An instance, from the roster's side.
@@ -14,6 +15,38 @@ pub(super) struct Entry {
     /// The assignment that it was sent last; `None`: that it has to go. Not
     /// what it has taken in: that may be an older one.
     pub(super) sent: Option<Assignment>,
+    /// What it is told once those that depend on it are at rest; `None`: it is
+    /// told everything at once.
+    pub(super) withheld: Option<Vec<Message>>,
+}
+
+impl Entry {
+    pub(super) fn new(handle: Handle, sent: Option<Assignment>) -> Self {
+        Self { handle, sent, withheld: None }
+    }
+
+    /// Whether it should run.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.sent.as_ref().is_some_and(|assignment| assignment.wanted)
+    }
+
+    fn tell(&mut self, message: Message) -> bool {
+        match &mut self.withheld {
+            Some(withheld) => {
+                withheld.push(message);
+                !self.handle.inbox.is_closed()
+            }
+            None => self.handle.inbox.send(message).is_ok(),
+        }
+    }
+
+    /// Tells it what was withheld, in order.
+    pub(super) fn release(&mut self) {
+        for message in self.withheld.take().into_iter().flatten() {
+            // A task that has ended needs to hear nothing more; its successor was told anew.
+            let _ = self.handle.inbox.send(message);
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -21,12 +54,22 @@ pub(super) struct Table {
     pub(super) entries: BTreeMap<InstanceId, Entry>,
     /// Instances whose last assignment could not be read.
     pub(super) unreadable: BTreeMap<InstanceId, Unreadable>,
+    /// When runs of schedules were due next when the last runner wrote; taken
+    /// out by whoever follows the schedules.
+    pub(super) plans: BTreeMap<InstanceId, Timestamp>,
 }
 
 impl Table {
     /// True when there is such an instance.
-    pub(super) fn tell(&self, instance: &InstanceId, message: Message) -> bool {
-        self.entries.get(instance).is_some_and(|entry| entry.handle.inbox.send(message).is_ok())
+    pub(super) fn tell(&mut self, instance: &InstanceId, message: Message) -> bool {
+        self.entries.get_mut(instance).is_some_and(|entry| entry.tell(message))
+    }
+
+    /// The spec that an instance was sent of this generation, with what its type
+    /// had added.
+    pub(super) fn spec_of(&self, assignment: &Assignment) -> Option<Arc<ProcessSpec>> {
+        let sent = self.entries.get(&assignment.instance)?.sent.as_ref()?;
+        (sent.generation == assignment.generation).then(|| sent.spec.clone())
     }
 
     /// Whether the instance was told just this.
@@ -37,10 +80,14 @@ impl Table {
     /// True when there is such an instance.
     pub(super) fn assign(&mut self, assignment: &Assignment) -> bool {
         self.unreadable.remove(&assignment.instance);
-        if let Some(entry) = self.entries.get_mut(&assignment.instance) {
-            entry.sent = Some(assignment.clone());
+        let Some(entry) = self.entries.get_mut(&assignment.instance) else { return false };
+        entry.sent = Some(assignment.clone());
+        let told = entry.tell(Input::Assigned(assignment.clone()).into());
+        if assignment.wanted {
+            // It is not to be stopped any more, so there is nothing to wait with.
+            entry.release();
         }
-        self.tell(&assignment.instance, Input::Assigned(assignment.clone()).into())
+        told
     }
 
     /// True when there is such an instance; it goes, or is going already.
@@ -48,11 +95,18 @@ impl Table {
         self.unreadable.remove(instance);
         match self.entries.get_mut(instance) {
             Some(entry) => match entry.sent.take() {
-                Some(_) => entry.handle.inbox.send(Input::Unassigned.into()).is_ok(),
+                Some(_) => entry.tell(Input::Unassigned.into()),
                 None => true,
             },
             None => false,
         }
+    }
+
+    /// Which of those that should run now are to be stopped.
+    pub(super) fn stops(&self, go: &[InstanceId], news: &[Assignment]) -> BTreeSet<InstanceId> {
+        let unwanted = news.iter().filter(|assignment| !assignment.wanted).map(|assignment| &assignment.instance);
+        let runs = |instance: &&InstanceId| self.entries.get(*instance).is_some_and(Entry::is_wanted);
+        go.iter().chain(unwanted).filter(runs).cloned().collect()
     }
 
     /// Takes the entry of an instance out whose task has ended, unless it is
@@ -63,7 +117,7 @@ impl Table {
     }
 
     /// The instances that are not among `stay`.
-    pub(super) fn others(&self, stay: &std::collections::BTreeSet<InstanceId>) -> Vec<InstanceId> {
+    pub(super) fn others(&self, stay: &BTreeSet<InstanceId>) -> Vec<InstanceId> {
         self.entries.keys().filter(|id| !stay.contains(id)).cloned().collect()
     }
 }
@@ -71,10 +125,8 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use process_model::ProcessSpec;
     use process_model::spec::Command;
     use runner_domain::Machine;
-    use std::sync::Arc;
     use tokio::sync::mpsc;
 
     fn assignment(generation: u64) -> Assignment {
@@ -92,9 +144,10 @@ mod tests {
     /// A table with an instance that takes nothing in.
     fn table(first: &Assignment) -> (Table, mpsc::UnboundedReceiver<Message>, watch::Sender<Seen>) {
         let view = Machine::new(first.clone()).view();
-        let (seen, seen_rx) = watch::channel(Seen { assignment: first.clone(), view, gone: false });
+        let (seen, seen_rx) =
+            watch::channel(Seen { assignment: first.clone(), view, containment: String::new(), gone: false });
         let (inbox, outgoing) = mpsc::unbounded_channel();
-        let entry = Entry { handle: Handle { inbox, seen: seen_rx }, sent: Some(first.clone()) };
+        let entry = Entry::new(Handle { inbox, seen: seen_rx }, Some(first.clone()));
         let mut table = Table::default();
         table.entries.insert(first.instance.clone(), entry);
         (table, outgoing, seen)
@@ -125,6 +178,30 @@ mod tests {
         assert!(inbox.try_recv().is_err());
         assert!(!table.has(&a), "it would stay away");
         assert!(!table.dismiss(&"api-1".parse().unwrap()));
+    }
+
+    #[test]
+    fn what_is_withheld_is_told_in_order_at_last_or_as_soon_as_it_is_wanted_again() {
+        let a = assignment(1);
+        let stopped = Assignment { wanted: false, ..assignment(1) };
+        for wanted_again in [false, true] {
+            let (mut table, mut inbox, _seen) = table(&a);
+            table.entries.get_mut(&a.instance).unwrap().withheld = Some(Vec::new());
+            assert!(table.assign(&stopped) && table.tell(&a.instance, Input::ReloadAsked.into()));
+            assert!(inbox.try_recv().is_err());
+            if wanted_again {
+                assert!(table.assign(&a));
+            } else {
+                table.entries.get_mut(&a.instance).unwrap().release();
+            }
+            let mut told = Vec::new();
+            while let Ok(Message::Input(input)) = inbox.try_recv() {
+                told.push(*input);
+            }
+            let mut expected = vec![Input::Assigned(stopped.clone()), Input::ReloadAsked];
+            expected.extend(wanted_again.then(|| Input::Assigned(a.clone())));
+            assert_eq!(told, expected);
+        }
     }
 
     #[test]

@@ -6,6 +6,8 @@
 // Outside of a test function, too, a test may end by a panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub(crate) mod logs;
+
 use pm_proto::v1::run_session_request::Message as Up;
 use pm_proto::v1::run_session_response::Message as Down;
 use pm_proto::v1::runner_session_service_server::{RunnerSessionService, RunnerSessionServiceServer};
@@ -211,6 +213,15 @@ impl Node {
         }
     }
 
+    /// The next report of any instance.
+    pub(crate) async fn any_report(&mut self) -> InstanceReport {
+        loop {
+            if let Seen::Instance(report) = self.next("report").await {
+                return report;
+            }
+        }
+    }
+
     /// The final state of an action.
     pub(crate) async fn action(&mut self, id: &str) -> (v1::ActionState, String) {
         loop {
@@ -228,6 +239,17 @@ impl Node {
             .await
             .unwrap_or_else(|_| panic!("no {what} within {PATIENCE:?}"))
             .unwrap()
+    }
+
+    /// Events that have been reported since, of all instances.
+    pub(crate) fn reported(&mut self) -> Vec<String> {
+        let mut events = Vec::new();
+        while let Ok(seen) = self.seen.try_recv() {
+            if let Seen::Instance(report) = seen {
+                events.push(report.event_type);
+            }
+        }
+        events
     }
 
     /// Nothing has been reported since.
@@ -269,6 +291,14 @@ fn below(dir: &Path) -> Vec<u32> {
                 .is_ok_and(|e| e.split(|b| *b == 0).any(|v| v == mark.as_bytes()))
         })
         .collect()
+}
+
+/// The process of this node whose command line mentions a word.
+pub(crate) fn descendant(node: &Node, word: &str) -> u32 {
+    let is_it = |pid: &u32| {
+        std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|c| String::from_utf8_lossy(&c).contains(word))
+    };
+    below(node.dir.path()).into_iter().find(is_it).unwrap_or_default()
 }
 
 fn pids() -> impl Iterator<Item = u32> {

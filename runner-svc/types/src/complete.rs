@@ -3,7 +3,7 @@
 use crate::definition::{DefaultProbe, Definition};
 use crate::subject;
 use process_model::ProcessSpec;
-use process_model::spec::{Check, Probe};
+use process_model::spec::{Check, HttpCheck, Probe};
 
 impl Definition {
     /// The probe of a process of this type that names none; `None` without a
@@ -14,7 +14,7 @@ impl Definition {
         let port = if spec.ports.is_empty() { self.port } else { subject::port(spec) }?;
         Some(Probe::new(match probe {
             DefaultProbe::Tcp => Check::Tcp { port },
-            DefaultProbe::Http(path) => Check::Http { port, path: path.clone() },
+            DefaultProbe::Http(path) => Check::Http(HttpCheck::get(port, path.clone())),
         }))
     }
 }

@@ -13,12 +13,18 @@ pub(crate) struct Condition {
     pub(crate) contains: Option<String>,
     /// A place in it, which is JSON (RFC 6901).
     pub(crate) json: Option<Template>,
+    /// The file has to be missing, or has to be without all that.
+    pub(crate) absent: bool,
 }
 
 impl Condition {
-    /// Whether it holds. One that depends on what the process does not have
-    /// does not hold.
+    /// Whether it holds. A file whose name depends on what the process does not
+    /// have is not there.
     pub(crate) fn holds(&self, scope: &Scope<'_>) -> bool {
+        self.is_so(scope) != self.absent
+    }
+
+    fn is_so(&self, scope: &Scope<'_>) -> bool {
         let Ok(file) = scope.word(&self.file) else { return false };
         let path = scope.subject.path(&file);
         if file.is_empty() || !scope.files.is_file(&path) {

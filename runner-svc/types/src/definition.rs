@@ -22,6 +22,9 @@ pub struct Definition {
     pub(crate) probe: Option<DefaultProbe>,
     /// What asks such a program to end, where that is not SIGTERM.
     pub(crate) stop_signal: Option<Signal>,
+    /// What tidies up after each end, for /bin/sh, with the environment of the
+    /// program (`PM_INSTANCE`).
+    pub(crate) post_stop: Option<String>,
 }
 
 /// One way to run it.

@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Longest definition in bytes; a longer file is none.
 const MAX_BYTES: usize = 64 * 1024;
+/// Longest command line after an end.
+const MAX_POST_STOP: usize = 4096;
 
 type Text = Spanned<String>;
 
@@ -57,6 +59,7 @@ struct RawDefinition {
     port: Option<Spanned<u16>>,
     probe: Option<Text>,
     stop_signal: Option<Text>,
+    post_stop: Option<Text>,
 }
 
 #[derive(Deserialize)]
@@ -66,6 +69,8 @@ struct RawCondition {
     ends: Option<Text>,
     contains: Option<Text>,
     json: Option<Text>,
+    #[serde(default)]
+    absent: bool,
 }
 
 #[derive(Deserialize)]
@@ -177,8 +182,18 @@ impl Reader<'_> {
                 signal.map_err(|_| format!("stop_signal: {:?} is no signal; write a name as SIGTERM", text.value)),
             )
         });
+        let post_stop = raw.post_stop.and_then(|text| {
+            let line = text.value.trim();
+            let fit = if line.is_empty() || line.contains('\0') || line.len() > MAX_POST_STOP {
+                Err(format!("post_stop: write a command line of 1 to {MAX_POST_STOP} bytes"))
+            } else {
+                Ok(line.to_owned())
+            };
+            self.taken(&text, fit)
+        });
         let description = raw.description.value.trim().to_owned();
-        Some(Definition { name: name?, description, detect, choices, lists, env, run, port, probe, stop_signal })
+        let name = name?;
+        Some(Definition { name, description, detect, choices, lists, env, run, port, probe, stop_signal, post_stop })
     }
 
     /// Names first, since any text may use them.
@@ -227,7 +242,7 @@ impl Reader<'_> {
             self.fault(place(text), "it is empty; leave it out".to_owned());
         }
         let contains = raw.contains.map(|text| text.value.to_ascii_lowercase());
-        Some(Condition { file: file?, ends: raw.ends.map(|text| text.value), contains, json })
+        Some(Condition { file: file?, ends: raw.ends.map(|text| text.value), contains, json, absent: raw.absent })
     }
 
     fn candidates(&mut self, raw: Vec<RawCandidate>) -> Vec<Candidate> {

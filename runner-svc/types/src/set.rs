@@ -8,7 +8,7 @@ use crate::read::{Read, read};
 use crate::resolve::{Program, ResolveError};
 use crate::subject::Subject;
 use process_model::ProcessSpec;
-use process_model::spec::{RuntimeType, Signal};
+use process_model::spec::{Command, Hook, RuntimeType, Signal};
 use std::collections::BTreeMap;
 
 /// The types of a node by name.
@@ -81,20 +81,25 @@ impl TypeSet {
     }
 
     /// The spec with what its type says where it says nothing itself: how it
-    /// is known to be ready, and the signal in place of SIGTERM. `None`: there
-    /// is nothing to add.
+    /// is known to be ready, the signal in place of SIGTERM, what tidies up after
+    /// an end. `None`: there is nothing to add.
     #[must_use]
     pub fn complete(&self, spec: &ProcessSpec) -> Option<ProcessSpec> {
         let definition = &self.types.get(&spec.runtime)?.definition;
         let probe = if spec.readiness.is_none() { definition.probe(spec) } else { None };
         let signal =
             definition.stop_signal.filter(|signal| spec.stop.signal == Signal::TERM && *signal != Signal::TERM);
-        if probe.is_none() && signal.is_none() {
+        let silent = spec.hooks.as_ref().is_none_or(|hooks| hooks.post_stop.is_none());
+        let post_stop = definition.post_stop.as_ref().filter(|_| silent);
+        if probe.is_none() && signal.is_none() && post_stop.is_none() {
             return None;
         }
         let mut complete = spec.clone();
         complete.readiness = probe.or(complete.readiness);
         complete.stop.signal = signal.unwrap_or(complete.stop.signal);
+        if let Some(line) = post_stop {
+            complete.hooks.get_or_insert_default().post_stop = Some(Hook::new(Command::Shell(line.clone())));
+        }
         Some(complete)
     }
 }

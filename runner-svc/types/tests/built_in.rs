@@ -5,7 +5,7 @@
 mod support;
 
 use process_model::ProcessSpec;
-use process_model::spec::{Check, Command, RuntimeType};
+use process_model::spec::{Check, Command, Hook, HttpCheck, RuntimeType};
 use runner_types::{ResolveError, TypeSet};
 use support::{Folder, argv, line, list};
 
@@ -35,6 +35,7 @@ fn python_takes_the_environment_that_is_nearest() {
         (&["venv/bin/python"][..], "/app/venv/bin/python"),
         (&["pyproject.toml", "poetry.lock", ".venv/bin/python"][..], "/app/.venv/bin/python"),
         (&["pyproject.toml", "uv.lock", ".venv/bin/python"][..], "/app/.venv/bin/python"),
+        (&["venv/bin/python", "poetry.lock"][..], "/app/venv/bin/python"),
         (&["../pyproject.toml", "../.venv/bin/python"][..], "/app/../.venv/bin/python"),
         // The folder above is somebody else's unless a project says otherwise.
         (&["../.venv/bin/python"][..], "python3"),
@@ -45,6 +46,19 @@ fn python_takes_the_environment_that_is_nearest() {
     told.env.insert("UV_PROJECT_ENVIRONMENT".into(), "/envs/app".into());
     assert_eq!(argv(&told, &["/envs/app/bin/python", ".venv/bin/python"])[0], "/envs/app/bin/python");
     assert_eq!(argv(&told, &[".venv/bin/python"])[0], "/app/.venv/bin/python", "what is not there is passed over");
+}
+
+#[test]
+fn an_environment_that_poetry_keeps_elsewhere_is_found_by_poetry() {
+    let poetry = &["pyproject.toml", "poetry.lock"];
+    assert_eq!(argv(&list("python", &["app.py", "-x"]), poetry), ["poetry", "run", "python", "app.py", "-x"]);
+    assert_eq!(argv(&list("flask", &["app.py"]), poetry)[..5], ["poetry", "run", "python", "-m", "flask"]);
+    assert_eq!(argv(&list("fastapi", &["main:app"]), poetry)[3..5], ["-m", "uvicorn"]);
+    let file = argv(&list("fastapi", &["main.py"]), &["main.py", "poetry.lock"]);
+    assert_eq!(file[3..7], ["-m", "fastapi", "run", "main.py"]);
+    let mut told = list("python", &["app.py"]);
+    told.env.insert("VIRTUAL_ENV".into(), "/envs/app".into());
+    assert_eq!(argv(&told, &["poetry.lock", "/envs/app/bin/python"])[0], "/envs/app/bin/python");
 }
 
 #[test]
@@ -134,6 +148,19 @@ fn a_container_gets_environment_and_ports_and_no_value_is_an_argument() {
 }
 
 #[test]
+fn a_container_whose_client_was_killed_is_removed_after_it() {
+    let set = TypeSet::built_in();
+    let spec = list("docker", &["redis:8"]);
+    let complete = set.complete(&spec).unwrap();
+    let hook = complete.hooks.as_ref().and_then(|hooks| hooks.post_stop.clone()).unwrap();
+    assert!(matches!(&hook.command, Command::Shell(line) if line.contains("docker rm --force \"pm-$PM_INSTANCE\"")));
+    assert_eq!(set.complete(&complete), None, "a second time adds nothing");
+    let mut own = spec;
+    own.hooks.get_or_insert_default().post_stop = Some(Hook::new(Command::Shell("true".into())));
+    assert_eq!(set.complete(&own), None, "the process has its own");
+}
+
+#[test]
 fn an_unknown_type_names_those_that_exist_and_what_the_folder_looks_like() {
     let mut folder = Folder::new("/app", &["server.js"]);
     folder.write("package.json", r#"{"dependencies": {"express": "5"}}"#);
@@ -158,9 +185,9 @@ fn readiness_is_the_types_only_where_the_process_says_nothing() {
     assert_eq!(check(&flask), Some(Check::Tcp { port: 5000 }));
     flask.ports.insert("http".into(), 8000);
     assert_eq!(check(&flask), Some(Check::Tcp { port: 8000 }));
-    flask.readiness = Some(process_model::spec::Probe::new(Check::Http { port: 8000, path: "/health".into() }));
+    flask.readiness = Some(process_model::spec::Probe::new(Check::Http(HttpCheck::get(8000, "/health"))));
     assert_eq!(set.complete(&flask), None);
-    assert_eq!(check(&list("static", &["."])), Some(Check::Http { port: 8080, path: "/".into() }));
+    assert_eq!(check(&list("static", &["."])), Some(Check::Http(HttpCheck::get(8080, "/"))));
     assert_eq!(check(&list("express", &["a.js"])), None, "there is no port to probe");
     assert_eq!(check(&list("python", &["a.py"])), None);
 }

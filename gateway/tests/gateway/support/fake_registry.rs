@@ -18,6 +18,7 @@ pub(crate) struct Memory {
     pub(crate) actor: Mutex<String>,
     pub(crate) applied: Mutex<Option<v1::ApplyProcessesRequest>>,
     pub(crate) stopped: Mutex<Option<v1::StopProcessesRequest>>,
+    pub(crate) reloaded: Mutex<Option<v1::ReloadProcessesRequest>>,
     pub(crate) watched: Mutex<Option<v1::WatchEventsRequest>>,
     /// A watch was dropped by its caller.
     pub(crate) watch_dropped: Notify,
@@ -120,6 +121,15 @@ impl v1::process_service_server::ProcessService for FakeRegistry {
         self.0.arrived.notify_one();
         self.0.release.notified().await;
         Ok(Response::new(v1::RestartProcessesResponse { actions: Vec::new(), revision: 11 }))
+    }
+
+    async fn reload_processes(
+        &self,
+        request: Request<v1::ReloadProcessesRequest>,
+    ) -> Result<Response<v1::ReloadProcessesResponse>, Status> {
+        self.note(&request);
+        *self.0.reloaded.lock().unwrap() = Some(request.into_inner());
+        Ok(Response::new(v1::ReloadProcessesResponse { actions: Vec::new(), revision: 12 }))
     }
 }
 

@@ -31,7 +31,7 @@ mod tail;
 
 pub use message::{Effect, ToRunner, TooManyReads};
 pub use output::{Output, Outputs};
-pub use tail::Wish;
+pub use tail::{Picked, Wish};
 
 use crate::SessionId;
 use process_model::InstanceId;
@@ -98,7 +98,7 @@ impl Tails {
         for (instance, session) in targets {
             self.requests += 1;
             let id = TailId { session, request: self.requests };
-            self.tails.insert(id, Tail::new(read, instance, wish, window));
+            self.tails.insert(id, Tail::new(read, instance, wish.clone(), window));
             self.reads.entry(read).or_default().insert(id);
             self.tell(id, &mut effects);
         }
@@ -194,7 +194,7 @@ impl Tails {
             match tail.stage {
                 Stage::Queued => {
                     tail.stage = Stage::Asked { credit: tail.window, owed: 0 };
-                    let (instance, wish) = (tail.instance.clone(), tail.wish);
+                    let (instance, wish) = (tail.instance.clone(), tail.wish.clone());
                     return Some(ToRunner::Request { request, instance, wish, credit: tail.window });
                 }
                 Stage::Asked { ref mut credit, ref mut owed } => {

@@ -1,10 +1,11 @@
 //! One tail: a log of one instance on its way to one reader.
 
 use super::{Outputs, ReadId};
-use process_model::InstanceId;
+use process_model::{InstanceId, Timestamp};
+use std::sync::Arc;
 
 /// What of a log is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wish {
     /// Which outputs.
     pub outputs: Outputs,
@@ -12,6 +13,26 @@ pub struct Wish {
     pub last_lines: Option<u32>,
     /// Whether to go on with what is written from now on.
     pub follow: bool,
+    /// What is rarely asked for; shared by all tails of a read.
+    pub picked: Option<Arc<Picked>>,
+}
+
+/// What of a log is wanted beside. The runner that has the files decides what
+/// it means; here it is only passed on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Picked {
+    /// Written then or later.
+    pub since: Option<Timestamp>,
+    /// Written then or earlier.
+    pub until: Option<Timestamp>,
+    /// Lines with this pattern; empty: all.
+    pub grep: String,
+    /// Of the run before the last one.
+    pub previous: bool,
+    /// Places to go on from.
+    pub cursors: Vec<String>,
+    /// Chunks carry times.
+    pub timestamps: bool,
 }
 
 /// How far a tail is.
@@ -42,6 +63,6 @@ pub(super) struct Tail {
 
 impl Tail {
     pub(super) fn new(read: ReadId, instance: InstanceId, wish: Wish, window: u64) -> Self {
-        Self { read, instance, wish, window, open: wish.outputs, stage: Stage::Queued, told: true }
+        Self { read, instance, window, open: wish.outputs, wish, stage: Stage::Queued, told: true }
     }
 }

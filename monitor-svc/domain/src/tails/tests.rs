@@ -9,7 +9,7 @@ fn id(text: &str) -> InstanceId {
 }
 
 fn follow() -> Wish {
-    Wish { outputs: Outputs::BOTH, last_lines: None, follow: true }
+    Wish { outputs: Outputs::BOTH, last_lines: None, follow: true, picked: None }
 }
 
 const SESSION: SessionId = SessionId(1);
@@ -30,8 +30,8 @@ fn a_read_without_targets_is_over_at_once() {
 #[test]
 fn a_request_carries_what_was_wished_and_wakes_its_session() {
     let mut tails = Tails::default();
-    let wish = Wish { outputs: Outputs::only(Output::Stderr), last_lines: Some(10), follow: false };
-    let effects = tails.opened(ReadId(1), wish, [(id("web-1"), SESSION)]).unwrap();
+    let wish = Wish { outputs: Outputs::only(Output::Stderr), last_lines: Some(10), follow: false, picked: None };
+    let effects = tails.opened(ReadId(1), wish.clone(), [(id("web-1"), SESSION)]).unwrap();
     assert_eq!(effects, [Effect::Wake { session: SESSION }]);
     let request = ToRunner::Request { request: 1, instance: id("web-1"), wish, credit: 256 << 10 };
     assert_eq!(tails.next_for(SESSION), Some(request));

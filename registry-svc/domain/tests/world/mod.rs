@@ -128,6 +128,9 @@ pub fn seen(id: &str, seq: u64, phase: Phase) -> InstanceReport {
         message: format!("{id} is {phase}"),
         next_restart: None,
         gone: false,
+        containment: String::new(),
+        status: String::new(),
+        log_lines: vec![],
     }
 }
 

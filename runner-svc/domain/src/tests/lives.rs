@@ -1,18 +1,14 @@
-//! Lives: some told, some random.
+//! Lives as a person would tell them.
 
 use super::world::{Run, World, assignment, spec};
-use crate::{Input, Memo, Rest, RunId, State, Timer, Verdict};
+use crate::{Input, Memo, Rest, State, Timer, Verdict};
 use process_model::spec::{Check, Probe, RestartMode, Signal};
 use process_model::{ActionVerb, ExitStatus, Phase, Timestamp, event_type};
-use proptest::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
 
 fn running(mode: RestartMode) -> World {
-    let mut world = World::new(assignment(spec(mode), true));
-    world.spawned();
-    assert_eq!(world.machine.view().phase, Phase::Running);
-    world
+    super::world::running(spec(mode))
 }
 
 #[test]
@@ -156,9 +152,10 @@ fn silence_restarts_through_the_whole_stop_sequence() {
     let mut world = running(RestartMode::Always);
     let run = world.run_in(&Run::Alive).unwrap();
     world.step(Input::WentSilent { run, silence: Duration::from_secs(3) });
-    assert!(world.reports.contains(&event_type::INSTANCE_WATCHDOG));
+    assert!(world.reported(event_type::INSTANCE_WATCHDOG));
     world.timer_fires(Timer::Stop);
     world.exits(0, true);
+    world.timer_fires(Timer::Restart);
     world.spawned();
     assert_eq!((world.spawns, world.machine.view().restarts), (2, 1));
 }
@@ -241,134 +238,4 @@ fn a_held_instance_stays_wanted_and_starts_with_the_next_runner() {
     world.machine = crate::Machine::restore(world.machine.assignment().clone(), &memo);
     world.assign(|_| {});
     assert_eq!(world.spawns, 2);
-}
-
-#[derive(Debug, Clone)]
-enum Happening {
-    Want(bool),
-    AskRestart,
-    EditProgram(u8),
-    Unassign,
-    Hold,
-    StopTimeout(u8),
-    Spawned,
-    SpawnFails,
-    Exits(i32, bool),
-    TreeEmpties,
-    RestartTimer,
-    StopTimer,
-    ProbeOk,
-    ProbeBad,
-    Silent,
-    Late(u64),
-    RunnerDies,
-    Time(u16),
-}
-
-fn happening() -> impl Strategy<Value = Happening> {
-    use Happening as H;
-    prop_oneof![
-        1 => any::<bool>().prop_map(H::Want),
-        1 => Just(H::AskRestart),
-        1 => (0..3_u8).prop_map(H::EditProgram),
-        1 => Just(H::Unassign),
-        1 => Just(H::Hold),
-        1 => (0..10_u8).prop_map(H::StopTimeout),
-        3 => Just(H::Spawned),
-        1 => Just(H::SpawnFails),
-        3 => ((0..2_i32), any::<bool>()).prop_map(|(code, empty)| H::Exits(code, empty)),
-        2 => Just(H::TreeEmpties),
-        2 => Just(H::RestartTimer),
-        2 => Just(H::StopTimer),
-        1 => Just(H::ProbeOk),
-        1 => Just(H::ProbeBad),
-        1 => Just(H::Silent),
-        1 => (0..50_u64).prop_map(H::Late),
-        1 => Just(H::RunnerDies),
-        1 => (0..200_u16).prop_map(H::Time),
-    ]
-}
-
-fn happens(world: &mut World, happening: &Happening) {
-    let run = world.runs.keys().next().copied().unwrap_or(RunId(0));
-    match happening {
-        Happening::Want(wanted) => world.assign(|a| a.wanted = *wanted),
-        Happening::AskRestart => world.assign(|a| a.restart_count += 1),
-        Happening::EditProgram(n) => world.assign(|a| {
-            Arc::make_mut(&mut a.spec).env.insert("N".into(), n.to_string());
-        }),
-        Happening::Unassign => world.step(Input::Unassigned),
-        Happening::Hold => world.step(Input::Held),
-        Happening::StopTimeout(s) => world.step(Input::StopTimeoutGiven(Duration::from_secs(u64::from(*s)))),
-        Happening::Spawned => world.spawned(),
-        Happening::SpawnFails => world.spawn_fails(),
-        Happening::Exits(code, empty) => world.exits(*code, *empty),
-        Happening::TreeEmpties => world.tree_empties(),
-        Happening::RestartTimer => world.timer_fires(Timer::Restart),
-        Happening::StopTimer => world.timer_fires(Timer::Stop),
-        Happening::ProbeOk => world.step(Input::ProbeSucceeded { run }),
-        Happening::ProbeBad => world.step(Input::ProbeFailed { run, why: "no".into() }),
-        Happening::Silent => world.step(Input::WentSilent { run, silence: Duration::from_secs(60) }),
-        Happening::Late(old) if !world.runs.contains_key(&RunId(*old)) => {
-            let (run, status) = (RunId(*old), ExitStatus::Code(0));
-            world.step(Input::Exited { run, status, at: Timestamp(3), tree_empty: true });
-        }
-        Happening::Late(_) => {}
-        Happening::RunnerDies => runner_dies(world),
-        Happening::Time(s) => world.now += Duration::from_secs(u64::from(*s)),
-    }
-}
-
-/// A new runner takes over from the memo and from what the keeper knows.
-fn runner_dies(world: &mut World) {
-    world.spawned();
-    let memo = Memo::from(&world.machine);
-    let backoff = memo.backoff.is_some();
-    let removing = memo.removing;
-    world.machine = crate::Machine::restore(world.machine.assignment().clone(), &memo);
-    let due = world.timers.remove(&Timer::Restart);
-    world.timers.clear();
-    match world.runs.iter().next().map(|(run, state)| (*run, state.clone())) {
-        Some((run, Run::Alive | Run::Requested)) => {
-            let input = Input::Adopted { run, pid: 5, started: Timestamp(0), age: Duration::ZERO };
-            world.step(input);
-        }
-        Some((run, Run::Orphaned)) => {
-            let status = ExitStatus::Code(0);
-            world.step(Input::Exited { run, status, at: Timestamp(3), tree_empty: false });
-        }
-        None if backoff => {
-            world.timers.insert(Timer::Restart, due.unwrap_or(world.now));
-        }
-        None => {}
-    }
-    if removing {
-        world.step(Input::Unassigned);
-    } else {
-        world.assign(|_| {});
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
-
-    /// The invariants are in [`World`]: no double start, no start of what
-    /// nobody wants, no signal to what is not there, every stop bounded.
-    #[test]
-    fn no_life_breaks_an_invariant(mode in 0..3_usize, lives in prop::collection::vec(happening(), 1..60)) {
-        let mut world = World::new(assignment(spec(RestartMode::ALL[mode]), true));
-        for happening in &lives {
-            happens(&mut world, happening);
-        }
-        // Whatever happened: a stop, with a world that answers, ends at rest.
-        world.assign(|a| a.wanted = false);
-        for _ in 0..6 {
-            world.spawned();
-            world.exits(0, true);
-            world.tree_empties();
-        }
-        prop_assert!(world.runs.is_empty());
-        prop_assert!(world.machine.view().phase.is_at_rest());
-        prop_assert_eq!(world.order(ActionVerb::Stop, 0), Verdict::Done);
-    }
 }

@@ -1,6 +1,7 @@
 //! clone(2) and execve(2): a program started the way posix_spawn(3) does it
 //! (shared memory, parent suspended), with what that call cannot do: own
-//! session, identity, working directory, limits, and the stage of a failure.
+//! session, identity, working directory, limits, cgroup, and the stage of a
+//! failure. What the child does is in `child`.
 //!
 //! Why not `std::process::Command`: its `pre_exec` copies the page tables
 //! (fork), which costs milliseconds in a grown process, and it cannot say
@@ -8,9 +9,11 @@
 
 #![allow(unsafe_code)] // clone(2) with shared memory has no safe wrapper; each block says why it is sound
 
+use super::child::{Attributes, Shared, child_main};
+use super::clone3;
 use crate::protocol::Identity;
 use std::ffi::{CString, c_char, c_int, c_void};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 
 /// What the child does on its way to the program.
@@ -29,12 +32,40 @@ pub(crate) struct Plan<'a> {
     pub(crate) nofile: (u64, u64),
     /// The mark of the run: see `mark`.
     pub(crate) mark: Option<u64>,
+    pub(crate) umask: libc::mode_t,
+    /// What few programs need.
+    pub(crate) extras: Option<Box<Extras<'a>>>,
+}
+
+/// What few programs need; nothing of it by default.
+#[derive(Debug, Default)]
+pub(crate) struct Extras<'a> {
+    /// Names of variables whose value is the child's own pid.
+    pub(crate) pid_variables: Vec<&'static str>,
+    /// Descriptors for 3 and what follows.
+    pub(crate) sockets: Vec<BorrowedFd<'a>>,
+    /// Directory of the cgroup (version 2) to be born in.
+    pub(crate) born_in: Option<OwnedFd>,
+    /// `cgroup.procs` files to be entered into.
+    pub(crate) enters: Vec<OwnedFd>,
+    /// Resources by their number, with soft and hard limit.
+    pub(crate) rlimits: Vec<(libc::__rlimit_resource_t, u64, u64)>,
+    pub(crate) nice: Option<c_int>,
+    /// As ioprio_set(2) takes it.
+    pub(crate) io_priority: Option<c_int>,
+    /// The text for `/proc/self/oom_score_adj`, and whether a refusal is a failure.
+    pub(crate) oom_score_adj: Option<(CString, bool)>,
+    /// Bits of the CPUs that it may run on; empty: all.
+    pub(crate) cpus: Vec<u64>,
+    pub(crate) no_new_privs: bool,
 }
 
 /// A step that failed in the child.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) stage: &'static str,
+    /// Which of several things of that stage: see `launch`.
+    pub(crate) index: usize,
     pub(crate) error: std::io::Error,
 }
 
@@ -45,50 +76,64 @@ pub(crate) struct Child {
     pub(crate) pidfd: OwnedFd,
 }
 
-/// Memory that parent and child share until the child's exec.
-struct Shared {
-    candidates: Vec<*const c_char>,
-    argv: Vec<*const c_char>,
-    env: Vec<*const c_char>,
-    /// Arguments of a shell that runs a candidate, which takes the second place.
-    shell_argv: Vec<*const c_char>,
-    working_dir: *const c_char,
-    ids: Option<(u32, u32)>,
-    groups: Vec<libc::gid_t>,
-    stdio: [RawFd; 3],
-    nofile: libc::rlimit,
-    mark: Option<libc::rlimit>,
-    failed: Option<(&'static str, i32)>,
-}
-
 /// The child's stack: what it calls is shallow, 64 KiB is ample (glibc's own
 /// posix_spawn uses 32 KiB).
 const STACK: usize = 64 * 1024;
+
+/// `NAME=`, a place for a pid of ten digits, NUL.
+fn pid_variable(name: &str) -> Vec<u8> {
+    format!("{name}=          \0").into_bytes()
+}
 
 /// Starts the program of `plan`.
 ///
 /// Returns once the program has been loaded, or with the step that failed; in
 /// that case nothing of the child is left.
 pub(crate) fn spawn(plan: &Plan<'_>) -> Result<Child, Failure> {
+    let extras = plan.extras.as_deref();
+    let mut texts: Vec<Vec<u8>> =
+        extras.into_iter().flat_map(|e| &e.pid_variables).map(|name| pid_variable(name)).collect();
+    // Written to by the child through these pointers, and by nobody else until it has gone.
+    let variables: Vec<*mut u8> = texts.iter_mut().map(Vec::as_mut_ptr).collect();
+    let env = plan.env.iter().map(|s| s.as_ptr()).chain(variables.iter().map(|p| p.cast::<c_char>().cast_const()));
     let mut shared = Shared {
         candidates: plan.candidates.iter().map(|s| s.as_ptr()).collect(),
-        argv: null_terminated(&plan.argv),
-        env: null_terminated(&plan.env),
+        argv: null_terminated(plan.argv.iter().map(|s| s.as_ptr())),
+        env: null_terminated(env),
         shell_argv: shell_argv(&plan.argv),
         working_dir: plan.working_dir.as_ptr(),
         ids: plan.identity.map(|id| (id.uid, id.gid)),
         groups: plan.identity.map(|id| id.groups.clone()).unwrap_or_default(),
+        // Room for what the kernel says that the groups are, and for one more.
+        groups_seen: vec![0; plan.identity.map_or(0, |id| id.groups.len() + 1)],
         stdio: [plan.stdin.as_raw_fd(), plan.stdout.as_raw_fd(), plan.stderr.as_raw_fd()],
         nofile: libc::rlimit { rlim_cur: plan.nofile.0, rlim_max: plan.nofile.1 },
         mark: plan.mark.map(|mark| libc::rlimit { rlim_cur: mark, rlim_max: mark }),
+        umask: plan.umask,
+        attributes: extras.map(|extras| Attributes {
+            pid_variables: variables,
+            sockets: extras.sockets.iter().map(AsRawFd::as_raw_fd).collect(),
+            enters: extras.enters.iter().map(AsRawFd::as_raw_fd).collect(),
+            rlimits: extras
+                .rlimits
+                .iter()
+                .map(|(resource, soft, hard)| (*resource, libc::rlimit { rlim_cur: *soft, rlim_max: *hard }))
+                .collect(),
+            nice: extras.nice,
+            io_priority: extras.io_priority,
+            oom_score_adj: extras.oom_score_adj.as_ref().map(|(text, must)| (text.as_c_str(), *must)),
+            cpus: &extras.cpus,
+            no_new_privs: extras.no_new_privs,
+        }),
         failed: None,
     };
     let mut stack = vec![0_u8; STACK];
     let mut pidfd: c_int = -1;
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD;
+    let born_in = extras.and_then(|extras| extras.born_in.as_ref()).map(AsRawFd::as_raw_fd);
     // SAFETY: CLONE_VFORK suspends this thread, the only one of the process, until the child has called execve or
-    // _exit; so `shared`, `stack`, `pidfd` and the strings of `plan` outlive every use by the child, and nobody
-    // else touches them meanwhile. The child runs on its own stack; the pointer is the end of that allocation,
+    // _exit; so `shared`, `stack`, `pidfd`, the variables and the strings of `plan` outlive every use by the child, and
+    // nobody else touches them meanwhile. The child runs on its own stack; the pointer is the end of that allocation,
     // aligned down to 16 bytes as the ABI asks. All signals are blocked around the call, so no handler of ours can
     // run in the child. `child_main` never returns into Rust frames of the parent.
     let pid = unsafe {
@@ -96,137 +141,51 @@ pub(crate) fn spawn(plan: &Plan<'_>) -> Result<Child, Failure> {
         let mut before: libc::sigset_t = std::mem::zeroed();
         libc::sigfillset(&raw mut all);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
-        let end = stack.as_mut_ptr().add(STACK);
-        let top = end.sub(end.addr() % 16);
         let arg = (&raw mut shared).cast::<c_void>();
-        let pid = libc::clone(child_main, top.cast(), flags, arg, &raw mut pidfd);
-        let error = std::io::Error::last_os_error();
+        let outcome = match born_in {
+            Some(cgroup) => {
+                let result = clone3::clone_into(child_main, arg, &mut stack, flags, &mut pidfd, cgroup);
+                c_int::try_from(result).map_err(std::io::Error::other)
+            }
+            .and_then(|n| if n < 0 { Err(std::io::Error::from_raw_os_error(-n)) } else { Ok(n) }),
+            None => {
+                let end = stack.as_mut_ptr().add(STACK);
+                let top = end.sub(end.addr() % 16);
+                let pid = libc::clone(child_main, top.cast(), flags | libc::SIGCHLD, arg, &raw mut pidfd);
+                if pid < 0 { Err(std::io::Error::last_os_error()) } else { Ok(pid) }
+            }
+        };
         libc::sigprocmask(libc::SIG_SETMASK, &raw const before, ptr::null_mut());
-        if pid < 0 { Err(Failure { stage: "clone", error }) } else { Ok(pid) }
+        outcome.map_err(|error| Failure { stage: "clone", index: 0, error })
     }?;
     // SAFETY: clone succeeded, so the kernel stored a new descriptor of ours there.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-    if let Some((stage, errno)) = shared.failed {
+    if let Some((stage, index, errno)) = shared.failed {
         // The child has called _exit: collect it, so that nobody takes it for a run.
         let _ = rustix::process::waitid(
-            rustix::process::WaitId::PidFd(std::os::fd::AsFd::as_fd(&pidfd)),
+            rustix::process::WaitId::PidFd(pidfd.as_fd()),
             rustix::process::WaitIdOptions::EXITED,
         );
-        return Err(Failure { stage, error: std::io::Error::from_raw_os_error(errno) });
+        return Err(Failure { stage, index, error: std::io::Error::from_raw_os_error(errno) });
     }
     Ok(Child { pid: pid.unsigned_abs(), pidfd })
 }
 
-fn null_terminated(strings: &[CString]) -> Vec<*const c_char> {
-    strings.iter().map(|s| s.as_ptr()).chain([ptr::null()]).collect()
+/// Whether a child can be born in a cgroup: the kernel, and whoever filters
+/// system calls, knows clone3, and so do we. (Born in a cgroup since Linux 5.7.)
+pub(crate) fn can_be_born_in_cgroup() -> bool {
+    clone3::is_available()
 }
 
-/// The shell of [`exec`]'s last resort.
-const SHELL: &std::ffi::CStr = c"/bin/sh";
+fn null_terminated(strings: impl Iterator<Item = *const c_char>) -> Vec<*const c_char> {
+    strings.chain([ptr::null()]).collect()
+}
+
+/// The shell of `exec`'s last resort.
+pub(super) const SHELL: &std::ffi::CStr = c"/bin/sh";
 
 /// `/bin/sh`, a place for the program's path, its arguments.
 fn shell_argv(argv: &[CString]) -> Vec<*const c_char> {
     let arguments = argv.iter().skip(1).map(|s| s.as_ptr());
-    [SHELL.as_ptr(), SHELL.as_ptr()].into_iter().chain(arguments).chain([ptr::null()]).collect()
-}
-
-/// The child: system calls only, no allocation, no locks, no unwinding.
-extern "C" fn child_main(arg: *mut c_void) -> c_int {
-    // SAFETY: `arg` is the `Shared` of `spawn`, which is suspended: this is its only user. Each call below takes
-    // pointers into it that stay valid, and is a thin wrapper of a system call. Identity is changed by raw system
-    // calls: glibc's wrappers would try to signal other threads through shared memory.
-    unsafe {
-        let shared = &mut *arg.cast::<Shared>();
-        let outcome = prepare(shared);
-        if let Err(stage) = outcome {
-            shared.failed = Some((stage, *libc::__errno_location()));
-        } else {
-            let errno = exec(shared);
-            shared.failed = Some(("exec", errno));
-        }
-        libc::_exit(127)
-    }
-}
-
-/// Everything before exec. `Err` is the stage that failed; errno says why.
-///
-/// # Safety
-/// Only in the child of [`spawn`].
-unsafe fn prepare(shared: &Shared) -> Result<(), &'static str> {
-    let check = |result: libc::c_long, stage| if result < 0 { Err(stage) } else { Ok(()) };
-    // SAFETY: system calls on values of ours; see `child_main`.
-    unsafe {
-        check(libc::setsid().into(), "setsid")?;
-        for (fd, source) in (0..).zip(shared.stdio) {
-            check(libc::dup2(source, fd).into(), "stdio")?;
-        }
-        check(libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, 0_u32), "close_range")?;
-        check(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const shared.nofile).into(), "rlimit")?;
-        if let Some(mark) = &shared.mark {
-            // Refused below another keeper, without privilege: then there are other ways to tell trees apart.
-            libc::setrlimit(libc::RLIMIT_LOCKS, &raw const *mark);
-        }
-        libc::umask(0o022);
-        if let Some((uid, gid)) = shared.ids {
-            check(libc::syscall(libc::SYS_setgroups, shared.groups.len(), shared.groups.as_ptr()), "setgroups")?;
-            check(libc::syscall(libc::SYS_setresgid, gid, gid, gid), "setgid")?;
-            check(libc::syscall(libc::SYS_setresuid, uid, uid, uid), "setuid")?;
-        }
-        // After the change of identity: the program's user has to be allowed in there.
-        check(libc::chdir(shared.working_dir).into(), "chdir")?;
-        default_signals();
-    }
-    Ok(())
-}
-
-/// Gives the program default signal dispositions and an empty mask, whatever
-/// the keeper ignores.
-///
-/// # Safety
-/// Only in the child of [`spawn`]: it changes the process's dispositions.
-unsafe fn default_signals() {
-    // SAFETY: all-zero is SIG_DFL with an empty mask; signals that cannot be changed return an error, which is right.
-    unsafe {
-        let default: libc::sigaction = std::mem::zeroed();
-        for signal in 1..=64 {
-            libc::sigaction(signal, &raw const default, ptr::null_mut());
-        }
-        let mut none: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&raw mut none);
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
-    }
-}
-
-/// Tries the candidates as execvp(3) does; returns the errno that explains the
-/// failure best.
-///
-/// # Safety
-/// Only in the child of [`spawn`].
-unsafe fn exec(shared: &mut Shared) -> i32 {
-    let mut best = libc::ENOENT;
-    for candidate in &shared.candidates {
-        // SAFETY: NUL-terminated strings and null-terminated vectors of `Shared`.
-        let mut errno = unsafe {
-            libc::execve(*candidate, shared.argv.as_ptr(), shared.env.as_ptr());
-            *libc::__errno_location()
-        };
-        // A script without its first line: as everywhere else, a shell runs it.
-        if errno == libc::ENOEXEC
-            && let Some(place) = shared.shell_argv.get_mut(1)
-        {
-            *place = *candidate;
-            // SAFETY: as above; `shell_argv` is null-terminated behind the place that was just filled.
-            errno = unsafe {
-                libc::execve(SHELL.as_ptr(), shared.shell_argv.as_ptr(), shared.env.as_ptr());
-                *libc::__errno_location()
-            };
-        }
-        match errno {
-            libc::ENOENT | libc::ENOTDIR => {}
-            // There is one, but it may not be run: remember that, and look on.
-            libc::EACCES => best = libc::EACCES,
-            other => return other,
-        }
-    }
-    best
+    null_terminated([SHELL.as_ptr(), SHELL.as_ptr()].into_iter().chain(arguments))
 }

@@ -137,3 +137,50 @@ fn a_change_that_no_runner_lived_to_compare_is_compared_by_the_next() {
     journal.stepped(&id, memo(2), None, Vec::new());
     assert_eq!(open(dir.path()).0.instances().remove(&id).unwrap().before, None);
 }
+
+/// A memo as the first version wrote it.
+#[derive(serde::Serialize)]
+struct FirstMemo {
+    run: Option<runner_domain::RunId>,
+    rest: Option<Rest>,
+    backoff: Option<(process_model::Timestamp, String)>,
+    restarts_asked: u64,
+    restarts: u32,
+    streak: u32,
+    last_exit: Option<process_model::ExitStatus>,
+    started: Option<process_model::Timestamp>,
+    after_stop: Option<runner_domain::AfterStop>,
+    removing: bool,
+    generation: u64,
+}
+
+#[test]
+fn a_memo_of_the_first_version_is_read_for_ever() {
+    let first = FirstMemo {
+        run: Some(runner_domain::RunId(7)),
+        rest: None,
+        backoff: None,
+        restarts_asked: 3,
+        restarts: 2,
+        streak: 1,
+        last_exit: Some(process_model::ExitStatus::Code(4)),
+        started: Some(process_model::Timestamp(5)),
+        after_stop: Some(runner_domain::AfterStop::Rest(Rest::Failed("x".into()))),
+        removing: true,
+        generation: 9,
+    };
+    let memo: Memo = rmp_serde::from_slice(&rmp_serde::to_vec_named(&first).unwrap()).unwrap();
+    let expected = Memo {
+        run: first.run,
+        restarts_asked: 3,
+        restarts: 2,
+        streak: 1,
+        last_exit: first.last_exit,
+        started: first.started,
+        after_stop: first.after_stop,
+        removing: true,
+        generation: 9,
+        ..Memo::default()
+    };
+    assert_eq!(memo, expected);
+}

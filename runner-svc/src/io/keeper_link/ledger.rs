@@ -6,15 +6,19 @@
 //!  unsent ──────────▶ asked ──────────────▶ held ──────────────────────────────▶ (nothing)
 //!     ▲                 │ SpawnFailed: (nothing)
 //!     └─────────────────┘ same keeper, and it does not know the run
-//!  another keeper: asked and held are lost; what is unsent goes to it
+//!  another keeper: it is asked to take over what is held, with what the lost one handed us for that;
+//!                  what was never handed is lost, and so is what was asked; what is unsent goes to it
 //! ```
 
-use crate::io::leftovers::{Lost, MainProcess, ticks_since_boot};
+use super::older::{self, Fit};
+use crate::io::leftovers::{Kept, Lost, MainProcess, ticks_since_boot};
+use process_model::ExitStatus;
 use runner_keeper::frame;
-use runner_keeper::protocol::{Event, Request, RunRecord};
+use runner_keeper::protocol::{Ending, Event, Opaque, Request, RunRecord, VERSION};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ledger {
     /// Not written yet, oldest first.
     unsent: VecDeque<Outgoing>,
@@ -22,9 +26,13 @@ pub(super) struct Ledger {
     asked: BTreeMap<u64, Outgoing>,
     /// Runs that the keeper holds and that are not over.
     held: BTreeMap<u64, Held>,
+    /// What was handed of runs whose `Spawned` has not come yet.
+    early: BTreeMap<u64, Box<Handed>>,
     /// Whether the keeper was told to end and has not refused. Nothing but its
     /// refusal takes that back.
     shutting_down: bool,
+    /// The keeper's version of the protocol.
+    version: u32,
 }
 
 #[derive(Debug)]
@@ -37,15 +45,67 @@ struct Outgoing {
 
 #[derive(Debug)]
 struct Held {
-    instance: String,
+    instance: Box<str>,
     main: MainProcess,
+    /// What another keeper needs to go on with it.
+    handed: Option<Box<Handed>>,
+    /// How it ended, while something of it is left.
+    ending: Option<Box<Ending>>,
+    /// How its main process ended, when we collected that.
+    collected: Option<Box<ExitStatus>>,
+}
+
+#[derive(Debug)]
+struct Handed {
+    state: Opaque,
+    descriptors: Box<[OwnedFd]>,
+}
+
+/// What goes out with one write.
+pub(super) struct Burst<'a> {
+    pub(super) bytes: Vec<u8>,
+    /// With the first byte.
+    pub(super) descriptors: Vec<BorrowedFd<'a>>,
+}
+
+/// What became of the runs when another keeper was connected to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Reconciled {
+    /// Runs that nobody holds any more, with how to find what is left of them.
+    pub(super) lost: Vec<Lost>,
+    /// Runs that the new keeper is asked to take over.
+    pub(super) handed_on: usize,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self {
+            unsent: VecDeque::new(),
+            asked: BTreeMap::new(),
+            held: BTreeMap::new(),
+            early: BTreeMap::new(),
+            shutting_down: false,
+            version: VERSION,
+        }
+    }
 }
 
 impl Ledger {
-    /// Takes a request in. Returns the answer of one that cannot even be
-    /// written: it must not stand before all others for ever.
+    /// Takes a request in. Returns the answer of one that the keeper cannot be
+    /// asked: it must not stand before all others for ever.
     pub(super) fn queue(&mut self, request: Request) -> Option<Event> {
         self.shutting_down |= matches!(request, Request::Shutdown);
+        match older::fit(&request, self.version) {
+            Fit::AsItIs => {}
+            Fit::Answered(answer) => return Some(answer),
+            Fit::Passed => return None,
+            Fit::ByHand { run, signal } => {
+                if let Some(held) = self.held.get(&run) {
+                    crate::io::leftovers::signal_main(held.main, signal);
+                }
+                return None;
+            }
+        }
         let mut bytes = Vec::new();
         match frame::encode(&request, &mut bytes) {
             Ok(()) => {
@@ -56,22 +116,40 @@ impl Ledger {
                 Request::Spawn(spawn) => {
                     Some(Event::SpawnFailed { run: spawn.run, stage: "request".to_owned(), message: e.to_string() })
                 }
-                // A few numbers each: always encodable.
-                Request::Hello { .. } | Request::SignalTree { .. } | Request::Forget { .. } | Request::Shutdown => None,
+                // Small, each of them: always encodable.
+                Request::Hello { .. }
+                | Request::SignalMain { .. }
+                | Request::SetLogs { .. }
+                | Request::CloseSockets { .. }
+                | Request::Upgrade { .. }
+                | Request::Adopt { .. }
+                | Request::Collected { .. }
+                | Request::SignalTree { .. }
+                | Request::Forget { .. }
+                | Request::Shutdown => None,
             },
         }
     }
 
-    /// Everything that is to be written: one write for a burst, so 500 starts
-    /// are a few system calls.
-    pub(super) fn burst(&self) -> Vec<u8> {
-        self.unsent.iter().flat_map(|outgoing| outgoing.bytes.iter().copied()).collect()
+    /// What is to be written next: as much as can go with one write, so 500
+    /// starts are a few system calls. Descriptors go with the first byte of
+    /// their request, so that one goes alone.
+    pub(super) fn burst(&self) -> Burst<'_> {
+        if let Some(Outgoing { request: Request::Adopt { run, .. }, bytes, .. }) = self.unsent.front() {
+            let handed = self.held.get(run).and_then(|held| held.handed.as_deref());
+            let descriptors = handed.into_iter().flat_map(|handed| handed.descriptors.iter().map(OwnedFd::as_fd));
+            return Burst { bytes: bytes.clone(), descriptors: descriptors.collect() };
+        }
+        let plain = self.unsent.iter().take_while(|outgoing| !matches!(outgoing.request, Request::Adopt { .. }));
+        Burst { bytes: plain.flat_map(|outgoing| outgoing.bytes.iter().copied()).collect(), descriptors: Vec::new() }
     }
 
     /// The kernel took this many bytes of the burst. A request of which it
     /// took only a part is as good as unsent: no keeper acts on half of one.
     pub(super) fn written(&mut self, mut bytes: usize) {
-        while let Some(outgoing) = self.unsent.pop_front() {
+        while bytes > 0
+            && let Some(outgoing) = self.unsent.pop_front()
+        {
             let Some(rest) = bytes.checked_sub(outgoing.bytes.len()) else {
                 self.unsent.push_front(outgoing);
                 return;
@@ -83,7 +161,16 @@ impl Ledger {
                 }
                 // A keeper drops no record of a run that is not over: it goes on holding it.
                 Request::Forget { .. } => {}
-                Request::Hello { .. } | Request::SignalTree { .. } | Request::Shutdown => {}
+                // Held already; what was handed stays here for the keeper after that one.
+                Request::Adopt { .. } => {}
+                Request::Hello { .. }
+                | Request::SignalMain { .. }
+                | Request::SetLogs { .. }
+                | Request::CloseSockets { .. }
+                | Request::Upgrade { .. }
+                | Request::Collected { .. }
+                | Request::SignalTree { .. }
+                | Request::Shutdown => {}
             }
         }
     }
@@ -96,35 +183,76 @@ impl Ledger {
         self.shutting_down
     }
 
-    /// Takes in what the keeper says.
-    pub(super) fn heard(&mut self, event: &Event) {
+    /// Takes in what the keeper says, with the descriptors that came with it.
+    pub(super) fn heard(&mut self, event: &Event, descriptors: Vec<OwnedFd>) {
         match event {
             Event::Spawned { run, pid, start_time, .. } => {
                 let main = MainProcess { pid: *pid, start_time: *start_time };
                 if let Some(Request::Spawn(spawn)) = self.asked.remove(run).map(|asked| asked.request) {
-                    self.held.insert(*run, Held { instance: spawn.instance, main });
+                    let handed = self.early.remove(run);
+                    self.held.insert(*run, Held { handed, ..Held::new(&spawn.instance, main) });
+                } else if let Some(held) = self.held.get_mut(run) {
+                    held.main = main;
+                }
+            }
+            Event::Handed { run, state } => {
+                let handed = Box::new(Handed { state: state.clone(), descriptors: descriptors.into() });
+                if let Some(held) = self.held.get_mut(run) {
+                    held.handed = Some(handed);
+                } else if self.asked.contains_key(run) {
+                    self.early.insert(*run, handed);
                 }
             }
             Event::SpawnFailed { run, .. } => {
                 self.asked.remove(run);
+                self.early.remove(run);
             }
             Event::Exited { run, ending } => {
                 // With an empty tree nothing is left to be lost; only the record is.
                 if ending.tree_empty {
                     self.held.remove(run);
+                } else if let Some(held) = self.held.get_mut(run) {
+                    held.ending = Some(Box::new(ending.clone()));
                 }
             }
             Event::TreeEmptied { run } => {
                 self.held.remove(run);
             }
             Event::ShutdownRefused { .. } => self.shutting_down = false,
-            Event::Welcome { .. } => {}
+            Event::Welcome { version, .. } => self.version = *version,
+            // Who hears of it ends what is left and gives it up.
+            Event::AdoptFailed { .. }
+            | Event::UpgradeFailed { .. }
+            | Event::Notified { .. }
+            | Event::Rotated { .. }
+            | Event::Survivors { .. }
+            | Event::LogTrouble { .. }
+            | Event::LimitReached { .. } => {}
         }
     }
 
-    /// Takes in what a keeper holds that was just connected to. Returns the
-    /// runs that nobody holds any more, with how to find what is left of them.
-    pub(super) fn reconcile(&mut self, records: &[RunRecord], same_keeper: bool) -> Vec<(u64, Lost)> {
+    /// Somebody whose parent was lost has ended, and we collected it. A keeper
+    /// that took its run over cannot know how it ended, on an older kernel.
+    pub(super) fn collected(&mut self, main: MainProcess, status: ExitStatus) {
+        let Some((run, held)) = self.held.iter_mut().find(|(_, held)| held.main == main) else { return };
+        held.collected = Some(Box::new(status.clone()));
+        let run = *run;
+        self.queue(Request::Collected { run, status });
+    }
+
+    /// A run that is not to be had back from anybody.
+    pub(super) fn give_up(&mut self, run: u64) -> Option<Lost> {
+        self.held.remove(&run).map(|held| Lost::of(run, held.main, held.instance))
+    }
+
+    /// The runs that somebody holds, or is asked to hold.
+    pub(super) fn kept(&self) -> Vec<Kept> {
+        let kept = self.held.iter().map(|(run, held)| (*run, held.main, held.instance.clone()));
+        kept.map(|(run, main, instance)| Kept { run, main, instance }).collect()
+    }
+
+    /// Takes in what a keeper holds that was just connected to.
+    pub(super) fn reconcile(&mut self, records: &[RunRecord], same_keeper: bool) -> Reconciled {
         let mut there = BTreeSet::new();
         for record in records {
             there.insert(record.run);
@@ -134,141 +262,91 @@ impl Ledger {
                 self.held.remove(&record.run);
             } else {
                 let main = MainProcess { pid: record.pid, start_time: record.start_time };
-                self.held.insert(record.run, Held { instance: record.instance.clone(), main });
+                let held = self.held.entry(record.run).or_insert_with(|| Held::new(&record.instance, main));
+                held.ending = record.ending.clone().map(Box::new);
             }
         }
-        let mut lost = Vec::new();
+        // Half a hand-over died with its keeper; it is made anew below.
+        self.unsent.retain(|outgoing| !matches!(outgoing.request, Request::Adopt { .. } | Request::Upgrade { .. }));
+        let mut outcome = Reconciled::default();
+        self.early.retain(|run, _| self.asked.contains_key(run));
         for (run, asked) in std::mem::take(&mut self.asked).into_iter().rev() {
             match asked.request {
+                // It did start it, and had no time to say so: the next one says it.
+                Request::Spawn(spawn) if !same_keeper && self.early.contains_key(&run) => {
+                    let handed = self.early.remove(&run);
+                    self.held.insert(run, Held { handed, ..Held::new(&spawn.instance, UNKNOWN) });
+                }
                 // It never took it in, or its answer was lost: it starts no run twice.
                 _ if same_keeper => self.unsent.push_front(asked),
                 // The other one may have started it before it died.
-                Request::Spawn(spawn) => lost.push((run, Lost::unanswered(spawn.instance, asked.since))),
-                Request::Hello { .. } | Request::SignalTree { .. } | Request::Forget { .. } | Request::Shutdown => {}
+                Request::Spawn(spawn) => outcome.lost.push(Lost::unanswered(run, spawn.instance, asked.since)),
+                Request::Hello { .. }
+                | Request::SignalMain { .. }
+                | Request::SetLogs { .. }
+                | Request::CloseSockets { .. }
+                | Request::Upgrade { .. }
+                | Request::Adopt { .. }
+                | Request::Collected { .. }
+                | Request::SignalTree { .. }
+                | Request::Forget { .. }
+                | Request::Shutdown => {}
             }
         }
-        for (run, held) in self.held.extract_if(.., |run, _| !there.contains(run)) {
-            lost.push((run, Lost::of(held.main, held.instance)));
+        let gone: Vec<u64> = self.held.keys().copied().filter(|run| !there.contains(run)).collect();
+        for run in gone.into_iter().rev() {
+            if self.hand_on(run) {
+                outcome.handed_on += 1;
+            } else {
+                outcome.lost.extend(self.give_up(run));
+            }
         }
         if self.shutting_down && !self.unsent.iter().any(|outgoing| matches!(outgoing.request, Request::Shutdown)) {
             // It was not heard, or the keeper would not be there.
             self.queue(Request::Shutdown);
         }
-        lost.sort_by_key(|(run, _)| *run);
-        lost
+        outcome.lost.sort_by_key(Lost::run);
+        outcome
+    }
+
+    /// Asks the new keeper to take a run over, before anything else is asked
+    /// of it; false when that is not possible.
+    fn hand_on(&mut self, run: u64) -> bool {
+        let Some(held) = self.held.get(&run) else { return false };
+        // Without descriptors its output would be lost, and it with it.
+        let handed = held.handed.as_deref().filter(|handed| !handed.descriptors.is_empty());
+        let Some(handed) = handed.filter(|_| self.version >= 2) else {
+            let was_handed = held.handed.is_some();
+            tracing::warn!(run, instance = %held.instance, was_handed, version = self.version, "a run cannot be handed on");
+            return false;
+        };
+        let adopt = Request::Adopt { run, state: handed.state.clone(), ending: held.ending.as_deref().cloned() };
+        let mut bytes = Vec::new();
+        if frame::encode_with(&adopt, handed.descriptors.len(), &mut bytes).is_err() {
+            return false;
+        }
+        let collected = held.collected.as_deref().cloned();
+        if let Some(status) = collected {
+            let request = Request::Collected { run, status };
+            let mut bytes = Vec::new();
+            if frame::encode(&request, &mut bytes).is_ok() {
+                self.unsent.push_front(Outgoing { request, bytes, since: ticks_since_boot() });
+            }
+        }
+        self.unsent.push_front(Outgoing { request: adopt, bytes, since: ticks_since_boot() });
+        true
+    }
+}
+
+/// Stands for a main process that only the keeper's state names.
+const UNKNOWN: MainProcess = MainProcess { pid: u32::MAX, start_time: 0 };
+
+impl Held {
+    fn new(instance: &str, main: MainProcess) -> Self {
+        Self { instance: instance.into(), main, handed: None, ending: None, collected: None }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use process_model::ExitStatus;
-    use runner_keeper::protocol::{Ending, SpawnRequest};
-
-    fn spawn(run: u64) -> Request {
-        Request::Spawn(Box::new(SpawnRequest {
-            run,
-            instance: format!("web-{run}"),
-            argv: vec!["sleep".into()],
-            env: Vec::new(),
-            working_dir: "/".into(),
-            identity: None,
-            stdout: "/dev/null".into(),
-            stderr: "/dev/null".into(),
-        }))
-    }
-
-    fn spawned(run: u64) -> Event {
-        Event::Spawned { run, pid: 10, start_time: 20, started_at: 30 }
-    }
-
-    fn record(run: u64, ending: Option<Ending>) -> RunRecord {
-        let instance = format!("web-{run}");
-        RunRecord { run, instance, pid: 10, start_time: 20, started_at: 30, age: 0, ending }
-    }
-
-    fn over() -> Ending {
-        Ending { status: ExitStatus::Code(0), at: 0, tree_empty: true }
-    }
-
-    fn asked(runs: &[u64]) -> Ledger {
-        let mut ledger = Ledger::default();
-        for run in runs {
-            assert!(ledger.queue(spawn(*run)).is_none());
-        }
-        ledger.written(ledger.burst().len());
-        ledger
-    }
-
-    fn unsent(ledger: &Ledger) -> Vec<&Request> {
-        ledger.unsent.iter().map(|outgoing| &outgoing.request).collect()
-    }
-
-    fn runs(lost: Vec<(u64, Lost)>) -> Vec<u64> {
-        lost.into_iter().map(|(run, _)| run).collect()
-    }
-
-    #[test]
-    fn a_spawn_that_was_not_written_is_not_lost_with_a_keeper_that_never_saw_it() {
-        let mut ledger = Ledger::default();
-        ledger.queue(spawn(1));
-        ledger.queue(spawn(2));
-        let first = ledger.unsent.front().unwrap().bytes.len();
-        // The second was cut in the middle.
-        ledger.written(first + 3);
-        assert_eq!(unsent(&ledger), [&spawn(2)]);
-        assert_eq!(runs(ledger.reconcile(&[], false)), [1]);
-        assert_eq!(unsent(&ledger), [&spawn(2)]);
-    }
-
-    #[test]
-    fn the_same_keeper_is_asked_again_for_what_it_does_not_know_and_in_order() {
-        let mut ledger = asked(&[1, 2, 3]);
-        ledger.queue(Request::Forget { run: 9 });
-        assert_eq!(runs(ledger.reconcile(&[record(2, None)], true)), Vec::<u64>::new());
-        assert_eq!(unsent(&ledger), [&spawn(1), &spawn(3), &Request::Forget { run: 9 }]);
-    }
-
-    #[test]
-    fn a_run_whose_end_is_known_is_not_lost_with_its_keeper() {
-        let mut ledger = asked(&[1, 2, 3, 4]);
-        (1..=4).for_each(|run| ledger.heard(&spawned(run)));
-        ledger.heard(&Event::Exited { run: 1, ending: over() });
-        ledger.heard(&Event::Exited { run: 2, ending: Ending { tree_empty: false, ..over() } });
-        ledger.heard(&Event::Exited { run: 3, ending: Ending { tree_empty: false, ..over() } });
-        ledger.heard(&Event::TreeEmptied { run: 3 });
-        assert_eq!(runs(ledger.reconcile(&[], false)), [2, 4]);
-        assert_eq!(runs(ledger.reconcile(&[], false)), Vec::<u64>::new(), "lost twice");
-    }
-
-    #[test]
-    fn a_spawn_that_failed_or_ended_is_never_lost() {
-        let mut ledger = asked(&[1, 2]);
-        ledger.heard(&Event::SpawnFailed { run: 1, stage: String::new(), message: String::new() });
-        assert_eq!(runs(ledger.reconcile(&[record(2, Some(over()))], false)), Vec::<u64>::new());
-        assert_eq!(runs(ledger.reconcile(&[], false)), Vec::<u64>::new());
-    }
-
-    #[test]
-    fn only_a_refusal_ends_a_shutdown() {
-        let mut ledger = Ledger::default();
-        ledger.queue(Request::Shutdown);
-        ledger.queue(Request::Forget { run: 1 });
-        ledger.written(ledger.burst().len());
-        assert!(ledger.is_shutting_down(), "a later request took it back");
-        ledger.reconcile(&[], true);
-        assert_eq!(unsent(&ledger), [&Request::Shutdown], "the keeper that is still there was not told again");
-        ledger.heard(&Event::ShutdownRefused { alive: 1 });
-        assert!(!ledger.is_shutting_down());
-    }
-
-    #[test]
-    fn a_request_that_is_too_long_is_answered_and_blocks_nobody() {
-        let mut ledger = Ledger::default();
-        let Request::Spawn(mut long) = spawn(1) else { unreachable!() };
-        long.argv.push("x".repeat(frame::MAX_FRAME));
-        let answer = ledger.queue(Request::Spawn(long));
-        assert!(matches!(answer, Some(Event::SpawnFailed { run: 1, .. })), "{answer:?}");
-        assert!(!ledger.has_unsent());
-    }
-}
+#[path = "ledger_tests.rs"]
+mod tests;

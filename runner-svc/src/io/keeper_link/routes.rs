@@ -22,9 +22,9 @@ struct Table {
 }
 
 impl Routes {
-    pub(super) fn starting_with(runs: impl Iterator<Item = u64>) -> Self {
-        let unclaimed = runs.map(|run| (run, Vec::new())).collect();
-        Self(Arc::new(Mutex::new(Table { inboxes: BTreeMap::new(), unclaimed })))
+    /// Keeps news of these runs until they are taken up.
+    pub(super) fn expect(&self, runs: impl Iterator<Item = u64>) {
+        self.lock().unclaimed.extend(runs.map(|run| (run, Vec::new())));
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
@@ -70,7 +70,8 @@ mod tests {
 
     #[test]
     fn what_happens_before_a_run_is_taken_up_is_heard_afterwards() {
-        let routes = Routes::starting_with([7, 8].into_iter());
+        let routes = Routes::default();
+        routes.expect([7, 8].into_iter());
         let (inbox, mut news) = mpsc::unbounded_channel();
         assert!(routes.give(7, KeeperNews::Lost(RunId(7))));
         assert!(!routes.give(9, KeeperNews::Lost(RunId(9))), "nobody's");

@@ -2,12 +2,14 @@
 
 use crate::io::{leftovers, limits, orphans};
 use runner_keeper::frame;
+use runner_keeper::passing::{self, Sets};
 use runner_keeper::protocol::{Event, Request, RunRecord, VERSION};
 use rustix::io::Errno;
 use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 
 /// A keeper greets at once; one that starts hundreds of programs meanwhile
@@ -24,9 +26,25 @@ const END_PATIENCE: [Duration; 4] =
 pub(super) struct Wire {
     stream: UnixStream,
     buffer: Vec<u8>,
+    sets: Sets,
+    /// What one read takes.
+    chunk: Box<[u8]>,
     /// Which keeper it is: process id and start.
     pub(super) keeper: (u32, Option<u64>),
+    /// Its version of the protocol.
+    pub(super) version: u32,
+    /// What it is built from; empty when it does not say.
+    pub(super) build: String,
+    /// How it holds trees together, and why not better.
+    pub(super) containment: String,
+    pub(super) containment_note: String,
 }
+
+/// Bytes of one read.
+const CHUNK: usize = 16 * 1024;
+
+/// Memory for what was read that is kept while nothing is there.
+const IDLE: usize = 64 * 1024;
 
 impl Wire {
     /// Connects to the keeper of `state_dir`, starting one when there is none.
@@ -72,37 +90,81 @@ impl Wire {
         let mut bytes = Vec::new();
         frame::encode(&Request::Hello { version: VERSION }, &mut bytes).map_err(io::Error::other)?;
         stream.write_all(&bytes).await?;
-        let mut wire = Self { stream, buffer: Vec::new(), keeper: (0, None) };
+        let mut wire = Self {
+            stream,
+            buffer: Vec::new(),
+            sets: Sets::default(),
+            chunk: vec![0; CHUNK].into(),
+            keeper: (0, None),
+            version: 0,
+            build: String::new(),
+            containment: String::new(),
+            containment_note: String::new(),
+        };
         match wire.next().await? {
-            Some(Event::Welcome { version, pid, runs }) => {
-                tracing::debug!(version, pid, runs = runs.len(), "keeper connected");
+            Some((Event::Welcome { version, pid, runs, build, containment, containment_note }, _)) => {
+                tracing::debug!(version, pid, build, runs = runs.len(), "keeper connected");
                 wire.keeper = (pid, leftovers::start_of(pid));
+                (wire.version, wire.build) = (version, build);
+                (wire.containment, wire.containment_note) = (containment, containment_note);
                 Ok((wire, runs))
             }
-            Some(other) => Err(io::Error::other(format!("the keeper did not greet: {other:?}"))),
+            Some((other, _)) => Err(io::Error::other(format!("the keeper did not greet: {other:?}"))),
             None => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the keeper hung up")),
         }
     }
 
-    /// The next event; `None` at the end. Nothing is lost when the future is
-    /// dropped.
-    pub(super) async fn next(&mut self) -> io::Result<Option<Event>> {
-        loop {
-            if let Some(event) = frame::decode(&mut self.buffer).map_err(io::Error::other)? {
-                return Ok(Some(event));
-            }
-            if self.stream.read_buf(&mut self.buffer).await? == 0 {
-                return Ok(None);
-            }
+    /// Its greeting, without the runs.
+    pub(super) fn greeting(&self) -> Event {
+        Event::Welcome {
+            version: self.version,
+            pid: self.keeper.0,
+            runs: Vec::new(),
+            build: self.build.clone(),
+            containment: self.containment.clone(),
+            containment_note: self.containment_note.clone(),
         }
     }
 
-    /// Writes all of `bytes`; returns how many the kernel took, and the error
-    /// that kept it from taking the rest.
-    pub(super) async fn write(&mut self, bytes: &[u8]) -> (usize, io::Result<()>) {
+    /// Where the keeper finds the program that we are. By our process, so that
+    /// it is this one even when its file was replaced meanwhile; by its path
+    /// when the keeper numbers processes otherwise.
+    pub(super) fn own_program(&self) -> io::Result<String> {
+        let peer = self.stream.peer_cred()?.pid().and_then(|pid| u32::try_from(pid).ok());
+        if peer == Some(self.keeper.0) {
+            return Ok(format!("/proc/{}/exe", std::process::id()));
+        }
+        Ok(std::env::current_exe()?.to_string_lossy().into_owned())
+    }
+
+    /// The next event and its descriptors; `None` at the end. Nothing is lost
+    /// when the future is dropped.
+    pub(super) async fn next(&mut self) -> io::Result<Option<(Event, Vec<OwnedFd>)>> {
+        loop {
+            if let Some(event) = frame::decode_with(&mut self.buffer, &mut self.sets).map_err(io::Error::other)? {
+                return Ok(Some(event));
+            }
+            if self.buffer.is_empty() {
+                self.buffer.shrink_to(IDLE);
+            }
+            let (stream, chunk, sets) = (&self.stream, &mut self.chunk, &mut self.sets);
+            let n = stream.async_io(Interest::READABLE, || passing::receive(stream, chunk, sets)).await?;
+            if n == 0 {
+                return Ok(None);
+            }
+            self.buffer.extend_from_slice(self.chunk.get(..n).unwrap_or_default());
+        }
+    }
+
+    /// Writes all of `bytes`, with `descriptors` at the first of them; returns
+    /// how many the kernel took, and the error that kept it from taking the
+    /// rest.
+    pub(super) async fn write(&mut self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> (usize, io::Result<()>) {
         let mut taken = 0;
         while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
-            match self.stream.write(rest).await {
+            let set = if taken == 0 { descriptors } else { &[] };
+            let stream = &self.stream;
+            match stream.async_io(Interest::WRITABLE, || passing::send(stream, rest, set)).await {
                 Ok(0) => return (taken, Err(io::ErrorKind::WriteZero.into())),
                 Ok(n) => taken += n,
                 Err(e) => return (taken, Err(e)),

@@ -17,6 +17,9 @@ fn instance(name: &str, event: &str, gone: bool) -> Reported {
         message: "exit 3".to_owned(),
         next_restart: None,
         gone,
+        containment: String::new(),
+        status: String::new(),
+        log_lines: Vec::new(),
     })
 }
 

@@ -1,0 +1,66 @@
+//! What an edit of a spec asks for: a restart, or a change in place.
+
+use process_model::ProcessSpec;
+use process_model::spec::{Check, LogPolicy};
+
+/// The difference between two specs of a process, by what follows from it.
+/// What is in none of these (restart policy, stop, hooks, labels) is used when
+/// it is needed next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // Each is one answer about the same pair.
+pub(crate) struct Edit {
+    /// The running program is not the one that the new spec asks for.
+    pub(crate) program: bool,
+    /// Something is observed otherwise: it is begun anew.
+    pub(crate) watching: bool,
+    /// Among that, readiness.
+    pub(crate) readiness: bool,
+    /// Its output is kept otherwise.
+    pub(crate) logs: bool,
+    /// It may run for longer, or not as long.
+    pub(crate) max_runtime: bool,
+    /// Other sockets are held for it.
+    pub(crate) sockets: bool,
+    /// It depends on something else.
+    pub(crate) dependencies: bool,
+    /// Among that, it did not depend on anything.
+    pub(crate) first_dependencies: bool,
+    /// It had a schedule, and has none any more.
+    pub(crate) unscheduled: bool,
+}
+
+impl Edit {
+    pub(crate) fn between(old: &ProcessSpec, new: &ProcessSpec) -> Self {
+        let sockets = old.sockets != new.sockets;
+        let readiness = old.readiness != new.readiness;
+        Self {
+            program: sockets
+                || (&old.command, &old.runtime, &old.working_dir, &old.env, &old.user, &old.log_file, &old.ports)
+                    != (&new.command, &new.runtime, &new.working_dir, &new.env, &new.user, &new.log_file, &new.ports)
+                || (&old.execution, &old.limits, &old.notify_watchdog)
+                    != (&new.execution, &new.limits, &new.notify_watchdog)
+                // Given to a program when it is started: a socket to speak on, and one pipe or two.
+                || speaks(old) != speaks(new)
+                || merges(old) != merges(new),
+            watching: readiness
+                || (&old.liveness, &old.log_watchdog, &old.log_rules, &old.restart.max_memory)
+                    != (&new.liveness, &new.log_watchdog, &new.log_rules, &new.restart.max_memory),
+            readiness,
+            logs: old.logs != new.logs,
+            max_runtime: old.restart.max_runtime != new.restart.max_runtime,
+            sockets,
+            dependencies: old.depends_on != new.depends_on,
+            first_dependencies: old.depends_on.is_empty() && !new.depends_on.is_empty(),
+            unscheduled: old.schedule.is_some() && new.schedule.is_none(),
+        }
+    }
+}
+
+/// Whether the program has a `NOTIFY_SOCKET`.
+fn speaks(spec: &ProcessSpec) -> bool {
+    spec.notify_watchdog.is_some() || matches!(spec.readiness.as_ref().map(|probe| &probe.check), Some(Check::Notify))
+}
+
+fn merges(spec: &ProcessSpec) -> bool {
+    spec.logs.as_ref().map_or_else(|| LogPolicy::default().merge, |logs| logs.merge)
+}

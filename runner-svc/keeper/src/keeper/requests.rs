@@ -1,0 +1,74 @@
+//! What the runner asks for, done. It decides; here is only obedience.
+
+use super::Keeper;
+use crate::connection::Received;
+use crate::diary::say;
+use crate::epoll::Source;
+use crate::protocol::{Event, Request, SpawnRequest};
+use crate::run::Run;
+
+impl Keeper {
+    pub(super) fn obey(&mut self, (request, descriptors): Received) {
+        match request {
+            Request::Hello { version } => self.welcome(version),
+            Request::Spawn(request) => self.spawn(&request),
+            Request::SignalMain { run, signal } => self.signal_main(run, signal),
+            Request::CloseSockets { instance, keep } => self.holding.sockets.close(&instance, &keep),
+            Request::SetLogs { run, logs } => self.set_logs(run, &logs),
+            // Once everything that came with it is done.
+            Request::Upgrade { program } => self.upgrade = Some(program),
+            Request::Adopt { run, state, ending } => self.adopt(run, &state, ending, descriptors),
+            Request::Collected { run, status } => self.collected(run, status),
+            Request::SignalTree { run, signal } => self.signal_tree(run, signal),
+            Request::Forget { run } => {
+                if self.runs.get(&run).is_some_and(Run::is_over) {
+                    self.drop_run(run);
+                }
+            }
+            Request::Shutdown => {
+                let alive = self.runs.values().filter(|run| !run.is_over()).count();
+                if alive == 0 {
+                    self.kill_leftovers();
+                    self.ending = true;
+                } else {
+                    self.send(&Event::ShutdownRefused { alive: u32::try_from(alive).unwrap_or(u32::MAX) });
+                }
+            }
+        }
+    }
+
+    fn spawn(&mut self, request: &SpawnRequest) {
+        let id = request.run;
+        if let Some(run) = self.runs.get(&id) {
+            let spawned = run.spawned(id);
+            return self.send(&spawned);
+        }
+        match self.start(request) {
+            Ok((run, notes)) => {
+                self.listen(id, &run);
+                let spawned = run.spawned(id);
+                self.by_pid.insert(run.pid, id);
+                self.runs.insert(id, run);
+                // First what a keeper after this one needs: whoever knows that it runs can have it taken over.
+                self.to_hand.insert(id);
+                self.hand_at_once(id);
+                self.send(&spawned);
+                self.attend(id, notes);
+            }
+            Err(failure) => {
+                self.send(&Event::SpawnFailed { run: id, stage: failure.stage.to_owned(), message: failure.message })
+            }
+        }
+    }
+    /// Listens to what a run has to say.
+    pub(super) fn listen(&self, id: u64, run: &Run) {
+        for (index, output) in run.outputs.iter().enumerate() {
+            if let Some(output) = output
+                && let Err(e) = self.epoll.add(&output.pipe, Source::Output { run: id, index })
+            {
+                // Its pipe will fill and hold it up: say so, it is the operator's to raise the limit.
+                say!("cannot read the output of {}: {e}", run.instance);
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The keeper becomes another program in the same process: its children stay
+//! its children, its descriptors stay open, and the runner's connection is in
+//! the middle of whatever was being said. An exit in between is not lost:
+//! SIGCHLD stays blocked and pending, and an ended child stays until collected.
+
+use super::Keeper;
+use crate::connection::Connection;
+use crate::diary::say;
+use crate::entry;
+use crate::epoll::Source;
+use crate::passing::Sets;
+use crate::protocol::{Event, Opaque};
+use crate::resume::{self, ConnectionImage, For, Found, Image, Kept, Numbers};
+use crate::run::Run;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+
+/// Numbers of descriptors.
+fn numbers(held: &[BorrowedFd<'_>]) -> Vec<i32> {
+    held.iter().map(AsRawFd::as_raw_fd).collect()
+}
+
+impl Keeper {
+    /// Becomes the program that was asked for, if one was, and does not return.
+    pub(super) fn become_what_was_asked(&mut self) {
+        let Some(program) = self.upgrade.take() else { return };
+        let mut held = Vec::new();
+        let image = self.image(&mut held);
+        let e = resume::become_program(&program, &image, &held);
+        say!("cannot become {program}: {e}");
+        self.send(&Event::UpgradeFailed { message: format!("{program}: {e}") });
+        self.flush();
+    }
+
+    fn image<'a>(&'a self, held: &mut Vec<BorrowedFd<'a>>) -> Image {
+        held.extend([self.lock.as_fd(), self.listener.as_fd()]);
+        let runner = self.runner.as_ref().map(|runner| {
+            let set = runner.sets.under_way().iter().map(OwnedFd::as_fd);
+            let set: Vec<BorrowedFd<'a>> = set.collect();
+            held.push(runner.stream.as_fd());
+            held.extend(&set);
+            ConnectionImage {
+                stream: runner.stream.as_raw_fd(),
+                version: runner.version,
+                incoming: Opaque(runner.incoming.as_slice().into()),
+                set: numbers(&set),
+                outgoing: Opaque(runner.outgoing.as_slice().into()),
+            }
+        });
+        let runs = self.runs.iter().map(|(id, run)| {
+            let mut kept = Kept::default();
+            let image = run.image(*id, self.foreign.get(id).map(|foreign| foreign.reaper), For::NextProgram, &mut kept);
+            held.extend(&kept.0);
+            (image, numbers(&kept.0))
+        });
+        let mut kept = Kept::default();
+        let sockets = self.holding.sockets.images(&mut kept);
+        let sockets = (sockets, numbers(&kept.0));
+        let runs = runs.collect();
+        held.extend(&kept.0);
+        Image {
+            lock: self.lock.as_raw_fd(),
+            listener: self.listener.as_raw_fd(),
+            nofile: self.nofile,
+            runner,
+            runs,
+            sockets,
+        }
+    }
+
+    /// The keeper that another program was, in this process. `refused` is why
+    /// the program that was to be next could not go on.
+    pub(crate) fn resume(image: Image, refused: Option<String>) -> io::Result<Self> {
+        let mut numbers = Numbers::default();
+        let lock = File::from(numbers.take(image.lock)?);
+        let listener = UnixListener::from(numbers.take(image.listener)?);
+        // SIGCHLD was blocked all the time: what is pending is read from the new descriptor.
+        let mut keeper = Self::new(listener, entry::signals()?, image.nofile, lock)?;
+        let (sockets, descriptors) = image.sockets;
+        let mut found: Found = descriptors.iter().map(|number| numbers.take(*number).ok()).collect();
+        keeper.holding.sockets.of_images(sockets, &mut found);
+        for (image, descriptors) in image.runs {
+            let found: Found = descriptors.iter().map(|number| numbers.take(*number).ok()).collect();
+            keeper.restore(image, found);
+        }
+        if let Some(runner) = image.runner {
+            keeper.take_up(runner, &mut numbers)?;
+        }
+        // Whoever ended between the two programs.
+        keeper.reap();
+        keeper.settle(Vec::new());
+        if let Some(why) = refused {
+            keeper.send(&Event::UpgradeFailed { message: why });
+        } else {
+            keeper.greet();
+        }
+        Ok(keeper)
+    }
+
+    fn restore(&mut self, image: resume::RunImage, mut found: Found) {
+        let (id, reaper, instance) = (image.run, image.reaper, image.instance.clone());
+        match Run::of_image(image, &mut found) {
+            Ok(run) => self.include(id, run, reaper),
+            Err(e) => say!("run {id} of {instance} is lost: {e}"),
+        }
+    }
+
+    fn take_up(&mut self, image: ConnectionImage, numbers: &mut Numbers) -> io::Result<()> {
+        let mut runner = Connection::new(UnixStream::from(numbers.take(image.stream)?))?;
+        runner.version = image.version;
+        runner.incoming = image.incoming.0.into();
+        runner.outgoing = image.outgoing.0.into();
+        let set = image.set.iter().map(|number| numbers.take(*number));
+        runner.sets = Sets::resumed(set.collect::<io::Result<_>>()?);
+        self.epoll.add(&runner.stream, Source::Runner)?;
+        self.runner = Some(runner);
+        Ok(())
+    }
+}

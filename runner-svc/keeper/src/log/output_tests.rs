@@ -1,0 +1,118 @@
+use super::*;
+use process_model::spec::WhenFull;
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+
+fn request(logs: Option<LogPolicy>) -> SpawnRequest {
+    SpawnRequest {
+        run: 1,
+        instance: "web-1".into(),
+        argv: Vec::new(),
+        env: vec![("PM_PROCESS".into(), "web".into()), ("PM_NODE".into(), "n1".into())],
+        working_dir: "/".into(),
+        identity: None,
+        stdout: String::new(),
+        stderr: String::new(),
+        is_task: false,
+        execution: None,
+        sockets: Vec::new(),
+        notify: false,
+        logs,
+        limits: None,
+    }
+}
+
+fn output(path: &Path, logs: Option<LogPolicy>) -> (Output, File) {
+    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    rustix::io::ioctl_fionbio(&read, true).unwrap();
+    (Output::open(read, path, &request(logs), "stdout").unwrap(), write.into())
+}
+
+fn pump_all(output: &mut Output) -> Drained {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match output.pump(&mut buffer) {
+            Drained::More => {}
+            end @ (Drained::Empty | Drained::Blocked | Drained::Closed) => return end,
+        }
+    }
+}
+
+#[test]
+fn l04_every_byte_is_kept_whatever_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let (mut output, mut pipe) = output(&path, Some(LogPolicy { max_size: 1 << 30, ..LogPolicy::default() }));
+    let mut all = b"\0\xff\r progress \r\n".to_vec();
+    all.extend(vec![b'x'; 1 << 20]);
+    all.extend(b"\nno end");
+    let expected = all.clone();
+    let writer = std::thread::spawn(move || pipe.write_all(&all).unwrap());
+    while pump_all(&mut output) != Drained::Closed {
+        std::thread::yield_now();
+    }
+    writer.join().unwrap();
+    drop(output);
+    assert!(std::fs::read(&path).unwrap() == expected);
+}
+
+#[test]
+fn a_turn_moves_a_bounded_amount() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let (mut output, pipe) = output(&path, None);
+    rustix::pipe::fcntl_setpipe_size(&pipe, WIDE).unwrap();
+    (&pipe).write_all(&vec![b'x'; WIDE]).unwrap();
+    let mut buffer = vec![0; 4096];
+    assert_eq!(output.pump(&mut buffer), Drained::More);
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), (READS * buffer.len()) as u64);
+}
+
+#[test]
+fn an_output_goes_on_in_a_successor_with_everything_that_it_had() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let logs = LogPolicy { format: LogFormat::Ecs, when_full: WhenFull::Block, ..LogPolicy::default() };
+    let (mut before, mut pipe) = output(&path, Some(logs));
+    before.started(42);
+    pipe.write_all(b"one\nhalf ").unwrap();
+    assert_eq!(pump_all(&mut before), Drained::Empty);
+    let state = before.state();
+    let copied = before.pipe.try_clone().unwrap();
+    // The first one ends as a process does that becomes another program: without a word.
+    before.closed = true;
+    drop(before);
+    let mut after = Output::restore(state.clone(), copied);
+    assert_eq!(after.state(), state);
+    pipe.write_all(b"a line\n").unwrap();
+    drop(pipe);
+    assert_eq!(pump_all(&mut after), Drained::Closed);
+    drop(after);
+    let mut text = String::new();
+    File::open(&path).unwrap().read_to_string(&mut text).unwrap();
+    let messages: Vec<&str> =
+        text.lines().map(|line| line.split("\"message\":\"").nth(1).unwrap().split('"').next().unwrap()).collect();
+    assert_eq!(messages, ["one", "half a line"]);
+    assert!(text.lines().all(|line| line.contains("\"process.pid\":42")));
+}
+
+#[test]
+fn a_program_that_is_to_wait_is_held_up_and_nothing_is_read_beyond_what_is_held() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let logs = LogPolicy { when_full: WhenFull::Block, ..LogPolicy::default() };
+    let (mut output, mut pipe) = output(&path, Some(logs));
+    output.file.use_file(File::options().append(true).open("/dev/full").unwrap());
+    pipe.write_all(b"wait\n").unwrap();
+    assert_eq!(pump_all(&mut output), Drained::Blocked);
+    pipe.write_all(b"behind\n").unwrap();
+    assert_eq!(pump_all(&mut output), Drained::Blocked);
+    let state = output.state();
+    assert_eq!(state.held, b"wait\n");
+    output.file.use_file(File::options().append(true).open(&path).unwrap());
+    output.try_again(Instant::now() + std::time::Duration::from_secs(5));
+    assert_eq!(output.retry(), None);
+    drop(pipe);
+    assert_eq!(pump_all(&mut output), Drained::Closed);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "wait\nbehind\n");
+}
