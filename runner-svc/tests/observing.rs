@@ -59,6 +59,19 @@ fn counting(act: impl Fn(usize, &mut TcpStream) + Send + 'static) -> Counting {
     Counting { port, came, together }
 }
 
+/// Reads a request's head; false when it does not come.
+fn read_head(stream: &mut TcpStream) -> bool {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        if stream.read(&mut byte).unwrap_or(0) == 0 {
+            return false;
+        }
+        head.push(byte[0]);
+    }
+    true
+}
+
 impl Counting {
     async fn until(&self, came: usize) {
         let deadline = Instant::now() + Duration::from_secs(30);
@@ -93,6 +106,8 @@ async fn s25_a_peer_that_drips_is_no_longer_waited_for_than_one_that_is_silent()
     let server = counting(|_, stream| {
         let mut stream = stream.try_clone().unwrap();
         std::thread::spawn(move || {
+            // An answer before the question would be another fault.
+            read_head(&mut stream);
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
             loop {
                 stream.write_all(b"x")?;
@@ -116,13 +131,8 @@ async fn s25_a_peer_that_drips_is_no_longer_waited_for_than_one_that_is_silent()
 #[tokio::test(flavor = "multi_thread")]
 async fn s25_a_probe_that_flaps_below_its_threshold_changes_nothing() {
     let server = counting(|n, stream| {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            if stream.read(&mut byte).unwrap_or(0) == 0 {
-                return;
-            }
-            head.push(byte[0]);
+        if !read_head(stream) {
+            return;
         }
         let status = if n % 2 == 0 { "500 No" } else { "200 OK" };
         let _ = stream.write_all(format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").as_bytes());

@@ -282,7 +282,8 @@ async fn a_full_disk_costs_exactly_the_bytes_that_the_gap_line_tells() {
         }
         assert!(missing > 0, "nothing was missing");
         assert_eq!(there + missing, 200_000 + last_words.len());
-        assert!(text.ends_with(if last_words.is_empty() { "]\n" } else { "]\nend" }), "not told where it belongs");
+        // Where they are missing: at the end, or before what came when it was tried again.
+        assert!(text.ends_with("]\n") || text.ends_with("]\nend"), "not told where it belongs");
     }
 }
 

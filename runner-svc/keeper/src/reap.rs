@@ -57,8 +57,8 @@ impl Keeper {
         let survey = self.survey(|run| waiting.contains(&run));
         for (id, status) in ended {
             let tree_empty = survey.is_empty(id) && self.is_group_empty(id);
+            self.drain(id);
             let Some(run) = self.runs.get_mut(&id) else { continue };
-            run.drain(&mut self.buffer);
             let (killed, news) = run.held.group.as_mut().map(|group| group.ended()).unwrap_or_default();
             // Whoever was killed on request was not killed for lack of memory; whoever ended well was not killed.
             let out_of_memory = killed && !run.condemned && status != ExitStatus::Code(0);
@@ -92,11 +92,9 @@ impl Keeper {
 
     fn tell_emptied(&mut self, id: u64) {
         self.orphaned.remove(&id);
-        if let Some(run) = self.runs.get_mut(&id) {
-            run.drain(&mut self.buffer);
-            if let Some(ending) = &mut run.ending {
-                ending.tree_empty = true;
-            }
+        self.drain(id);
+        if let Some(ending) = self.runs.get_mut(&id).and_then(|run| run.ending.as_mut()) {
+            ending.tree_empty = true;
         }
         self.send(&Event::TreeEmptied { run: id });
     }

@@ -2,7 +2,7 @@
 
 use crate::held::Held;
 use crate::launch::{Beside, Legacy, SpawnFailure, launch};
-use crate::log::{Drained, Output};
+use crate::log::Output;
 use crate::orphans::Candidate;
 use crate::protocol::{Ending, Event, RunRecord, SpawnRequest};
 use std::fs::File;
@@ -81,23 +81,6 @@ impl Run {
     pub(crate) fn end(&mut self, ending: Ending) {
         self.ended = Some(Instant::now());
         self.ending = Some(ending);
-    }
-
-    /// Writes out what is in the pipes now.
-    pub(crate) fn drain(&mut self, buffer: &mut [u8]) {
-        for output in &mut self.outputs {
-            if let Some(output) = output {
-                output.look_again();
-            }
-            // A pipe holds 64 KiB: a few rounds empty it even while somebody else goes on writing.
-            for _ in 0..16 {
-                match output.as_mut().map(|o| o.pump(buffer)) {
-                    Some(Drained::More) => {}
-                    // A closed one is dropped by who listens to it.
-                    Some(Drained::Closed | Drained::Empty | Drained::Blocked) | None => break,
-                }
-            }
-        }
     }
 
     pub(crate) fn is_over(&self) -> bool {

@@ -14,9 +14,8 @@ use process_model::spec::{LogWatchdog, Probe};
 use process_model::{Assignment, InstanceId, ProcessSpec};
 use runner_domain::RunId;
 use std::path::PathBuf;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Ends what it began when it is dropped. Most instances are not watched: they
 /// have no room for it either.
@@ -29,7 +28,23 @@ struct Watching {
     weighing: Option<Weighing>,
     /// Tells the reader of the output that the run is over; it reads the last
     /// words and ends by itself.
-    reading: Option<DropGuard>,
+    reading: Option<Reading>,
+}
+
+/// A run whose output is read.
+#[derive(Debug)]
+struct Reading {
+    files: LogFiles,
+    ended: Option<oneshot::Sender<Position>>,
+}
+
+impl Drop for Reading {
+    /// All of the run's output is in its files, and nothing of the next one's.
+    fn drop(&mut self) {
+        if let Some(ended) = self.ended.take() {
+            let _ = ended.send(Position::now(&self.files));
+        }
+    }
 }
 
 impl Observer {
@@ -77,14 +92,14 @@ impl Observer {
                 spec: spec.clone(),
                 instance: instance.clone(),
                 from: position.unwrap_or_else(|| Position::now(&files)),
-                files,
+                files: files.clone(),
                 run,
                 inbox: inbox.clone(),
                 cooldowns: deps.cooldowns.clone(),
             };
-            let ended = CancellationToken::new();
-            tokio::spawn(rules.run(ended.clone()));
-            this.watching().reading = Some(ended.drop_guard());
+            let (ended, end) = oneshot::channel();
+            tokio::spawn(rules.run(end));
+            this.watching().reading = Some(Reading { files, ended: Some(ended) });
         }
         this
     }

@@ -52,6 +52,21 @@ impl Position {
         let stderr = (files.stderr != files.stdout).then(|| begin(&files.stderr)).flatten();
         Self { stdout: begin(&files.stdout), stderr }
     }
+
+    /// Whether a line was there already. One of another file was: what is
+    /// rotated away is older.
+    pub(crate) fn is_after(&self, line: &Line) -> bool {
+        let end = if line.stream == LogStream::Stderr { self.stderr } else { self.stdout };
+        match (line.at, end) {
+            (Cursor::History { lineage, position }, Some(Cursor::History { lineage: of, position: end })) => {
+                lineage != of || position < end
+            }
+            (Cursor::File { id, offset }, Some(Cursor::File { id: of, offset: end })) => id != of || offset < end,
+            (Cursor::History { .. } | Cursor::File { .. }, Some(_)) => true,
+            // There was no file then.
+            (Cursor::History { .. } | Cursor::File { .. }, None) => false,
+        }
+    }
 }
 
 /// `None`: there is no such file; whatever appears there is new.
@@ -70,6 +85,8 @@ pub(crate) struct Line {
     pub(crate) stream: LogStream,
     /// Without its end.
     pub(crate) bytes: Vec<u8>,
+    /// Where it begins.
+    pub(crate) at: Cursor,
 }
 
 /// Lines from some position on.
@@ -191,10 +208,13 @@ impl Follower {
         while lines.is_empty()
             && let Ok(Step::Piece(piece)) = self.reader.next()
         {
+            let mut left = piece.data.len() as u64;
             for line in piece.data.split_inclusive(|byte| *byte == b'\n') {
+                let at = piece.after.back(left);
+                left -= line.len() as u64;
                 let skipped = std::mem::replace(&mut self.skipping, !line.ends_with(b"\n"));
                 if !skipped {
-                    lines.push(Line { stream: self.stream, bytes: log_object::words(plan::chomp(line)) });
+                    lines.push(Line { stream: self.stream, bytes: log_object::words(plan::chomp(line)), at });
                 }
             }
         }

@@ -17,9 +17,8 @@ use regex::bytes::RegexSet;
 use runner_domain::{Input, RunId};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 /// So much of a line is told.
 const MAX_LINE: usize = 512;
@@ -55,9 +54,9 @@ pub(crate) struct LogRules {
 }
 
 impl LogRules {
-    /// Until the run has `ended` and its last words are read, or nothing is
-    /// waited for any more.
-    pub(crate) async fn run(self, ended: CancellationToken) {
+    /// Until the run has `ended`, which says where its output does, and its last
+    /// words are read; or until nothing is waited for any more.
+    pub(crate) async fn run(self, mut ended: oneshot::Receiver<Position>) {
         let mut ready = ready_line(&self.spec);
         // The line that means ready is the last of the set.
         let patterns = self.spec.log_rules.iter().map(|rule| rule.pattern.as_str()).chain(ready);
@@ -67,33 +66,37 @@ impl LogRules {
         };
         let mut lines = Lines::follow(self.files.clone(), self.from.clone());
         while !self.inbox.is_closed() && (!self.spec.log_rules.is_empty() || ready.is_some()) {
-            let (line, over) = {
-                // A call that is given up may lose a line: this one goes on for the last words.
-                let mut next = std::pin::pin!(lines.next());
-                tokio::select! {
-                    line = &mut next => (line, false),
-                    () = ended.cancelled() => match tokio::time::timeout(LAST_WORDS.0, next).await {
-                        Ok(line) => (line, true),
-                        Err(_) => return,
-                    },
-                }
+            let line = tokio::select! {
+                biased;
+                end = &mut ended => return self.last_words(&set, &mut lines, end.ok()).await,
+                line = lines.next() => line,
             };
             let Some(line) = line else {
                 return tracing::warn!(instance = %self.instance, "the output cannot be read; its rules do not hold");
             };
-            if over {
-                self.judge(&set, &line.bytes, &mut None);
-                return self.last_words(&set, &mut lines).await;
+            match ended.try_recv() {
+                Err(oneshot::error::TryRecvError::Empty) => self.judge(&set, &line.bytes, &mut ready),
+                // It ended while the line was being read.
+                over => {
+                    let end = over.ok();
+                    if end.as_ref().is_none_or(|end| end.is_after(&line)) {
+                        self.judge(&set, &line.bytes, &mut None);
+                    }
+                    return self.last_words(&set, &mut lines, end).await;
+                }
             }
-            self.judge(&set, &line.bytes, &mut ready);
         }
     }
 
-    async fn last_words(&self, set: &RegexSet, lines: &mut Lines) {
+    /// What the run wrote before its `end`. What comes after is the next run's,
+    /// and somebody else's to read.
+    async fn last_words(&self, set: &RegexSet, lines: &mut Lines, end: Option<Position>) {
         let by = Instant::now() + LAST_WORDS.1;
         while Instant::now() < by {
             let Ok(Some(line)) = tokio::time::timeout(LAST_WORDS.0, lines.next()).await else { return };
-            self.judge(set, &line.bytes, &mut None);
+            if end.as_ref().is_none_or(|end| end.is_after(&line)) {
+                self.judge(set, &line.bytes, &mut None);
+            }
         }
     }
 
@@ -154,7 +157,8 @@ mod tests {
         output: std::fs::File,
         told: mpsc::UnboundedReceiver<Message>,
         task: tokio::task::JoinHandle<()>,
-        ended: CancellationToken,
+        files: LogFiles,
+        ended: oneshot::Sender<Position>,
     }
 
     fn watch(rules: Vec<LogRule>, ready: Option<&str>) -> Watching {
@@ -172,14 +176,14 @@ mod tests {
         let rules = LogRules {
             spec: spec.into(),
             instance,
-            files,
+            files: files.clone(),
             from,
             run: RunId(7),
             inbox,
             cooldowns: Cooldowns::default(),
         };
-        let ended = CancellationToken::new();
-        Watching { _dir: dir, output, told, task: tokio::spawn(rules.run(ended.clone())), ended }
+        let (ended, end) = oneshot::channel();
+        Watching { _dir: dir, output, told, task: tokio::spawn(rules.run(end)), files, ended }
     }
 
     impl Watching {
@@ -209,12 +213,18 @@ mod tests {
 
     #[tokio::test]
     async fn the_last_words_of_a_run_are_read_after_its_end_and_that_comes_to_an_end() {
-        let mut watching = watch(vec![rule("panic", "panic", Duration::from_secs(3600))], None);
+        let mut watching =
+            watch(vec![rule("panic", "no more", Duration::ZERO), rule("next", "next", Duration::ZERO)], None);
         watching.output.write_all(b"fine\npanic: no more\n").unwrap();
-        watching.ended.cancel();
-        let Input::LogMatched { line, .. } = watching.next().await else { panic!() };
-        assert_eq!(line, "panic: no more");
+        let end = Position::now(&watching.files);
+        // The next run's, before the reader of this one has come so far.
+        watching.output.write_all(b"the next run\n").unwrap();
+        let (ended, _) = oneshot::channel();
+        std::mem::replace(&mut watching.ended, ended).send(end).unwrap();
+        let Input::LogMatched { line, suppressed, .. } = watching.next().await else { panic!() };
+        assert_eq!((line.as_str(), suppressed), ("panic: no more", 0));
         tokio::time::timeout(Duration::from_secs(20), watching.task).await.expect("it reads on").unwrap();
+        assert!(watching.told.recv().await.is_none(), "it told of a line of the next run");
     }
 
     #[tokio::test]

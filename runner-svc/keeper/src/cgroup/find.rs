@@ -6,9 +6,11 @@
 //! so that whatever limits the keeper limits its programs.
 
 use crate::sys::spawn::can_be_born_in_cgroup;
-use rustix::fs::{Access, AtFlags, CWD};
+use rustix::fs::{Access, AtFlags, CWD, FlockOperation, Mode, OFlags};
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// What may limit which kind of containment is used: `cgroup-v1` leaves version
@@ -59,6 +61,9 @@ pub(crate) struct Cgroups {
     v1: Vec<(String, PathBuf)>,
     /// Why trees are not held together by version 2.
     note: String,
+    /// Holds the directory of the runs of version 2: another keeper that begins
+    /// now does not take it for one that was left behind.
+    _hold: Option<OwnedFd>,
 }
 
 impl Cgroups {
@@ -81,7 +86,10 @@ impl Cgroups {
         match v2 {
             Ok(dir) => {
                 sweep(&dir);
-                found.unified = Some(dir.join(&name)).filter(|dir| make(dir).is_ok());
+                let dir = dir.join(&name);
+                if let Ok(held) = make_and_hold(&dir) {
+                    (found.unified, found._hold) = (Some(dir), Some(held));
+                }
             }
             Err(why) => found.note = why,
         }
@@ -203,6 +211,27 @@ fn make(dir: &Path) -> io::Result<()> {
 }
 
 /// Switches a controller on for the runs in `dir` (version 2).
+/// Makes a directory and locks it. Somebody who sweeps up may remove it until
+/// it is locked.
+fn make_and_hold(dir: &Path) -> io::Result<OwnedFd> {
+    loop {
+        make(dir)?;
+        let open = match rustix::fs::open(dir, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
+            Err(rustix::io::Errno::NOENT) => continue,
+            open => open?,
+        };
+        match rustix::fs::flock(&open, FlockOperation::NonBlockingLockExclusive) {
+            // Being looked at by somebody who sweeps up, for an instant.
+            Err(rustix::io::Errno::WOULDBLOCK) => continue,
+            locked => locked?,
+        }
+        let held = rustix::fs::fstat(&open)?.st_ino;
+        if fs::metadata(dir).is_ok_and(|there| there.ino() == held) {
+            return Ok(open);
+        }
+    }
+}
+
 fn switch_on(dir: &Path, controller: &str) -> io::Result<()> {
     for parent in dir.parent().into_iter().chain([dir]) {
         let has = |file: &str| {
@@ -255,7 +284,12 @@ fn sweep(dir: &Path) {
         let is_of_a_keeper = entry.file_name().to_str().is_some_and(|name| {
             name.strip_prefix("pm-").is_some_and(|id| id.len() == 16 && id.bytes().all(|b| b.is_ascii_hexdigit()))
         });
-        if is_of_a_keeper {
+        if !is_of_a_keeper {
+            continue;
+        }
+        let Ok(left) = fs::File::open(entry.path()) else { continue };
+        // Locked while its keeper lives. Held until it is removed: nobody else takes it up meanwhile.
+        if left.try_lock().is_ok() {
             super::group::remove_empty(&entry.path());
         }
     }

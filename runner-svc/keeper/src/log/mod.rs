@@ -32,5 +32,5 @@ mod rotation;
 mod state;
 mod turn;
 
-pub(crate) use output::{Drained, Output};
+pub(crate) use output::Output;
 pub(crate) use state::OutputState;

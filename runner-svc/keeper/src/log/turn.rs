@@ -10,6 +10,12 @@ use crate::protocol::Event;
 use process_model::spec::LogPolicy;
 use std::time::Instant;
 
+/// Outputs of a run.
+const OUTPUTS: usize = 2;
+
+/// Looks at most at a pipe whose program has ended.
+const ROUNDS: usize = 16;
+
 impl Keeper {
     /// An output has something.
     pub(crate) fn pump(&mut self, run: u64, index: usize) {
@@ -17,6 +23,19 @@ impl Keeper {
         let Some(output) = slot else { return };
         let drained = output.pump(&mut self.buffer);
         self.tell_logs(run, index, drained);
+    }
+
+    /// Writes out what is in the pipes of a run now.
+    pub(crate) fn drain(&mut self, run: u64) {
+        for index in 0..OUTPUTS {
+            let Some(output) = self.runs.get_mut(&run).and_then(|r| r.outputs.get_mut(index)?.as_mut()) else {
+                continue;
+            };
+            output.look_again();
+            // A pipe holds 1 MiB at most: a few rounds empty it even while somebody else goes on writing.
+            let drained = (0..ROUNDS).map(|_| output.pump(&mut self.buffer)).find(|drained| *drained != Drained::More);
+            self.tell_logs(run, index, drained.unwrap_or(Drained::More));
+        }
     }
 
     /// What follows from having pumped an output: the runner hears of it, and

@@ -124,6 +124,14 @@ mod tests {
             assert_eq!(segment.len().unwrap(), content.len() as u64);
             assert_eq!(source.read(1000, 77).unwrap(), content[1000..1077]);
             assert_eq!(source.read(10, 5).unwrap(), content[10..15], "back again");
+            // As a reader goes on: each time some bytes before where it was.
+            let (mut at, mut size) = (0, 1);
+            while at < content.len() {
+                let data = source.read(at as u64, size).unwrap();
+                assert!(data == content[at..(at + size).min(content.len())], "{size} bytes at {at}");
+                at += (data.len() * 2 / 3).max(1);
+                size = size * 7 % 5003 + 1;
+            }
         }
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "something is left over");
     }

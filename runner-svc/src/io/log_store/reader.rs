@@ -83,9 +83,13 @@ impl Reader {
         Self { active: active.to_owned(), manner, end, current: None, before: None, again }
     }
 
-    /// Begins at a place.
+    /// Begins at a place; in the next file when this one was deleted.
     pub(crate) fn begin(&mut self, segment: Segment, offset: u64) -> io::Result<()> {
+        let at = segment.at;
         self.current = Opened::open(segment, offset)?;
+        if let (None, Some(at)) = (&self.current, at) {
+            self.open_after(at)?;
+        }
         Ok(())
     }
 

@@ -60,16 +60,20 @@ impl Segment {
         Header::read(&self.index_path()).ok()
     }
 
-    /// Opens it; `None`: it is not there, or no longer.
+    /// Opens it; `None`: it is not there, or no longer. One that was compressed
+    /// since it was listed is there.
     pub(crate) fn open(&self) -> io::Result<Option<Source>> {
-        let Some(file) = open_regular(&self.path)? else { return Ok(None) };
-        Ok(Some(match self.part {
-            Part::Plain | Part::Index => Source::Plain(file),
-            Part::Gzip | Part::Zstd => Source::Packed(
-                Box::new(Packed { decoder: decoder(self.part, file)?, at: 0, part: self.part }),
-                file_again(&self.path)?,
-            ),
-        }))
+        let found = open_as(&self.path, self.part)?;
+        if found.is_some() || self.at.is_none() || self.part != Part::Plain {
+            return Ok(found);
+        }
+        for part in [Part::Zstd, Part::Gzip] {
+            let found = open_as(&names::with_suffix(&self.path, part.suffix()), part)?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
     /// Bytes in it; compressed ones are counted, which takes a while.
@@ -82,8 +86,15 @@ impl Segment {
     }
 }
 
-fn file_again(path: &Path) -> io::Result<File> {
-    File::open(path)
+fn open_as(path: &Path, part: Part) -> io::Result<Option<Source>> {
+    let Some(file) = open_regular(path)? else { return Ok(None) };
+    Ok(Some(match part {
+        Part::Plain | Part::Index => Source::Plain(file),
+        Part::Gzip | Part::Zstd => {
+            let decoder = decoder(part, file.try_clone()?)?;
+            Source::Packed(Box::new(Packed { decoder, at: 0, kept: Vec::new(), part }), file)
+        }
+    }))
 }
 
 /// An open segment.
@@ -104,7 +115,10 @@ impl std::fmt::Debug for Source {
 /// A compressed segment, read from front to back.
 pub(crate) struct Packed {
     decoder: Box<dyn Read + Send>,
+    /// What has come out of the decoder.
     at: u64,
+    /// The last of it: readers come back for the line that they cut.
+    kept: Vec<u8>,
     part: Part,
 }
 
@@ -126,14 +140,26 @@ impl Source {
                 file.take(size as u64).read_to_end(&mut data)?;
             }
             Self::Packed(packed, file) => {
-                if packed.at > offset {
+                if packed.at - (packed.kept.len() as u64) > offset {
                     file.seek(SeekFrom::Start(0))?;
                     packed.decoder = decoder(packed.part, file.try_clone()?)?;
                     packed.at = 0;
+                    packed.kept.clear();
                 }
-                packed.at += io::copy(&mut packed.decoder.by_ref().take(offset - packed.at), &mut io::sink())?;
-                let read = packed.decoder.by_ref().take(size as u64).read_to_end(&mut data)?;
+                let back = packed.at.saturating_sub(offset);
+                let from = packed.kept.len() - usize::try_from(back).unwrap_or(0).min(packed.kept.len());
+                data.extend(packed.kept.get(from..).unwrap_or_default().iter().take(size));
+                let ahead = offset.saturating_sub(packed.at);
+                if ahead > 0 {
+                    packed.kept.clear();
+                }
+                packed.at += io::copy(&mut packed.decoder.by_ref().take(ahead), &mut io::sink())?;
+                let missing = (size - data.len()) as u64;
+                let read = packed.decoder.by_ref().take(missing).read_to_end(&mut data)?;
                 packed.at += read as u64;
+                if offset + data.len() as u64 == packed.at {
+                    packed.kept.clone_from(&data);
+                }
             }
         }
         Ok(data)
