@@ -186,12 +186,8 @@ fn begin(files: LogFiles, from: Position) -> JoinHandle<(Watch, Followers)> {
         let followers = outputs.into_iter().map(|(stream, path, from)| {
             let mut reader = Reader::new(path, manner, None, Some(watch.again()));
             if let Some(cursor) = from {
-                let segments = segment::list(path);
-                let (i, offset) = plan::locate(&segments, cursor);
-                if let Some(segment) = segments.get(i) {
-                    // One that cannot be opened now is tried again from its beginning.
-                    let _ = reader.begin(segment.clone(), offset);
-                }
+                // One that cannot be opened now is tried again from its beginning.
+                let _ = reader.go_to(cursor);
             }
             Follower { stream, reader, skipping: false }
         });

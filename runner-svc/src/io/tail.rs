@@ -48,7 +48,7 @@ impl Tail {
             let size = if searches { LONGEST_SEARCHED } else { CHUNK };
             let manner = Manner { size, whole: searches && wanted.follow, timed: wanted.timestamps };
             let mut reader = Reader::new(&path, manner, plan.end, watch.as_ref().map(Watch::again));
-            reader.begin(plan.start.0, plan.start.1)?;
+            reader.begin(plan.start.0, plan.start.1, plan.place)?;
             let search = Some(Search { reader, grep: wanted.grep, skip: plan.skip });
             Ok(Self { search, watch, ready: VecDeque::new() })
         })

@@ -104,6 +104,18 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_was_compressed_since_it_was_listed_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let active = dir.path().join("web-1.stdout.log");
+        let plain = runner_keeper::log::names::rotated(&active, 1);
+        fs::write(&plain, "one\n").unwrap();
+        let listed = segment::list(&active);
+        compress(&plain, Part::Zstd).unwrap();
+        assert_eq!(listed[0].open().unwrap().unwrap().read(0, 99).unwrap(), b"one\n");
+        assert_eq!(listed[0].len().unwrap(), 4);
+    }
+
+    #[test]
     fn what_was_compressed_reads_as_before_and_the_plain_file_is_gone() {
         let dir = tempfile::tempdir().unwrap();
         let active = dir.path().join("web-1.stdout.log");

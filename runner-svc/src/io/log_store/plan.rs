@@ -33,6 +33,8 @@ pub(crate) struct Wanted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) start: (Segment, u64),
+    /// The same place, whatever happens to the active file.
+    pub(crate) place: Option<Cursor>,
     /// `None`: as far as it goes.
     pub(crate) end: Option<Cursor>,
     /// Lines that match and are passed over.
@@ -48,8 +50,29 @@ const BLOCK: usize = 64 * 1024;
 /// Longest line that is searched as a whole.
 pub(crate) const LONGEST_SEARCHED: usize = 1 << 20;
 
+/// How often a plan is made anew because the active file was rotated away
+/// meanwhile.
+const ROUNDS: usize = 8;
+
 /// Decides; reads indexes, and files as far as lines have to be counted.
 pub(crate) fn plan(active: &Path, wanted: &Wanted) -> io::Result<Plan> {
+    let identity = || {
+        let file = segment::look(active).ok().flatten().map(|metadata| segment::id(&metadata));
+        (Segment::active(active).header(), file)
+    };
+    let mut before = identity();
+    for _ in 0..ROUNDS {
+        let plan = plan_once(active, wanted);
+        let now = identity();
+        if now == before {
+            return plan;
+        }
+        before = now;
+    }
+    plan_once(active, wanted)
+}
+
+fn plan_once(active: &Path, wanted: &Wanted) -> io::Result<Plan> {
     let segments = segment::list(active);
     let last = segments.len() - 1;
     let len = segments.get(last).map_or(Ok(0), Segment::len)?;
@@ -87,7 +110,8 @@ pub(crate) fn plan(active: &Path, wanted: &Wanted) -> io::Result<Plan> {
         }
     }
     let segment = segments.get(start.0).cloned().unwrap_or_else(|| Segment::active(active));
-    Ok(Plan { start: (segment, start.1), end: end_cursor.filter(|_| bounded), skip })
+    let place = cursor_of(&segment, start.1)?;
+    Ok(Plan { start: (segment, start.1), place, end: end_cursor.filter(|_| bounded), skip })
 }
 
 /// The same place, as a cursor; `None`: the file is not there.
@@ -251,7 +275,7 @@ fn count(active: &Path, segments: &[Segment], start: Spot, end: Option<Cursor>, 
     let manner = Manner { size: LONGEST_SEARCHED, whole: false, timed: false };
     let mut reader = Reader::new(active, manner, end, None);
     if let Some(segment) = segments.get(start.0) {
-        reader.begin(segment.clone(), start.1)?;
+        reader.begin(segment.clone(), start.1, None)?;
     }
     let mut matching = 0;
     while let Step::Piece(piece) = reader.next()? {

@@ -12,12 +12,14 @@
 //! writing to it for up to a second.
 
 use super::cursor::Cursor;
+use super::plan::locate;
 use super::segment::{self, Segment, Source};
 use super::watch::Again;
 use runner_keeper::log::index::{Header, Index};
 use runner_keeper::log::names::index_of;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Bytes of one output and where they were.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,12 +85,38 @@ impl Reader {
         Self { active: active.to_owned(), manner, end, current: None, before: None, again }
     }
 
-    /// Begins at a place; in the next file when this one was deleted.
-    pub(crate) fn begin(&mut self, segment: Segment, offset: u64) -> io::Result<()> {
+    /// Begins at a place; in the next file when this one was deleted. `place`
+    /// is the same, whatever happened to the active file since.
+    pub(crate) fn begin(&mut self, segment: Segment, offset: u64, place: Option<Cursor>) -> io::Result<()> {
         let at = segment.at;
         self.current = Opened::open(segment, offset)?;
-        if let (None, Some(at)) = (&self.current, at) {
-            self.open_after(at)?;
+        match (&self.current, at, place) {
+            (None, Some(at), _) => self.open_after(at).map(drop),
+            (current, None, Some(place)) if !current.as_ref().is_some_and(|opened| opened.is_at(place)) => {
+                self.go_to(place)
+            }
+            (_, _, _) => Ok(()),
+        }
+    }
+
+    /// Begins where a cursor says.
+    pub(crate) fn go_to(&mut self, place: Cursor) -> io::Result<()> {
+        for round in 0..ROUNDS {
+            if round > 0 {
+                // In the middle of a rotation, which takes microseconds.
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            let segments = segment::list(&self.active);
+            let (i, offset) = locate(&segments, place);
+            let Some(segment) = segments.get(i) else { continue };
+            self.current = Opened::open(segment.clone(), offset)?;
+            if self.current.as_ref().is_some_and(|opened| opened.is_at(place)) {
+                return Ok(());
+            }
+        }
+        // It is no longer there: the nearest place, which is a file's beginning.
+        if let Some(opened) = &mut self.current {
+            opened.offset = 0;
         }
         Ok(())
     }
@@ -196,23 +224,28 @@ impl Reader {
                 segment::list(&self.active).iter().find(|s| s.at.is_some() && s.is_file(open.id)).and_then(|s| s.at)
             }
         };
-        if let Some(at) = at {
-            // One that vanishes between listing and opening was compressed, or deleted: what is there now?
-            for _ in 0..ROUNDS {
-                let next = segment::list(&self.active).into_iter().find(|s| s.at.is_none_or(|other| other > at));
-                let Some(next) = next else { break };
-                let is_active = next.at.is_none();
-                if let Some(open) = Opened::open(next, 0)? {
-                    self.current = Some(open);
-                    return Ok(true);
-                }
-                if is_active {
-                    break;
-                }
-            }
-            return Ok(false);
+        match at {
+            Some(at) => self.open_after(at),
+            None => self.go_on(),
         }
-        self.go_on()
+    }
+
+    /// Opens the file after the one that was rotated away at this time.
+    fn open_after(&mut self, at: i64) -> io::Result<bool> {
+        // One that vanishes between listing and opening was deleted: what is there now?
+        for _ in 0..ROUNDS {
+            let next = segment::list(&self.active).into_iter().find(|s| s.at.is_none_or(|other| other > at));
+            let Some(next) = next else { break };
+            let is_active = next.at.is_none();
+            self.current = Opened::open(next, 0)?;
+            if self.current.is_some() {
+                return Ok(true);
+            }
+            if is_active {
+                break;
+            }
+        }
+        Ok(false)
     }
 
     /// Opens the file after the last one; false when there is none yet.
@@ -257,11 +290,29 @@ fn successor(active: &Path, before: Header) -> Option<Segment> {
 
 impl Opened {
     fn open(segment: Segment, offset: u64) -> io::Result<Option<Self>> {
-        // The header first: of a file that is left in between it is the older one, which is told later.
-        let header = segment.header();
-        let Some(source) = segment.open()? else { return Ok(None) };
-        let id = segment::id(&source.metadata()?);
-        Ok(Some(Self { segment, source, id, header, index: None, offset, over: false }))
+        let mut header = segment.header();
+        for _ in 0..ROUNDS {
+            let Some(source) = segment.open()? else { return Ok(None) };
+            let now = segment.header();
+            // The name of the active file, and that of its index, may go to another in between.
+            if segment.at.is_some() || now == header {
+                let id = segment::id(&source.metadata()?);
+                return Ok(Some(Self { segment, source, id, header: now, index: None, offset, over: false }));
+            }
+            header = now;
+        }
+        Err(io::Error::other("it is rotated faster than it can be opened"))
+    }
+
+    /// Whether this is the place.
+    fn is_at(&self, place: Cursor) -> bool {
+        match (place, self.header) {
+            (Cursor::History { lineage, position }, Some(header)) => {
+                lineage == header.lineage && position == header.base + self.offset
+            }
+            (Cursor::History { .. }, None) => false,
+            (Cursor::File { id, offset }, _) => id == self.id && offset == self.offset,
+        }
     }
 
     fn cursor(&self) -> Cursor {
