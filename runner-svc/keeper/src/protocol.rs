@@ -88,8 +88,8 @@ pub enum Request {
     Shutdown,
 }
 
-/// A program to start.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A program to start. The default names none and asks for nothing beyond it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpawnRequest {
     /// Names the run; unique on the node for ever.
     pub run: u64,

@@ -136,17 +136,23 @@ mod tests {
         i32::try_from(std::process::id()).unwrap()
     }
 
-    #[test]
-    fn a_tree_is_weighed_with_everybody_below_it() {
-        let ballast = "x = bytearray(60 * 1024 * 1024); print('up', flush=True); input()";
+    /// Runs a script; returns once it has said a line.
+    fn python(script: &str) -> std::process::Child {
         let mut child = std::process::Command::new("python3")
-            .args(["-c", ballast])
+            .args(["-c", script])
             .stdin(std::process::Stdio::piped())
             .stdout(std::process::Stdio::piped())
             .spawn()
             .unwrap();
         let mut line = String::new();
         std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
+        child
+    }
+
+    #[test]
+    fn a_tree_is_weighed_with_everybody_below_it() {
+        let ballast = "x = bytearray(60 * 1024 * 1024); print('up', flush=True); input()";
+        let mut child = python(ballast);
         let weights = too_heavy(&[(own(), 50 << 20), (own(), 1 << 40), (i32::try_from(child.id()).unwrap(), 50 << 20)]);
         child.kill().unwrap();
         child.wait().unwrap();
@@ -158,14 +164,7 @@ mod tests {
     fn pages_that_are_shared_count_once() {
         // Four processes that share 40 MiB weigh far less than four times that.
         let forks = "import os, sys, time\nx = bytearray(b'1') * (40 << 20)\n[os.fork() or time.sleep(1000) for _ in range(3)]\nprint('up', flush=True)\ninput()";
-        let mut child = std::process::Command::new("python3")
-            .args(["-c", forks])
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
+        let mut child = python(forks);
         let main = i32::try_from(child.id()).unwrap();
         let census = Census::take();
         let members: Vec<i32> = census.members(&[main]).map(|(_, pid, _)| pid).collect();

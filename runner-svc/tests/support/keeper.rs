@@ -5,6 +5,8 @@
 // Outside of a test function, too, a test may end by a panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm)]
 
+mod request;
+
 use process_model::spec::Execution;
 use runner_keeper::frame;
 use runner_keeper::passing::{self, Sets};
@@ -142,23 +144,7 @@ impl Keeper {
 
     /// A request for a program; both outputs go to `out.log`.
     pub(crate) fn request(&self, run: u64, argv: &[&str]) -> SpawnRequest {
-        let out = self.path("out.log").to_string_lossy().into_owned();
-        SpawnRequest {
-            run,
-            instance: format!("web-{run}"),
-            argv: argv.iter().map(|&word| word.to_owned()).collect(),
-            env: vec![("PATH".to_owned(), std::env::var("PATH").unwrap())],
-            working_dir: self.dir.path().to_string_lossy().into_owned(),
-            identity: None,
-            stdout: out.clone(),
-            stderr: out,
-            is_task: false,
-            execution: None,
-            sockets: Vec::new(),
-            notify: false,
-            logs: None,
-            limits: None,
-        }
+        request::spawn_request(self.dir.path(), run, argv)
     }
 
     /// A request for a line of shell with what the kernel is to give it.

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub(crate) mod logs;
+pub(crate) mod request;
 
 use pm_proto::v1::run_session_request::Message as Up;
 use pm_proto::v1::run_session_response::Message as Down;

@@ -112,22 +112,11 @@ impl Ledger {
                 self.unsent.push_back(Outgoing { request, bytes, since: ticks_since_boot() });
                 None
             }
-            Err(e) => match request {
-                Request::Spawn(spawn) => {
-                    Some(Event::SpawnFailed { run: spawn.run, stage: "request".to_owned(), message: e.to_string() })
-                }
-                // Small, each of them: always encodable.
-                Request::Hello { .. }
-                | Request::SignalMain { .. }
-                | Request::SetLogs { .. }
-                | Request::CloseSockets { .. }
-                | Request::Upgrade { .. }
-                | Request::Adopt { .. }
-                | Request::Collected { .. }
-                | Request::SignalTree { .. }
-                | Request::Forget { .. }
-                | Request::Shutdown => None,
-            },
+            Err(e) => {
+                // All others are small: always encodable.
+                let Request::Spawn(spawn) = request else { return None };
+                Some(Event::SpawnFailed { run: spawn.run, stage: "request".to_owned(), message: e.to_string() })
+            }
         }
     }
 

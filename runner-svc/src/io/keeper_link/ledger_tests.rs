@@ -7,17 +7,10 @@ fn spawn(run: u64) -> Request {
         run,
         instance: format!("web-{run}"),
         argv: vec!["sleep".into()],
-        env: Vec::new(),
         working_dir: "/".into(),
-        identity: None,
         stdout: "/dev/null".into(),
         stderr: "/dev/null".into(),
-        is_task: false,
-        execution: None,
-        sockets: Vec::new(),
-        notify: false,
-        logs: None,
-        limits: None,
+        ..SpawnRequest::default()
     }))
 }
 
