@@ -16,7 +16,7 @@ use system_tests::{Sandbox, proc};
 
 /// Restarts that count, after some that do not.
 const ROUNDS: usize = 300;
-const WARM_UP: usize = 20;
+const WARM_UP: usize = 300;
 /// Children of the supervisor beside the one that is killed.
 const OTHERS: usize = 499;
 

@@ -49,6 +49,8 @@ pub(crate) struct Keeper {
     /// Runs of which the runner gets the state and the descriptors, as soon as
     /// nothing else is to be said.
     pub(crate) to_hand: BTreeSet<u64>,
+    /// Runs that are over and that the runner has asked to forget.
+    to_forget: Vec<u64>,
     /// Held for as long as this keeper lives.
     lock: File,
     marks: Marks,
@@ -72,6 +74,8 @@ pub(crate) struct Keeper {
 impl Keeper {
     pub(crate) fn new(listener: UnixListener, signals: SignalFd, nofile: (u64, u64), lock: File) -> io::Result<Self> {
         let marks = Marks::of(&lock)?;
+        let null = File::open("/dev/null")?;
+        let holding = start::Holding::new(nofile, marks.identity(), &null)?;
         listener.set_nonblocking(true)?;
         let epoll = Epoll::new()?;
         epoll.add(&listener, Source::Listener)?;
@@ -88,14 +92,15 @@ impl Keeper {
             foreign: BTreeMap::new(),
             foreign_mains: BTreeMap::new(),
             to_hand: BTreeSet::new(),
+            to_forget: Vec::new(),
             lock,
             marks,
             build: crate::build_name::build(),
             look_again: None,
             log_due: None,
             listen_again: None,
-            null: File::open("/dev/null")?,
-            holding: start::Holding::new(nofile, marks.identity()),
+            null,
+            holding,
             nofile,
             buffer: vec![0; BUFFER],
             upgrade: None,
@@ -126,6 +131,7 @@ impl Keeper {
                     Source::Limits { run } => self.look_at_limits(run),
                 }
             }
+            self.forget();
             self.do_what_is_due();
             self.flush();
             self.become_what_was_asked();

@@ -4,6 +4,7 @@
 //! child, or the stage that failed and why, in words that name the thing.
 
 use crate::protocol::SpawnRequest;
+use crate::sys::places::Places;
 use crate::sys::spawn::{Child, Extras, Failure, Plan, spawn};
 use process_model::spec::{Execution, IoClass, IoPriority, Resource, Rlimit};
 use std::ffi::CString;
@@ -42,15 +43,16 @@ pub(crate) struct Legacy {
     core: Option<u64>,
     /// Whether the keeper is protected when memory is out.
     protected: bool,
+    places: Places,
 }
 
 impl Legacy {
     /// Looks at this process.
-    pub(crate) fn of_this_process(nofile: (u64, u64)) -> Self {
+    pub(crate) fn of_this_process(nofile: (u64, u64), null: BorrowedFd<'_>) -> io::Result<Self> {
         use nix::sys::resource::{Resource, getrlimit};
         let core = getrlimit(Resource::RLIMIT_CORE).ok().filter(|(soft, _)| *soft > 0).map(|(_, hard)| hard);
         let score = fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
-        Self { nofile, core, protected: score.trim_start().starts_with('-') }
+        Ok(Self { nofile, core, protected: score.trim_start().starts_with('-'), places: Places::take(null)? })
     }
 }
 
@@ -75,7 +77,7 @@ pub(crate) fn launch(
     request: &SpawnRequest,
     stdio: Stdio<'_>,
     beside: Beside<'_>,
-    legacy: &Legacy,
+    legacy: &mut Legacy,
     mark: Option<u64>,
 ) -> Result<Child, SpawnFailure> {
     let program = request.argv.first().map_or("", String::as_str);
@@ -101,7 +103,7 @@ pub(crate) fn launch(
         umask: request.execution.as_ref().and_then(|e| e.umask).unwrap_or(0o022) & 0o777,
         extras,
     };
-    spawn(&plan).map_err(|failure| explain(failure, request, program, &entered))
+    spawn(&plan, &mut legacy.places).map_err(|failure| explain(failure, request, program, &entered))
 }
 
 /// The words for a step that failed.

@@ -7,7 +7,7 @@ use crate::protocol::{Ending, Event};
 use crate::run::wall_nanos;
 use crate::tree::{self, Look};
 use process_model::ExitStatus;
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, pidfd_open, pidfd_send_signal};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -24,39 +24,54 @@ const SURVIVING: Duration = Duration::from_millis(500);
 impl Keeper {
     /// Collects every child that ended, then looks which trees are empty.
     pub(crate) fn reap(&mut self) {
-        while let Ok(Some(_)) = self.signals.read_signal() {}
-        let ended = self.collect();
+        // The one that the signal names is told of first: to find out who else has ended, the kernel looks at every
+        // child, and there may be somebody who waits for a successor.
+        if let Ok(Some(signal)) = self.signals.read_signal()
+            && let Some(pid) = i32::try_from(signal.ssi_pid).ok().and_then(Pid::from_raw)
+            && let Ok(Some((pid, status))) = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG)
+            && let Some(ended) = self.take_in(pid, status)
+        {
+            self.settle(vec![ended]);
+            self.flush();
+        }
+        let mut ended = Vec::new();
+        while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
+            ended.extend(self.take_in(pid, status));
+        }
         if !ended.is_empty() || !self.orphaned.is_empty() {
             self.settle(ended);
         }
     }
 
-    /// Main processes that ended, with how.
-    fn collect(&mut self) -> Vec<(u64, ExitStatus)> {
-        let mut ended = Vec::new();
-        while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
-            let pid = pid.as_raw_nonzero().get().unsigned_abs();
-            self.orphans.collected(pid);
-            // No such pid in the map: an orphan of some run.
-            if let Some(run) = self.by_pid.remove(&pid) {
-                let status = match (status.exit_status(), status.terminating_signal()) {
-                    (Some(code), _) => ExitStatus::Code(code),
-                    (None, Some(signal)) => ExitStatus::Signal(signal),
-                    (None, None) => ExitStatus::Unknown("the kernel gave no status".to_owned()),
-                };
-                ended.push((run, status));
-            }
-        }
-        ended
+    /// Takes in that a child was collected; tells how a run ended whose main
+    /// process it was.
+    fn take_in(&mut self, pid: Pid, status: WaitStatus) -> Option<(u64, ExitStatus)> {
+        let pid = pid.as_raw_nonzero().get().unsigned_abs();
+        self.orphans.collected(pid);
+        // No such pid in the map: an orphan of some run.
+        let run = self.by_pid.remove(&pid)?;
+        let status = match (status.exit_status(), status.terminating_signal()) {
+            (Some(code), _) => ExitStatus::Code(code),
+            (None, Some(signal)) => ExitStatus::Signal(signal),
+            (None, None) => ExitStatus::Unknown("the kernel gave no status".to_owned()),
+        };
+        Some((run, status))
     }
 
     /// Tells of runs whose main process ended now, and of those whose last
     /// process did.
     pub(crate) fn settle(&mut self, ended: Vec<(u64, ExitStatus)>) {
-        let waiting: BTreeSet<u64> = ended.iter().map(|(id, _)| *id).chain(self.orphaned.iter().copied()).collect();
-        let survey = self.survey(|run| waiting.contains(&run));
+        let waiting = ended.iter().map(|(id, _)| *id).chain(self.orphaned.iter().copied());
+        // The kernel counts the members of a group; of others we have to look for those that lost their parent.
+        let looked_for: BTreeSet<u64> = waiting.filter(|id| !self.is_held(*id)).collect();
+        let survey = match looked_for.is_empty() {
+            true => Survey { sure: true, ..Survey::default() },
+            false => self.survey(|run| looked_for.contains(&run)),
+        };
+        let is_empty = |this: &Self, id| (this.is_held(id) || survey.is_empty(id)) && this.is_group_empty(id);
+
         for (id, status) in ended {
-            let tree_empty = survey.is_empty(id) && self.is_group_empty(id);
+            let tree_empty = is_empty(self, id);
             self.drain(id);
             let Some(run) = self.runs.get_mut(&id) else { continue };
             let (killed, news) = run.held.group.as_mut().map(|group| group.ended()).unwrap_or_default();
@@ -72,12 +87,12 @@ impl Keeper {
         }
         let mut sure = survey.sure;
         for id in self.orphaned.clone() {
-            if survey.is_empty(id) && self.is_group_empty(id) {
+            if is_empty(self, id) {
                 self.tell_emptied(id);
                 continue;
             }
             // Who is in the group and no descendant of ours ends without our being told.
-            sure &= !survey.is_empty(id) || self.watch_group(id);
+            sure &= !(self.is_held(id) || survey.is_empty(id)) || self.watch_group(id);
             if self.runs.get(&id).is_some_and(|run| run.condemned) {
                 // It outran the signal.
                 self.signal_members(id, Signal::KILL, 1);
@@ -172,6 +187,12 @@ impl Keeper {
     pub(crate) fn group_members(&self, id: u64) -> Vec<u32> {
         let group = self.runs.get(&id).and_then(|run| run.held.group.as_ref());
         group.and_then(|group| group.members().ok()).unwrap_or_default()
+    }
+
+    /// Whether a group holds the tree of a run together: who is born in it is in
+    /// it, and who leaves it was moved by root, away from us.
+    fn is_held(&self, id: u64) -> bool {
+        self.runs.get(&id).and_then(|run| run.held.group.as_ref()).is_some_and(|group| group.holds_tree())
     }
 
     fn is_group_empty(&self, id: u64) -> bool {

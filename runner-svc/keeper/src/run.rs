@@ -44,23 +44,23 @@ impl Run {
         request: &SpawnRequest,
         null: &File,
         beside: Beside<'_>,
-        legacy: &Legacy,
+        legacy: &mut Legacy,
         mark: Option<u64>,
     ) -> Result<Self, SpawnFailure> {
         let is_merged = request.stderr == request.stdout || request.logs.as_ref().is_some_and(|logs| logs.merge);
-        let (mut stdout, stdout_write) = output(request, &request.stdout, if is_merged { "output" } else { "stdout" })?;
+        let (mut stdout, stdout_write) = output(&request.stdout)?;
         let (mut stderr, stderr_write) = if is_merged {
             let write = stdout_write.try_clone().map_err(|e| SpawnFailure::new("pipe", &request.stderr, &e))?;
             (None, write)
         } else {
-            let (output, write) = output(request, &request.stderr, "stderr")?;
+            let (output, write) = output(&request.stderr)?;
             (Some(output), write)
         };
         let stdio = [null.as_fd(), stdout_write.as_fd(), stderr_write.as_fd()];
         let child = launch(request, stdio, beside, legacy, mark)?;
-        stdout.started(child.pid);
+        stdout.started(request, if is_merged { "output" } else { "stdout" }, child.pid);
         if let Some(stderr) = &mut stderr {
-            stderr.started(child.pid);
+            stderr.started(request, "stderr", child.pid);
         }
         Ok(Self {
             instance: request.instance.clone(),
@@ -114,12 +114,11 @@ impl Run {
 }
 
 /// Opens a log file and a pipe to it.
-fn output(request: &SpawnRequest, path: &str, stream: &str) -> Result<(Output, OwnedFd), SpawnFailure> {
+fn output(path: &str) -> Result<(Output, OwnedFd), SpawnFailure> {
     let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
         .map_err(|e| SpawnFailure::new("pipe", path, &e.into()))?;
     // Only our end: the program gets a pipe that blocks, as it expects.
     rustix::io::ioctl_fionbio(&read, true).map_err(|e| SpawnFailure::new("pipe", path, &e.into()))?;
-    let output =
-        Output::open(read, Path::new(path), request, stream).map_err(|e| SpawnFailure::new("log", path, &e))?;
+    let output = Output::open(read, Path::new(path)).map_err(|e| SpawnFailure::new("log", path, &e))?;
     Ok((output, write))
 }

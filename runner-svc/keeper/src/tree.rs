@@ -7,7 +7,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{self, Read, Seek};
+use std::io;
+use std::os::unix::fs::FileExt;
+
+/// Room for one reading of a list of children: what the kernel gives at once.
+const LIST: usize = 4096;
 
 /// The fields of `/proc/PID/stat` that tell who belongs to whom (proc(5)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,19 +87,29 @@ pub(crate) struct OwnChildren {
     /// Kept open, so that a lack of descriptors cannot hide anybody; `None` on
     /// a kernel without CONFIG_PROC_CHILDREN.
     list: Option<File>,
+    /// Room for it, kept: the list is read at each end of a program.
+    text: Vec<u8>,
 }
 
 impl OwnChildren {
     pub(crate) fn new() -> Self {
-        Self { list: File::open("/proc/thread-self/children").ok() }
+        Self { list: File::open("/proc/thread-self/children").ok(), text: Vec::new() }
     }
 
     pub(crate) fn read(&mut self) -> io::Result<Vec<u32>> {
         let Some(list) = &mut self.list else { return children_by_scan(std::process::id()) };
-        let mut text = String::new();
-        list.rewind()?;
-        list.read_to_string(&mut text)?;
-        Ok(numbers(&text))
+        let mut len = 0;
+        loop {
+            // The kernel walks the list anew for each read: few large ones.
+            self.text.resize((len + LIST).max(self.text.len()), 0);
+            match list.read_at(self.text.get_mut(len..).unwrap_or_default(), len as u64) {
+                Ok(0) => break,
+                Ok(n) => len += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(numbers(self.text.get(..len).unwrap_or_default()))
     }
 }
 
@@ -103,7 +117,7 @@ impl OwnChildren {
 impl OwnChildren {
     /// A list whose reading fails.
     pub(crate) fn unreadable() -> Self {
-        Self { list: File::open("/").ok() }
+        Self { list: File::open("/").ok(), text: Vec::new() }
     }
 }
 
@@ -114,15 +128,16 @@ impl Stat {
     }
 }
 
-fn numbers(text: &str) -> Vec<u32> {
-    text.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect()
+fn numbers(text: &[u8]) -> Vec<u32> {
+    let number = |word| std::str::from_utf8(word).ok()?.parse().ok();
+    text.split(u8::is_ascii_whitespace).filter_map(number).collect()
 }
 
 /// The children of a process, those of all its threads.
 pub(crate) fn children_of(pid: u32) -> io::Result<Vec<u32>> {
     let mut children = Vec::new();
     for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
-        match fs::read_to_string(thread?.path().join("children")) {
+        match fs::read(thread?.path().join("children")) {
             Ok(text) => children.extend(numbers(&text)),
             // The thread ended, which hands its children to another one, or the kernel does not have the file.
             Err(e) if is_gone(&e) => return children_by_scan(pid),

@@ -42,6 +42,9 @@ pub(crate) struct Instance {
     keeper_news: mpsc::UnboundedReceiver<KeeperNews>,
     keeper_inbox: mpsc::UnboundedSender<KeeperNews>,
     seen: watch::Sender<Seen>,
+    /// A run that the keeper need not remember, to be told when there is nothing
+    /// more urgent: its successor is asked for first.
+    forgotten: Option<RunId>,
     gone: bool,
 }
 
@@ -78,6 +81,7 @@ impl Instance {
             keeper_news,
             keeper_inbox,
             seen,
+            forgotten: None,
             gone: false,
         });
         instance.come_from(origin, assignment);
@@ -144,7 +148,11 @@ impl Instance {
     /// Until nothing of it is left. Returns its inbox: what came too late for
     /// it may be meant for its successor.
     pub(crate) async fn run(mut self: Box<Self>) -> mpsc::UnboundedReceiver<Message> {
-        while !self.gone {
+        loop {
+            self.tell_others().await;
+            if self.gone {
+                break;
+            }
             tokio::select! {
                 // What happened inside outranks what is asked from outside.
                 biased;
@@ -201,6 +209,18 @@ impl Instance {
                 inputs.extend(self.act(effect));
             }
         }
+        self.orders.settle(&self.machine, &self.deps.journal);
+    }
+
+    /// Tells everybody but the keeper what has become of it; and the keeper what
+    /// is not urgent.
+    async fn tell_others(&mut self) {
+        // What the keeper was asked for goes out first: a program may be waiting to be started again.
+        tokio::task::yield_now().await;
+        if let Some(run) = self.forgotten.take() {
+            self.deps.keeper.send(Request::Forget { run: run.0 });
+        }
+        self.deps.journal.announce();
         let view = self.machine.view();
         let containment = if view.pid == 0 { String::new() } else { self.containment.clone() };
         let now = Seen { assignment: self.machine.assignment().clone(), view, containment, gone: self.gone };
@@ -209,7 +229,6 @@ impl Instance {
             *seen = now;
             changed
         });
-        self.orders.settle(&self.machine, &self.deps.journal);
     }
 
     /// Ends the trace's part of a start with what became of it.
@@ -280,7 +299,7 @@ impl Instance {
                 let logs = log_policy(self.machine.spec());
                 self.deps.keeper.send(Request::SetLogs { run: run.0, logs });
             }
-            Effect::ForgetRun { run } => self.deps.keeper.send(Request::Forget { run: run.0 }),
+            Effect::ForgetRun { run } => self.forgotten = Some(run),
             Effect::Arm { timer, after } => self.timers.arm(timer, after),
             Effect::Disarm { timer } => self.timers.disarm(timer),
             Effect::Observe { run } => self.observe(run),

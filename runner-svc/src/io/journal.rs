@@ -67,8 +67,26 @@ impl Journal {
         lock(&self.inner)
     }
 
-    /// Appends `records`, then `reports` with the next numbers.
-    fn append(&self, mut records: Vec<Record>, reports: impl IntoIterator<Item = Reported>, sync: bool) {
+    /// Appends `records`, then `reports` with the next numbers, and tells of them.
+    fn append(&self, records: Vec<Record>, reports: impl IntoIterator<Item = Reported>, sync: bool) {
+        self.write(records, reports, sync);
+        self.announce();
+    }
+
+    /// Wakes whoever has something to do with what was appended.
+    pub(crate) fn announce(&self) {
+        let (owes, newest) = {
+            let inner = self.lock();
+            (inner.file.owes(), inner.image.newest_seq)
+        };
+        if owes {
+            // Full: it has not heard the last one, and will see this, too.
+            let _ = self.scribe.try_send(());
+        }
+        self.newest.send_if_modified(|known| std::mem::replace(known, newest) != newest);
+    }
+
+    fn write(&self, mut records: Vec<Record>, reports: impl IntoIterator<Item = Reported>, sync: bool) {
         let mut inner = self.lock();
         let Inner { file, image } = &mut *inner;
         for record in &records {
@@ -83,11 +101,6 @@ impl Journal {
             // Supervision goes on: a full disk must not end what runs. A runner that dies now may report twice.
             tracing::error!(%error, "cannot write the journal; it is written anew as soon as the disk lets it");
         }
-        let newest = image.newest_seq;
-        drop(inner);
-        // Full: it has not heard the last one, and will see this, too.
-        let _ = self.scribe.try_send(());
-        self.newest.send_if_modified(|known| std::mem::replace(known, newest) != newest);
     }
 
     /// Instances as they were when the last runner wrote.
@@ -107,7 +120,8 @@ impl Journal {
         }
     }
 
-    /// A step of an instance: what it is now, and what is to be reported.
+    /// A step of an instance: what it is now, and what is to be reported. Nobody
+    /// is told before [`Journal::announce`].
     pub(crate) fn stepped(
         &self,
         instance: &InstanceId,
@@ -117,7 +131,7 @@ impl Journal {
     ) {
         let is_final = matches!(memo.rest, Some(Rest::Exited | Rest::Failed(_)));
         let step = Record::Stepped { instance: instance.clone(), memo, main };
-        self.append(vec![step], reports.into_iter().map(Reported::Instance), is_final);
+        self.write(vec![step], reports.into_iter().map(Reported::Instance), is_final);
     }
 
     pub(crate) fn action(&self, report: ActionReport) {

@@ -147,7 +147,9 @@ impl Session {
                 _ = conversation.heartbeat.tick(), if conversation.welcomed => conversation.beat().await?,
                 changed = news.changed(), if conversation.may_report() => {
                     changed.map_err(|_| Ended::Shutdown)?;
+                    conversation.linger();
                 }
+                () = sleep_until(conversation.lingers), if conversation.lingers.is_some() => conversation.lingers = None,
                 () = tokio::time::sleep_until(too_late), if !conversation.welcomed => return Err(Ended::NoWelcome),
                 () = shutdown.cancelled() => return Err(Ended::Shutdown),
             }
@@ -210,6 +212,13 @@ impl Session {
                 self.roster.fail(wire.action_id, why);
             }
         }
+    }
+}
+
+/// Until then; there is no then: at once.
+async fn sleep_until(then: Option<tokio::time::Instant>) {
+    if let Some(then) = then {
+        tokio::time::sleep_until(then).await;
     }
 }
 

@@ -169,6 +169,11 @@ impl Group {
         self.tree.as_ref().filter(|(version, _)| *version == Version::V2).map(|(_, dir)| dir.as_path())
     }
 
+    /// Whether everybody of the tree is in it, from the first on.
+    pub(crate) fn holds_tree(&self) -> bool {
+        matches!(self.tree, Some((Version::V2, _)))
+    }
+
     /// Whether certainly nobody is in it. Who is of a task within it is not of
     /// its tree.
     pub(crate) fn is_empty(&self) -> bool {

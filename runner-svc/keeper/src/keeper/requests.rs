@@ -20,11 +20,8 @@ impl Keeper {
             Request::Adopt { run, state, ending } => self.adopt(run, &state, ending, descriptors),
             Request::Collected { run, status } => self.collected(run, status),
             Request::SignalTree { run, signal } => self.signal_tree(run, signal),
-            Request::Forget { run } => {
-                if self.runs.get(&run).is_some_and(Run::is_over) {
-                    self.drop_run(run);
-                }
-            }
+            // After what came with it: its successor is started first.
+            Request::Forget { run } => self.to_forget.push(run),
             Request::Shutdown => {
                 let alive = self.runs.values().filter(|run| !run.is_over()).count();
                 if alive == 0 {
@@ -33,6 +30,15 @@ impl Keeper {
                 } else {
                     self.send(&Event::ShutdownRefused { alive: u32::try_from(alive).unwrap_or(u32::MAX) });
                 }
+            }
+        }
+    }
+
+    /// Lets go of what the runner needs no more.
+    pub(super) fn forget(&mut self) {
+        for run in std::mem::take(&mut self.to_forget) {
+            if self.runs.get(&run).is_some_and(Run::is_over) {
+                self.drop_run(run);
             }
         }
     }

@@ -62,6 +62,7 @@ impl Keeper {
                 break;
             }
         }
+        self.forget();
         // Nothing to keep, and nobody to keep it for: the next runner starts a keeper of its own.
         self.ending |= self.runs.is_empty();
     }
@@ -74,6 +75,7 @@ impl Keeper {
             }
             runner.version = Some(version);
         }
+        self.forget();
         self.to_hand = self.runs.iter().filter(|(_, run)| !run.is_over()).map(|(id, _)| *id).collect();
         self.greet();
     }
@@ -102,7 +104,7 @@ impl Keeper {
         }
     }
 
-    pub(super) fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         let Some(runner) = &mut self.runner else { return };
         let flushed = runner.failed.take().map_or_else(|| runner.flush(), Err);
         let outcome = match flushed {

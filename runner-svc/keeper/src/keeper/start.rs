@@ -12,6 +12,9 @@ use crate::protocol::{Event, SpawnRequest};
 use crate::run::Run;
 use crate::sockets::Sockets;
 use crate::tree::{self, Look};
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 /// Between two looks at usage that the kernel tells of by no event: only for
@@ -33,14 +36,14 @@ pub(crate) struct Holding {
 impl Holding {
     /// `nofile` is the limit of open files that programs get; `identity` tells
     /// keepers apart.
-    pub(crate) fn new(nofile: (u64, u64), identity: u64) -> Self {
-        Self {
+    pub(crate) fn new(nofile: (u64, u64), identity: u64, null: &File) -> io::Result<Self> {
+        Ok(Self {
+            legacy: Legacy::of_this_process(nofile, null.as_fd())?,
             cgroups: Cgroups::find(identity),
             sockets: Sockets::default(),
-            legacy: Legacy::of_this_process(nofile),
             look_at_survivors: None,
             look_at_usage: None,
-        }
+        })
     }
 
     /// When something of this is to be looked at; `None`, as a rule.
@@ -64,8 +67,8 @@ impl Keeper {
             notify: notify.as_deref().map(Notify::name),
             ..Beside::default()
         };
-        let spawn =
-            |beside| Run::spawn(request, &self.null, beside, &self.holding.legacy, self.marks.mark(request.run));
+        let mark = self.marks.mark(request.run);
+        let mut spawn = |beside| Run::spawn(request, &self.null, beside, &mut self.holding.legacy, mark);
         let mut in_groups = beside();
         let Prepared { mut group, mut notes } = self.holding.cgroups.prepare(request, of, &mut in_groups);
         let mut run = match spawn(in_groups) {

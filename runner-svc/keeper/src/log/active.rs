@@ -4,8 +4,9 @@
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// An open log file.
 #[derive(Debug)]
@@ -20,10 +21,24 @@ pub(super) struct Active {
 impl Active {
     /// Opens the file for appending; makes it and its folders when missing.
     pub(super) fn open(path: &Path, flags: i32) -> io::Result<Self> {
-        if let Some(parent) = path.parent() {
-            fs::DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
-        }
-        Self::of(options(flags).create(true).open(path)?)
+        let open = || options(flags).create(true).open(path);
+        let file = match (open(), path.parent()) {
+            (Err(e), Some(parent)) if e.kind() == io::ErrorKind::NotFound => {
+                fs::DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
+                open()?
+            }
+            (file, _) => file?,
+        };
+        Self::of(file)
+    }
+
+    /// Its path without symbolic links, as the kernel has it; `None` when it
+    /// does not have one to be used.
+    pub(super) fn path(&self) -> Option<PathBuf> {
+        let path = fs::read_link(format!("/proc/self/fd/{}", self.file.as_raw_fd())).ok()?;
+        // Of a file without a name, or beyond our root, the kernel makes a text that is none (proc(5)).
+        let is_it = fs::symlink_metadata(&path).is_ok_and(|there| id(&there) == self.id);
+        is_it.then_some(path)
     }
 
     /// Makes a file that is to take the name.

@@ -58,12 +58,16 @@ pub(super) struct LogFile {
 
 impl LogFile {
     /// Opens the file; makes it and its folders when missing.
-    pub(super) fn open(path: &Path, policy: Option<LogPolicy>) -> io::Result<Self> {
-        let active = Active::open(path, 0)?;
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let mut this = Self::closed(path);
-        this.take(active, policy, Instant::now());
-        Ok(this)
+    /// Nothing may be written before it is known how it is kept (`begin`).
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self { active: Some(Active::open(path, 0)?), ..Self::closed(path.to_owned()) })
+    }
+
+    /// Looks at what was opened, and begins to keep it.
+    pub(super) fn begin(&mut self, policy: Option<LogPolicy>) {
+        let Some(active) = self.active.take() else { return };
+        self.path = active.path().or_else(|| fs::canonicalize(&self.path).ok()).unwrap_or_else(|| self.path.clone());
+        self.take(active, policy, Instant::now());
     }
 
     /// One that is opened with the first write.
@@ -335,7 +339,9 @@ impl LogFile {
     /// Opens the file where another process was; one that cannot be opened now
     /// is tried again with the next write.
     pub(super) fn reopen(path: &Path, policy: Option<LogPolicy>) -> Self {
-        Self::open(path, policy).unwrap_or_else(|_| Self::closed(path.to_owned()))
+        let Ok(mut this) = Self::open(path) else { return Self::closed(path.to_owned()) };
+        this.begin(policy);
+        this
     }
 
     /// Goes on with what another has counted.

@@ -4,6 +4,12 @@ use crate::log::names::{self, Part, RotatedName, index_of};
 use std::fs::File;
 use std::time::Duration;
 
+fn opened(path: &Path, policy: Option<LogPolicy>) -> io::Result<LogFile> {
+    let mut log = LogFile::open(path)?;
+    log.begin(policy);
+    Ok(log)
+}
+
 fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap()
 }
@@ -37,7 +43,7 @@ fn rotated(path: &Path) -> Vec<PathBuf> {
 fn output_goes_to_a_new_file_once_the_old_one_was_renamed_or_deleted() {
     let dir = tempfile::tempdir().unwrap();
     let (path, old) = (dir.path().join("web.log"), dir.path().join("web.log.1"));
-    let mut log = LogFile::open(&path, None).unwrap();
+    let mut log = opened(&path, None).unwrap();
     write(&mut log, b"one\n");
     fs::rename(&path, &old).unwrap();
     write(&mut log, b"two\n");
@@ -58,7 +64,7 @@ fn output_goes_to_a_new_file_once_the_old_one_was_renamed_or_deleted() {
 fn a_path_that_became_a_link_is_not_followed_out_of_its_folder() {
     let dir = tempfile::tempdir().unwrap();
     let (path, old, secret) = (dir.path().join("log"), dir.path().join("old"), dir.path().join("secret"));
-    let mut log = LogFile::open(&path, None).unwrap();
+    let mut log = opened(&path, None).unwrap();
     fs::rename(&path, &old).unwrap();
     fs::write(&secret, "").unwrap();
     std::os::unix::fs::symlink(&secret, &path).unwrap();
@@ -72,7 +78,7 @@ fn a_path_that_became_a_link_is_not_followed_out_of_its_folder() {
 fn bytes_missing_at_the_end_are_told_when_the_file_is_closed() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log");
-    let mut log = LogFile::open(&path, None).unwrap();
+    let mut log = opened(&path, None).unwrap();
     write(&mut log, b"kept");
     log.use_file(File::options().append(true).open("/dev/full").unwrap());
     write(&mut log, b"lost!");
@@ -87,7 +93,7 @@ fn bytes_missing_at_the_end_are_told_when_the_file_is_closed() {
 fn a_full_disk_costs_exactly_what_the_mark_says_and_is_told_at_begin_and_end() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log");
-    let mut log = LogFile::open(&path, policy(1 << 20, 3)).unwrap();
+    let mut log = opened(&path, policy(1 << 20, 3)).unwrap();
     write(&mut log, b"one\n");
     log.use_file(File::options().append(true).open("/dev/full").unwrap());
     assert_eq!(write(&mut log, b"lost\n"), 5);
@@ -111,7 +117,7 @@ fn a_program_that_is_to_wait_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log");
     let waits = LogPolicy { when_full: WhenFull::Block, ..LogPolicy::default() };
-    let mut log = LogFile::open(&path, Some(waits)).unwrap();
+    let mut log = opened(&path, Some(waits)).unwrap();
     log.use_file(File::options().append(true).open("/dev/full").unwrap());
     assert_eq!(write(&mut log, b"wait\n"), 0);
     log.use_file(File::options().append(true).open(&path).unwrap());
@@ -126,7 +132,7 @@ fn a_program_that_is_to_wait_loses_nothing() {
 fn files_are_rotated_at_line_ends_and_only_so_many_are_kept() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("web-1.stdout.log");
-    let mut log = LogFile::open(&path, policy(4096, 3)).unwrap();
+    let mut log = opened(&path, policy(4096, 3)).unwrap();
     let lines: Vec<String> = (0..2000).map(|i| format!("line {i:05}\n")).collect();
     let all = lines.concat();
     // Whatever the pieces are.
@@ -157,7 +163,7 @@ fn files_are_rotated_at_line_ends_and_only_so_many_are_kept() {
 fn a_line_that_is_longer_than_a_file_is_cut_only_at_twice_its_size() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log");
-    let mut log = LogFile::open(&path, policy(4096, 100)).unwrap();
+    let mut log = opened(&path, policy(4096, 100)).unwrap();
     let line = [b"x".repeat(8000), b"\n".to_vec()].concat();
     write(&mut log, &line);
     write(&mut log, b"next\n");
@@ -175,7 +181,7 @@ fn an_old_file_is_rotated_at_the_next_line_end_and_an_empty_one_never() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log");
     let old = LogPolicy { max_age: Some(Duration::from_secs(60)), ..LogPolicy::default() };
-    let mut log = LogFile::open(&path, Some(old)).unwrap();
+    let mut log = opened(&path, Some(old)).unwrap();
     let much_later = Instant::now() + Duration::from_secs(100);
     let at = |log: &mut LogFile, bytes: &[u8], now| log.write(Batch { bytes, lines: None }, None, now);
     at(&mut log, b"half a ", Instant::now());
@@ -187,13 +193,13 @@ fn an_old_file_is_rotated_at_the_next_line_end_and_an_empty_one_never() {
 fn a_successor_goes_on_with_file_and_history() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log");
-    let mut log = LogFile::open(&path, policy(4096, 3)).unwrap();
+    let mut log = opened(&path, policy(4096, 3)).unwrap();
     log.mark_run();
     write(&mut log, &b"0123456789\n".repeat(300));
     write(&mut log, &b"0123456789\n".repeat(300));
     log.close(None);
     let before = Header::read(&index_of(&path)).unwrap();
-    let mut log = LogFile::open(&path, policy(4096, 3)).unwrap();
+    let mut log = opened(&path, policy(4096, 3)).unwrap();
     log.mark_run();
     write(&mut log, b"again\n");
     let index = Index::read(&index_of(&path));
@@ -207,7 +213,7 @@ fn a_successor_goes_on_with_file_and_history() {
 fn positions_go_on_across_copytruncate_and_renaming_by_hand() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log");
-    let mut log = LogFile::open(&path, policy(1 << 20, 3)).unwrap();
+    let mut log = opened(&path, policy(1 << 20, 3)).unwrap();
     write(&mut log, b"0123456789\n");
     File::create(&path).unwrap();
     // Its size is looked at once a second.
@@ -225,7 +231,7 @@ fn positions_go_on_across_copytruncate_and_renaming_by_hand() {
 fn two_writers_of_one_file_rotate_it_once_and_lose_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log");
-    let mut logs = [LogFile::open(&path, policy(4096, 100)).unwrap(), LogFile::open(&path, policy(4096, 100)).unwrap()];
+    let mut logs = [opened(&path, policy(4096, 100)).unwrap(), opened(&path, policy(4096, 100)).unwrap()];
     let mut now = Instant::now();
     let mut lines = Vec::new();
     for i in 0..3000 {
@@ -250,7 +256,7 @@ fn a_damaged_index_is_begun_anew_and_the_file_is_as_before() {
     for damage in [&b""[..], b"PMLOGIX1 and rubbish", &[0xff; 500]] {
         fs::write(&path, "before\n").unwrap();
         fs::write(index_of(&path), damage).unwrap();
-        let mut log = LogFile::open(&path, policy(1 << 20, 3)).unwrap();
+        let mut log = opened(&path, policy(1 << 20, 3)).unwrap();
         write(&mut log, b"after\n");
         assert_eq!(read(&path), "before\nafter\n");
         assert!(Header::read(&index_of(&path)).is_ok());
@@ -258,7 +264,7 @@ fn a_damaged_index_is_begun_anew_and_the_file_is_as_before() {
     // No index at all can be written: the file is written nevertheless.
     fs::remove_file(index_of(&path)).unwrap();
     fs::create_dir(index_of(&path)).unwrap();
-    let mut log = LogFile::open(&path, policy(1 << 20, 3)).unwrap();
+    let mut log = opened(&path, policy(1 << 20, 3)).unwrap();
     write(&mut log, b"and on\n");
     assert!(read(&path).ends_with("and on\n"));
 }
@@ -267,7 +273,7 @@ fn a_damaged_index_is_begun_anew_and_the_file_is_as_before() {
 fn a_rotation_that_cannot_be_done_is_told_once_and_done_later() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log");
-    let mut log = LogFile::open(&path, policy(4096, 3)).unwrap();
+    let mut log = opened(&path, policy(4096, 3)).unwrap();
     // Nothing can be made at the place of the new file.
     fs::create_dir(names::with_suffix(&path, ".new")).unwrap();
     for _ in 0..20 {
@@ -284,7 +290,7 @@ fn a_rotation_that_cannot_be_done_is_told_once_and_done_later() {
 
 #[test]
 fn a_device_is_written_to_and_never_rotated() {
-    let mut log = LogFile::open(Path::new("/dev/null"), policy(4096, 3)).unwrap();
+    let mut log = opened(Path::new("/dev/null"), policy(4096, 3)).unwrap();
     assert_eq!(write(&mut log, &[b'x'; 100_000]), 100_000);
     assert_eq!(log.news, []);
 }
@@ -296,7 +302,7 @@ fn links_where_new_files_are_made_lead_nowhere() {
     fs::write(&secret, "secret").unwrap();
     std::os::unix::fs::symlink(&secret, names::with_suffix(&path, ".new")).unwrap();
     std::os::unix::fs::symlink(&secret, index_of(&path)).unwrap();
-    let mut log = LogFile::open(&path, policy(4096, 3)).unwrap();
+    let mut log = opened(&path, policy(4096, 3)).unwrap();
     log.mark_run();
     for _ in 0..20 {
         write(&mut log, &b"0123456789\n".repeat(50));

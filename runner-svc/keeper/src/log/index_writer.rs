@@ -117,8 +117,16 @@ impl IndexWriter {
         }
     }
 
-    /// Something else happened at `offset`; written at once.
+    /// Something else happened at `offset`; written at once, unless nothing was
+    /// ever written by anybody: then it comes with the first output. A program
+    /// that is silent has no index.
     pub(super) fn mark(&mut self, path: &Path, kind: Kind, offset: u64, wall: i64) {
+        if self.is_new && offset == 0 {
+            // Of several silent runs the last one is the one to tell of.
+            self.pending.clear();
+            self.push(Record { kind, time: wall, offset });
+            return;
+        }
         self.push(Record { kind, time: wall, offset });
         self.flush(path);
     }

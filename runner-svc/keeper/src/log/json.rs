@@ -40,7 +40,7 @@ pub(super) struct Objects {
 
 impl Json {
     /// `None`: the file holds bytes as they are.
-    pub(super) fn of(request: &SpawnRequest, stream: &str, format: LogFormat) -> Option<Self> {
+    pub(super) fn of(request: &SpawnRequest, stream: &str, format: LogFormat, pid: u32) -> Option<Self> {
         let otel = match format {
             LogFormat::Raw => return None,
             LogFormat::Ecs => false,
@@ -56,14 +56,10 @@ impl Json {
             instance: request.instance.clone(),
             stream: stream.to_owned(),
             run: request.run,
-            pid: 0,
+            pid,
             sequence: 0,
             begun: Vec::new(),
         })
-    }
-
-    pub(super) fn started(&mut self, pid: u32) {
-        self.pid = pid;
     }
 
     /// Another format from the next object on.

@@ -59,25 +59,24 @@ pub(crate) enum Drained {
 }
 
 impl Output {
-    /// An output of `request` that goes to the file at `path`; `stream` is
-    /// `stdout`, `stderr`, or `output` when it is both.
+    /// An output that goes to the file at `path`.
     ///
     /// # Errors
     /// The file cannot be opened or made.
-    pub(crate) fn open(pipe: OwnedFd, path: &Path, request: &SpawnRequest, stream: &str) -> io::Result<Self> {
-        let policy = request.logs.clone().filter(|_| !request.is_task);
-        let format = policy.as_ref().map_or(LogFormat::Raw, |policy| policy.format);
-        let file = LogFile::open(path, policy)?;
-        let json = Json::of(request, stream, format).map(Box::new);
-        Ok(Self { pipe, file, json, held: None, loud: Some(0), parked: false, closed: false })
+    pub(crate) fn open(pipe: OwnedFd, path: &Path) -> io::Result<Self> {
+        let file = LogFile::open(path)?;
+        Ok(Self { pipe, file, json: None, held: None, loud: Some(0), parked: false, closed: false })
     }
 
-    /// The program runs.
-    pub(crate) fn started(&mut self, pid: u32) {
+    /// The program of `request` runs; `stream` is `stdout`, `stderr`, or
+    /// `output` when it is both. What can wait until then has waited: whoever
+    /// restarts a program wants it to run first of all.
+    pub(crate) fn started(&mut self, request: &SpawnRequest, stream: &str, pid: u32) {
+        let policy = request.logs.clone().filter(|_| !request.is_task);
+        let format = policy.as_ref().map_or(LogFormat::Raw, |policy| policy.format);
+        self.json = Json::of(request, stream, format, pid).map(Box::new);
+        self.file.begin(policy);
         self.file.mark_run();
-        if let Some(json) = &mut self.json {
-            json.started(pid);
-        }
     }
 
     /// Where it goes.

@@ -25,7 +25,9 @@ fn request(logs: Option<LogPolicy>) -> SpawnRequest {
 fn output(path: &Path, logs: Option<LogPolicy>) -> (Output, File) {
     let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
     rustix::io::ioctl_fionbio(&read, true).unwrap();
-    (Output::open(read, path, &request(logs), "stdout").unwrap(), write.into())
+    let mut output = Output::open(read, path).unwrap();
+    output.started(&request(logs), "stdout", 42);
+    (output, write.into())
 }
 
 fn pump_all(output: &mut Output) -> Drained {
@@ -74,7 +76,6 @@ fn an_output_goes_on_in_a_successor_with_everything_that_it_had() {
     let path = dir.path().join("log");
     let logs = LogPolicy { format: LogFormat::Ecs, when_full: WhenFull::Block, ..LogPolicy::default() };
     let (mut before, mut pipe) = output(&path, Some(logs));
-    before.started(42);
     pipe.write_all(b"one\nhalf ").unwrap();
     assert_eq!(pump_all(&mut before), Drained::Empty);
     let state = before.state();

@@ -8,4 +8,5 @@ pub(crate) mod descriptors;
 pub(crate) mod exit_info;
 pub(crate) mod inherited;
 pub(crate) mod malloc;
+pub(crate) mod places;
 pub(crate) mod spawn;

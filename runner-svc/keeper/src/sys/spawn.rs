@@ -11,9 +11,10 @@
 
 use super::child::{Attributes, Shared, child_main};
 use super::clone3;
+use super::places::Places;
 use crate::protocol::Identity;
 use std::ffi::{CString, c_char, c_int, c_void};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
 /// What the child does on its way to the program.
@@ -89,7 +90,27 @@ fn pid_variable(name: &str) -> Vec<u8> {
 ///
 /// Returns once the program has been loaded, or with the step that failed; in
 /// that case nothing of the child is left.
-pub(crate) fn spawn(plan: &Plan<'_>) -> Result<Child, Failure> {
+pub(crate) fn spawn(plan: &Plan<'_>, places: &mut Places) -> Result<Child, Failure> {
+    let extras = plan.extras.as_deref();
+    let stdio = [plan.stdin, plan.stdout, plan.stderr];
+    // What it needs beside may be anywhere: then it gets a copy of all descriptors, as after fork(2).
+    let shares_table = extras.is_none_or(|extras| extras.sockets.is_empty() && extras.enters.is_empty());
+    let stdio = if shares_table {
+        places.fill(stdio).map_err(|error| Failure { stage: "stdio", index: 0, error })?
+    } else {
+        stdio.map(|descriptor| descriptor.as_raw_fd())
+    };
+    let leaves_table = shares_table.then(|| places.end().unsigned_abs());
+    let child = clone_and_exec(plan, stdio, leaves_table);
+    if shares_table {
+        places.clear();
+    }
+    child
+}
+
+/// As [`spawn`]; `leaves_table` is the number from which on the child shares the
+/// keeper's descriptors no longer than it takes to say so.
+fn clone_and_exec(plan: &Plan<'_>, stdio: [RawFd; 3], leaves_table: Option<u32>) -> Result<Child, Failure> {
     let extras = plan.extras.as_deref();
     let mut texts: Vec<Vec<u8>> =
         extras.into_iter().flat_map(|e| &e.pid_variables).map(|name| pid_variable(name)).collect();
@@ -106,7 +127,8 @@ pub(crate) fn spawn(plan: &Plan<'_>) -> Result<Child, Failure> {
         groups: plan.identity.map(|id| id.groups.clone()).unwrap_or_default(),
         // Room for what the kernel says that the groups are, and for one more.
         groups_seen: vec![0; plan.identity.map_or(0, |id| id.groups.len() + 1)],
-        stdio: [plan.stdin.as_raw_fd(), plan.stdout.as_raw_fd(), plan.stderr.as_raw_fd()],
+        leaves_table,
+        stdio,
         nofile: libc::rlimit { rlim_cur: plan.nofile.0, rlim_max: plan.nofile.1 },
         mark: plan.mark.map(|mark| libc::rlimit { rlim_cur: mark, rlim_max: mark }),
         umask: plan.umask,
@@ -129,12 +151,14 @@ pub(crate) fn spawn(plan: &Plan<'_>) -> Result<Child, Failure> {
     };
     let mut stack = vec![0_u8; STACK];
     let mut pidfd: c_int = -1;
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD;
+    let shared_table = if leaves_table.is_some() { libc::CLONE_FILES } else { 0 };
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | shared_table;
     let born_in = extras.and_then(|extras| extras.born_in.as_ref()).map(AsRawFd::as_raw_fd);
     // SAFETY: CLONE_VFORK suspends this thread, the only one of the process, until the child has called execve or
     // _exit; so `shared`, `stack`, `pidfd`, the variables and the strings of `plan` outlive every use by the child, and
     // nobody else touches them meanwhile. The child runs on its own stack; the pointer is the end of that allocation,
-    // aligned down to 16 bytes as the ABI asks. All signals are blocked around the call, so no handler of ours can
+    // aligned down to 16 bytes as the ABI asks. A child that shares the table of descriptors changes nothing in it before
+    // it has one of its own. All signals are blocked around the call, so no handler of ours can
     // run in the child. `child_main` never returns into Rust frames of the parent.
     let pid = unsafe {
         let mut all: libc::sigset_t = std::mem::zeroed();

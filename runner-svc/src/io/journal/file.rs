@@ -142,6 +142,11 @@ impl JournalFile {
         self.broken = true;
     }
 
+    /// Whether something has to be done.
+    pub(super) fn owes(&self) -> bool {
+        self.broken || self.fresh || self.unsynced || self.is_bulky()
+    }
+
     /// What has to be done next.
     pub(super) fn due(&mut self, may_rewrite: bool) -> Due {
         if may_rewrite && (self.broken || self.fresh || self.is_bulky()) {

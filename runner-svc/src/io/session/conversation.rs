@@ -9,10 +9,16 @@ use pm_proto::v1::run_session_request::Message as Up;
 use process_model::{Assignment, InstanceId};
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 /// Reports in one message: small enough for one Raft entry, large enough that
 /// a thousand starts are a few commits.
 const BATCH: usize = 512;
+
+/// Between the first thing that there is to report and its report: an end, the
+/// new start and its outcome are one message, one commit, and no work for the
+/// processors before the program runs again.
+const LINGER: Duration = Duration::from_millis(3);
 
 /// Between heartbeats before the registry has said how often.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -26,6 +32,8 @@ pub(super) struct Conversation {
     /// Highest sequence number that is on its way; nothing more is sent until
     /// it is confirmed, so that reports arriving meanwhile share a commit.
     in_flight: Option<u64>,
+    /// Until when what follows from the same event is waited for.
+    pub(super) lingers: Option<Instant>,
     /// Parts of an update that has not come to its end.
     parts: Update,
 }
@@ -38,6 +46,7 @@ impl Conversation {
             beats: 0,
             welcomed: false,
             in_flight: None,
+            lingers: None,
             parts: Update::default(),
         };
         this.beat_every(HEARTBEAT);
@@ -51,7 +60,12 @@ impl Conversation {
 
     /// Whether a report may be sent now.
     pub(super) fn may_report(&self) -> bool {
-        self.welcomed && self.in_flight.is_none()
+        self.welcomed && self.in_flight.is_none() && self.lingers.is_none()
+    }
+
+    /// There is something to report; more of it may follow at once.
+    pub(super) fn linger(&mut self) {
+        self.lingers = Some(Instant::now() + LINGER);
     }
 
     async fn send(&self, message: Up) -> Result<(), Ended> {
