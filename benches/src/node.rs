@@ -74,14 +74,10 @@ pub(crate) fn memory(pid: u32, field: &str) -> Result<f64> {
     Ok(kib * 1024.0)
 }
 
-/// Time that a process has had on the processors, with all its threads that
-/// live: in nanoseconds, where stat(5) counts in hundredths of a second.
+/// Time that a process has had on the processors, with all its threads, also
+/// those that have ended: by its clock, where stat(5) counts in hundredths of a
+/// second.
 pub(crate) fn processor_time(pid: u32) -> Result<Duration> {
-    let mut nanos = 0;
-    for task in std::fs::read_dir(format!("/proc/{pid}/task")).context("cannot list threads")? {
-        let text = std::fs::read_to_string(task?.path().join("schedstat")).context("cannot read schedstat")?;
-        let first = text.split(' ').next().unwrap_or_default();
-        nanos += first.parse::<u64>().context("schedstat without a number")?;
-    }
-    Ok(Duration::from_nanos(nanos))
+    let clock = nix::time::clock_getcpuclockid(nix::unistd::Pid::from_raw(i32::try_from(pid)?))?;
+    Ok(nix::time::clock_gettime(clock).context("cannot read the clock of a process")?.into())
 }

@@ -40,7 +40,7 @@ impl LocalInstances {
             message: view.message.clone(),
             next_restart_time: view.next_restart.map(timestamp_to_wire),
             removing: false,
-            containment: seen.containment.clone(),
+            containment: seen.containment.to_string(),
             status: view.status.clone(),
         }
     }

@@ -16,6 +16,7 @@
 //! | `io/journal` | what survives this process: assignments, memos, unsent reports |
 //! | `io/keeper_link` | the socket to the keeper |
 //! | `io/session`, `io/intake` | the two streams that the runner dials |
+//! | `mailbox`, `latest` | channels that cost an idle instance next to nothing |
 //! | `api` | the local gRPC service: what this node knows |
 //! | `metrics` | what a scraper sees: `pm_runner_…` |
 //! | `io/probe`, `io/log_watch`, `io/sampler`, `io/tail` | observing |
@@ -28,6 +29,8 @@ mod api;
 mod clock;
 mod instance;
 mod io;
+mod latest;
+mod mailbox;
 mod metrics;
 pub mod notice;
 mod options;

@@ -18,46 +18,60 @@ use crate::clock;
 use crate::instance::{Deps, Instance, Message, Origin, Seen};
 use crate::io::keeper_link::KeeperHealth;
 use crate::io::program::Surroundings;
+use crate::mailbox;
 use crate::metrics::Counters;
 use process_model::{
     ActionReport, ActionState, Assignment, InstanceId, InstanceReport, Phase, ProcessSpec, event_type,
 };
 use runner_domain::{Input, Order};
 use std::collections::BTreeSet;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use table::{Entry, Table};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
-/// Cheap handle.
+/// Cheap handle: each instance's task has one.
 #[derive(Debug, Clone)]
-pub(crate) struct Roster {
-    deps: Deps,
-    table: Arc<Mutex<Table>>,
+pub(crate) struct Roster(Arc<Shared>);
+
+/// What the handles are on.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    deps: Arc<Deps>,
+    table: Mutex<Table>,
     /// Grows when an instance comes or goes.
     changes: watch::Sender<u64>,
     /// True once the runner takes its instances down: nothing new is started.
-    held: Arc<AtomicBool>,
+    held: AtomicBool,
     /// True once nothing that is stopped gets time any more.
-    hurried: Arc<AtomicBool>,
+    hurried: AtomicBool,
     /// Follows dependencies, once there are any.
-    waits: Arc<OnceLock<()>>,
+    waits: OnceLock<()>,
     /// Follows schedules, once there are any.
-    timetables: Arc<OnceLock<()>>,
+    timetables: OnceLock<()>,
+}
+
+impl Deref for Roster {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
 }
 
 impl Roster {
     pub(crate) fn new(deps: Deps) -> Self {
-        Self {
-            deps,
-            table: Arc::default(),
+        Self(Arc::new(Shared {
+            deps: Arc::new(deps),
+            table: Mutex::default(),
             changes: watch::Sender::new(0),
-            held: Arc::default(),
-            hurried: Arc::default(),
-            waits: Arc::default(),
-            timetables: Arc::default(),
-        }
+            held: AtomicBool::default(),
+            hurried: AtomicBool::default(),
+            waits: OnceLock::default(),
+            timetables: OnceLock::default(),
+        }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
@@ -69,7 +83,7 @@ impl Roster {
     }
 
     /// Takes an instance over from the journal.
-    pub(crate) fn restore(&self, assignment: Assignment, origin: Origin) {
+    pub(crate) fn restore(&self, assignment: Arc<Assignment>, origin: Origin) {
         let mut table = self.lock();
         if let Origin::Restored(restored) = &origin {
             timetables::recall(&mut table, &assignment, restored);
@@ -114,7 +128,8 @@ impl Roster {
             table.unreadable.retain(|id, _| stay.contains(id));
         }
         // Said before: saying it again wakes nobody.
-        let news: Vec<Assignment> = update.set.into_iter().filter(|assignment| !table.has(assignment)).collect();
+        let news = update.set.into_iter().filter(|assignment| !table.has(assignment));
+        let news: Vec<Arc<Assignment>> = news.map(Arc::new).collect();
         let stops = table.stops(&go, &news);
         let steps = table.withhold(stops);
         for instance in go {
@@ -158,7 +173,7 @@ impl Roster {
         }
     }
 
-    fn begin(&self, table: &mut Table, assignment: Assignment, origin: Origin) {
+    fn begin(&self, table: &mut Table, assignment: Arc<Assignment>, origin: Origin) {
         if self.is_held() {
             return;
         }
@@ -167,24 +182,23 @@ impl Roster {
         let goes = matches!(&origin, Origin::Restored(restored) if restored.memo.removing);
         let sent = if goes { None } else { Some(assignment.clone()) };
         let (instance, handle) = Instance::new(self.deps.clone(), assignment, origin);
-        let seen = handle.seen.clone();
-        table.entries.insert(id.clone(), Entry::new(handle, sent));
+        table.entries.insert(id, Entry::new(handle, sent));
         let roster = self.clone();
         tokio::spawn(async move {
-            let unread = instance.run().await;
-            roster.ended(&id, &seen, unread);
+            let (id, unread) = instance.run().await;
+            roster.ended(&id, unread);
         });
     }
 
     /// Nothing is left of an instance; what it did not read any more is done
     /// here, or by its successor.
-    fn ended(&self, id: &InstanceId, seen: &watch::Receiver<Seen>, mut unread: mpsc::UnboundedReceiver<Message>) {
+    fn ended(&self, id: &InstanceId, mut unread: mailbox::Receiver<Message>) {
         let mut table = self.lock();
-        let Some(entry) = table.remove(id, seen) else { return };
+        let Some(entry) = table.remove(id, &unread) else { return };
         self.deps.counters.gone(id);
         let mut orders = Vec::new();
         let mut dismissed = false;
-        let unread = std::iter::from_fn(|| unread.try_recv().ok());
+        let unread = std::iter::from_fn(|| unread.try_recv());
         for message in unread.chain(entry.withheld.into_iter().flatten()) {
             match message {
                 Message::Order(order, stop_timeout) => orders.push((order, stop_timeout)),
@@ -218,7 +232,7 @@ impl Roster {
         let Unreadable { instance, generation, why } = &unreadable;
         tracing::error!(%instance, generation, why, "cannot read an assignment; the instance stays as it is");
         let seen = table.entries.get(instance).map(|entry| entry.handle.seen.borrow().clone());
-        let containment = seen.as_ref().map(|seen| seen.containment.clone()).unwrap_or_default();
+        let containment = seen.as_ref().map(|seen| seen.containment.to_string()).unwrap_or_default();
         let view = seen.map(|seen| seen.view);
         self.deps.journal.report(InstanceReport {
             instance: instance.clone(),

@@ -20,7 +20,7 @@ use crate::io::policy::{NodePolicy, PolicyError, PolicyInForce};
 use crate::io::program::Surroundings;
 use crate::io::types_in_force::TypesInForce;
 use crate::io::types_plugins::Plugins;
-use crate::io::{boot, intake, leftovers, session, types};
+use crate::io::{boot, intake, leftovers, session, slack, types};
 use crate::metrics::Counters;
 use crate::notice::Notice;
 use crate::options::{InvalidOptions, Options};
@@ -191,6 +191,7 @@ impl Runner {
     fn connect(&self, options: &Options, boot_id: &str) -> Result<(), StartError> {
         let store = Store::start(&options.log_dir, options.log_quota, self.shutdown.clone());
         self.tasks.spawn(pass_on_rotations(self.keeper.rotations(), store, self.shutdown.clone()));
+        self.tasks.spawn(slack::run(self.journal.news(), self.shutdown.clone()));
         if let Some(dial) = &options.registry {
             let session = session::Session::new(options, dial, boot_id, self.roster.clone(), self.journal.clone())?;
             self.tasks.spawn(session.run(self.shutdown.clone()));

@@ -272,6 +272,48 @@ fn a_task_is_in_the_group_of_its_instance_and_ends_without_it() {
     }
 }
 
+/// The directory of a process's cgroup of version 2, wherever that is mounted.
+fn unified_group(pid: u32) -> PathBuf {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let path = text.lines().find_map(|line| line.strip_prefix("0::")).unwrap().to_owned();
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let mount = mounts.lines().find(|line| line.contains(" - cgroup2 ")).unwrap();
+    let mut fields = mount.split(' ').skip(3);
+    let (root, point) = (fields.next().unwrap(), fields.next().unwrap());
+    PathBuf::from(point).join(path.strip_prefix(root).unwrap_or(&path).trim_start_matches('/'))
+}
+
+#[test]
+fn a_group_is_used_again_and_one_that_somebody_has_killed_does_no_harm() {
+    for mut keeper in keepers() {
+        let idle = |keeper: &Keeper, run| keeper.request(run, &["sleep", "1000"]);
+        let end = |keeper: &mut Keeper, run| {
+            keeper.ask(&Request::SignalMain { run, signal: 15 });
+            assert_eq!(keeper.exited(run).status, ExitStatus::Signal(15));
+            keeper.ask(&Request::Forget { run });
+            assert!(keeper.is_untold(|_| false));
+        };
+        let first = keeper.spawn(&idle(&keeper, 1));
+        if keeper.containment != "cgroup-v2" {
+            end(&mut keeper, 1);
+            continue;
+        }
+        let group = unified_group(first);
+        end(&mut keeper, 1);
+        let second = keeper.spawn(&idle(&keeper, 2));
+        assert_eq!(unified_group(second), group);
+        std::fs::write(group.join("cgroup.kill"), "1").unwrap();
+        assert_eq!(keeper.exited(2).status, ExitStatus::Signal(9));
+        keeper.ask(&Request::Forget { run: 2 });
+        assert!(keeper.is_untold(|_| false));
+        for run in 3..6 {
+            let pid = keeper.spawn(&idle(&keeper, run));
+            assert!(is_alive(pid), "it was killed at birth");
+            end(&mut keeper, run);
+        }
+    }
+}
+
 #[test]
 fn s15_starts_and_stops_leave_nothing_behind() {
     for mut keeper in keepers() {

@@ -10,6 +10,7 @@ mod filter;
 mod json_lines;
 
 use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
@@ -78,6 +79,15 @@ pub enum TelemetryError {
     AlreadySet(#[source] tracing_subscriber::util::TryInitError),
 }
 
+/// Whether spans of this process are exported; set once.
+static EXPORTING: AtomicBool = AtomicBool::new(false);
+
+/// Whether spans of this process are exported: without, one that goes on for long is only room that it takes.
+#[must_use]
+pub fn is_exporting() -> bool {
+    EXPORTING.load(Ordering::Relaxed)
+}
+
 /// Telemetry is running. Keep it to the end of `main` and end it by [`Telemetry::shutdown`]: spans that were not
 /// exported yet are lost otherwise.
 #[derive(Debug)]
@@ -112,6 +122,7 @@ pub fn init(options: TelemetryOptions) -> Result<Telemetry, TelemetryError> {
     let logs = logs(options.log_format, options.service_name).with_filter(log_filter);
     // `try_init` takes the records of the `log` crate in as well (sled writes those).
     tracing_subscriber::registry().with(traces).with(logs).try_init().map_err(TelemetryError::AlreadySet)?;
+    EXPORTING.store(exporting.is_some(), Ordering::Relaxed);
     Ok(Telemetry { provider, exporting })
 }
 

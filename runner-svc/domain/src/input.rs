@@ -3,6 +3,7 @@
 use process_model::spec::{HookKind, LogAction};
 use process_model::{Assignment, ExitStatus, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One run of a program: unique on a node for ever. Whatever belongs to an
@@ -28,7 +29,7 @@ pub struct Context {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
     /// The registry (or the cache) says what should be.
-    Assigned(Assignment),
+    Assigned(Arc<Assignment>),
     /// The instance has to go.
     Unassigned,
     /// The runner shuts down and takes its instances with it: stop, but stay

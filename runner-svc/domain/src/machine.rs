@@ -4,13 +4,14 @@ use crate::adopting::Interrupted;
 use crate::rare::Rare;
 use crate::{Context, Effect, Input, Memo, RunId, State, Timer, state::Rest};
 use process_model::{Assignment, ExitStatus, InstanceId, ProcessSpec, Timestamp};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One instance. [`Machine::step`] is its only way to change.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Machine {
     /// What is wanted: the last assignment.
-    pub(crate) assignment: Assignment,
+    pub(crate) assignment: Arc<Assignment>,
     /// Wanted: the instance has to go.
     pub(crate) removing: bool,
     /// Wanted: the runner shuts down.
@@ -41,7 +42,8 @@ impl Machine {
     /// A machine of an instance that this node has not had before. Step it
     /// with the assignment to set it going.
     #[must_use]
-    pub fn new(assignment: Assignment) -> Self {
+    pub fn new(assignment: impl Into<Arc<Assignment>>) -> Self {
+        let assignment = assignment.into();
         let mut machine = Self {
             restarts_asked: assignment.restart_count,
             assignment,
@@ -67,7 +69,7 @@ impl Machine {
     /// with what the keeper knows of its run, or carries out what
     /// [`Machine::redo`] says.
     #[must_use]
-    pub fn restore(assignment: Assignment, memo: &Memo) -> Self {
+    pub fn restore(assignment: impl Into<Arc<Assignment>>, memo: &Memo) -> Self {
         let mut machine = Self::new(assignment);
         memo.apply_to(&mut machine);
         machine
@@ -123,7 +125,7 @@ impl Machine {
 
     /// The assignment that it follows.
     #[must_use]
-    pub fn assignment(&self) -> &Assignment {
+    pub fn assignment(&self) -> &Arc<Assignment> {
         &self.assignment
     }
 

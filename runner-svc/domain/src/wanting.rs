@@ -6,9 +6,10 @@
 use crate::edit::Edit;
 use crate::{Context, Effect, Machine, State, Timer, state::AfterStop, state::Rest};
 use process_model::Assignment;
+use std::sync::Arc;
 
 impl Machine {
-    pub(crate) fn assigned(&mut self, assignment: Assignment, ctx: &Context) {
+    pub(crate) fn assigned(&mut self, assignment: Arc<Assignment>, ctx: &Context) {
         let was_wanted = self.is_wanted();
         let edit = Edit::between(self.spec(), &assignment.spec);
         let asked = assignment.restart_count > self.restarts_asked;

@@ -18,12 +18,18 @@ pub(crate) struct Held {
     pub(crate) group: Option<Box<Group>>,
     /// Who of it has outlived SIGKILL, as it was last told.
     pub(crate) survivors: Vec<u32>,
-    /// Its groups are to be found again, with these limits.
-    lost_group: Option<Box<ResourceLimits>>,
+    /// Its groups are to be found again.
+    lost_group: Option<Box<LostGroup>>,
 }
 
-/// The same, written down. Groups are where they were: the run's number says
-/// where.
+/// What a group is found again by.
+#[derive(Debug)]
+struct LostGroup {
+    name: Option<String>,
+    limits: Option<ResourceLimits>,
+}
+
+/// The same, written down. Groups are where they were.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct HeldImage {
     #[serde(default)]
@@ -32,6 +38,9 @@ pub(crate) struct HeldImage {
     uid: u32,
     #[serde(default)]
     has_group: bool,
+    /// What it is called, which need not be the run's number.
+    #[serde(default)]
+    group: Option<String>,
     #[serde(default)]
     limits: Option<ResourceLimits>,
     #[serde(default)]
@@ -52,6 +61,10 @@ impl Held {
             is_task: self.is_task,
             uid: self.uid,
             has_group: self.group.is_some() || self.lost_group.is_some(),
+            group: match (&self.group, &self.lost_group) {
+                (Some(group), _) => group.name(),
+                (None, lost) => lost.as_ref().and_then(|lost| lost.name.clone()),
+            },
             limits: self.group.as_ref().and_then(|group| group.limits().cloned()),
             notify: self.notify.as_deref().map(|notify| NotifyImage {
                 socket: kept.put(notify),
@@ -70,14 +83,15 @@ impl Held {
         let notify = image.notify.and_then(|notify| {
             Some(Box::new(Notify::restore(found.take(notify.socket)?, notify.name, &notify.lasting)))
         });
-        let lost_group = image.has_group.then(|| Box::new(image.limits.unwrap_or_default()));
+        let lost = LostGroup { name: image.group, limits: image.limits };
+        let lost_group = image.has_group.then(|| Box::new(lost));
         Self { lost_group, ..Self::new(image.is_task, image.uid, notify, None) }
     }
 
     /// Finds the groups that an image spoke of where they were.
     pub(crate) fn find_groups(&mut self, run: u64, cgroups: &Cgroups) {
-        if let Some(limits) = self.lost_group.take() {
-            self.group = cgroups.find_again(run, Some(&*limits).filter(|limits| !limits.is_empty()));
+        if let Some(lost) = self.lost_group.take() {
+            self.group = cgroups.find_again(run, lost.name.as_deref(), lost.limits.as_ref());
         }
     }
 

@@ -36,7 +36,8 @@ pub(crate) struct Keeper {
     listener: UnixListener,
     pub(crate) signals: SignalFd,
     runner: Option<Connection>,
-    pub(crate) runs: BTreeMap<u64, Run>,
+    /// Boxed: a map keeps room for about twice as many as it holds.
+    pub(crate) runs: BTreeMap<u64, Box<Run>>,
     /// Main processes that have not been collected.
     pub(crate) by_pid: BTreeMap<u32, u64>,
     /// Runs whose main process ended and whose tree is not known to be empty.

@@ -4,7 +4,7 @@
 //! child, or the stage that failed and why, in words that name the thing.
 
 use crate::protocol::SpawnRequest;
-use crate::sys::places::Places;
+use crate::sys::cradle::Cradle;
 use crate::sys::spawn::{Child, Extras, Failure, Plan, spawn};
 use process_model::spec::{Execution, IoClass, IoPriority, Resource, Rlimit};
 use std::ffi::CString;
@@ -43,7 +43,9 @@ pub(crate) struct Legacy {
     core: Option<u64>,
     /// Whether the keeper is protected when memory is out.
     protected: bool,
-    places: Places,
+    /// Signals that the keeper ignores, as whoever started it did.
+    ignored: u64,
+    cradle: Cradle,
 }
 
 impl Legacy {
@@ -52,8 +54,22 @@ impl Legacy {
         use nix::sys::resource::{Resource, getrlimit};
         let core = getrlimit(Resource::RLIMIT_CORE).ok().filter(|(soft, _)| *soft > 0).map(|(_, hard)| hard);
         let score = fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
-        Ok(Self { nofile, core, protected: score.trim_start().starts_with('-'), places: Places::take(null)? })
+        Ok(Self {
+            nofile,
+            core,
+            protected: score.trim_start().starts_with('-'),
+            ignored: ignored(),
+            cradle: Cradle::take(null)?,
+        })
     }
+}
+
+/// The signals that this process ignores (proc_pid_status(5)); all, if that
+/// cannot be read.
+fn ignored() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let bits = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    bits.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).unwrap_or(u64::MAX)
 }
 
 /// What a run gets beside what its request says.
@@ -100,10 +116,11 @@ pub(crate) fn launch(
         stderr,
         nofile: legacy.nofile,
         mark,
+        ignored: legacy.ignored,
         umask: request.execution.as_ref().and_then(|e| e.umask).unwrap_or(0o022) & 0o777,
         extras,
     };
-    spawn(&plan, &mut legacy.places).map_err(|failure| explain(failure, request, program, &entered))
+    spawn(&plan, &mut legacy.cradle).map_err(|failure| explain(failure, request, program, &entered))
 }
 
 /// The words for a step that failed.

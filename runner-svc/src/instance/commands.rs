@@ -6,6 +6,7 @@ use crate::io::task::{self, TaskKind};
 use process_model::spec::{Hook, HookKind, StopStep};
 use process_model::{Assignment, ExitStatus};
 use runner_domain::{Input, RunId};
+use std::sync::Arc;
 use tokio::task::{AbortHandle, JoinHandle};
 
 /// Which command goes on.
@@ -67,8 +68,8 @@ impl Commands {
     /// while it runs.
     pub(super) fn begin(
         &mut self,
-        deps: &Deps,
-        assignment: &Assignment,
+        deps: &Arc<Deps>,
+        assignment: &Arc<Assignment>,
         run: RunId,
         which: Which,
         ended: Option<ExitStatus>,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tokio::sync::broadcast;
 
 /// What all instances share.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Deps {
     pub(crate) keeper: KeeperLink,
     pub(crate) journal: Journal,

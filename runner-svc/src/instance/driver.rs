@@ -13,18 +13,20 @@ use crate::io::keeper_link::{self, KeeperNews};
 use crate::io::leftovers::MainProcess;
 use crate::io::lines::Position;
 use crate::io::program::LogFiles;
+use crate::notice::Notice;
+use crate::{latest, mailbox};
 use process_model::spec::{Check, LogPolicy};
-use process_model::{ActionVerb, Assignment, ProcessSpec};
+use process_model::{ActionVerb, Assignment, InstanceId, ProcessSpec};
 use runner_domain::{Effect, Input, Machine, Memo, Order, RunId, Timer, notify};
 use runner_keeper::protocol::Request;
-use service_host::trace_context;
+use service_host::{telemetry, trace_context};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
 
 /// The owner of one machine.
 pub(crate) struct Instance {
-    pub(super) deps: Deps,
+    pub(super) deps: Arc<Deps>,
     pub(super) machine: Machine,
     orders: Orders,
     timers: Timers,
@@ -34,26 +36,30 @@ pub(crate) struct Instance {
     /// Where the output of the run begins, when somebody reads it.
     position: Option<Box<Position>>,
     /// What holds the tree of a run together that was taken over.
-    pub(super) containment: String,
+    pub(super) containment: Arc<str>,
     /// The trace's part of a start that is going on.
-    exec: Option<tracing::Span>,
-    inbox: mpsc::UnboundedReceiver<Message>,
-    pub(super) own: mpsc::UnboundedSender<Message>,
-    keeper_news: mpsc::UnboundedReceiver<KeeperNews>,
-    keeper_inbox: mpsc::UnboundedSender<KeeperNews>,
-    seen: watch::Sender<Seen>,
+    exec: Option<Box<tracing::Span>>,
+    inbox: mailbox::Receiver<Message>,
+    pub(super) own: mailbox::Sender<Message>,
+    keeper_news: mailbox::Receiver<KeeperNews>,
+    keeper_inbox: mailbox::Sender<KeeperNews>,
+    seen: latest::Sender<Seen>,
     /// A run that the keeper need not remember, to be told when there is nothing
     /// more urgent: its successor is asked for first.
     forgotten: Option<RunId>,
+    /// What whoever hosts the runner is to hear.
+    pub(super) untold: Vec<Notice>,
+    /// It is to begin with what it was assigned.
+    fresh: bool,
     gone: bool,
 }
 
 impl Instance {
     /// An instance, set going, and the handle on it. It lives as long as
     /// [`Instance::run`] does.
-    pub(crate) fn new(deps: Deps, assignment: Assignment, origin: Origin) -> (Box<Self>, Handle) {
-        let (own, inbox) = mpsc::unbounded_channel();
-        let (keeper_inbox, keeper_news) = mpsc::unbounded_channel();
+    pub(crate) fn new(deps: Arc<Deps>, assignment: Arc<Assignment>, origin: Origin) -> (Box<Self>, Handle) {
+        let (own, inbox) = mailbox::mailbox();
+        let (keeper_inbox, keeper_news) = mailbox::mailbox();
         let machine = match &origin {
             Origin::New => Machine::new(assignment.clone()),
             Origin::Restored(restored) => {
@@ -62,8 +68,8 @@ impl Instance {
             }
         };
         let first =
-            Seen { assignment: assignment.clone(), view: machine.view(), containment: String::new(), gone: false };
-        let (seen, seen_rx) = watch::channel(first);
+            Seen { assignment: assignment.clone(), view: machine.view(), containment: Arc::default(), gone: false };
+        let (seen, seen_rx) = latest::latest(first);
         // Boxed: a task that owns it by value would hold it several times over.
         let mut instance = Box::new(Self {
             deps,
@@ -74,7 +80,7 @@ impl Instance {
             commands: Commands::default(),
             main: None,
             position: None,
-            containment: String::new(),
+            containment: Arc::default(),
             exec: None,
             inbox,
             own: own.clone(),
@@ -82,23 +88,25 @@ impl Instance {
             keeper_inbox,
             seen,
             forgotten: None,
+            untold: Vec::new(),
+            fresh: false,
             gone: false,
         });
-        instance.come_from(origin, assignment);
+        match origin {
+            // Begins in its own task: what a start needs for a moment is not to lie between what a thousand keep.
+            Origin::New => instance.fresh = true,
+            Origin::Restored(restored) => instance.come_from(*restored, assignment),
+        }
         (instance, Handle { inbox: own, seen: seen_rx })
     }
 
     /// First inputs: what became of the run that was there before, then what
     /// is wanted now.
-    fn come_from(&mut self, origin: Origin, assignment: Assignment) {
-        let mut removing = false;
-        if let Origin::Restored(restored) = origin {
-            let Restored { memo, main, record, rebooted, .. } = *restored;
-            self.main = main;
-            removing = memo.removing;
-            self.resume(&memo, record, rebooted);
-        }
-        self.take(if removing { Input::Unassigned } else { Input::Assigned(assignment) });
+    fn come_from(&mut self, restored: Restored, assignment: Arc<Assignment>) {
+        let Restored { memo, main, record, rebooted, .. } = restored;
+        self.main = main;
+        self.resume(&memo, record, rebooted);
+        self.take(if memo.removing { Input::Unassigned } else { Input::Assigned(assignment) });
     }
 
     fn resume(&mut self, memo: &Memo, record: Option<runner_keeper::protocol::RunRecord>, rebooted: bool) {
@@ -108,7 +116,7 @@ impl Instance {
         match (memo.run, record) {
             (Some(run), Some(record)) => {
                 let started = process_model::Timestamp(record.started_at);
-                self.containment = record.containment;
+                self.containment = record.containment.into();
                 self.main = Some(MainProcess { pid: record.pid, start_time: record.start_time });
                 match record.ending {
                     None => {
@@ -125,7 +133,8 @@ impl Instance {
             (Some(_), None) if self.main.is_none() && !rebooted && self.machine.is_wanted() => {
                 self.redo();
             }
-            (Some(run), None) => self.lose(run, rebooted),
+            // Nobody holds it any more, and nothing of it goes on: see `leftovers`.
+            (Some(run), None) => self.take(Input::RunLost { run, rebooted }),
             (None, _) => {
                 if let Some((due, _)) = &memo.backoff {
                     // The wall clock may have been set meanwhile: never wait longer than the policy's longest delay.
@@ -147,7 +156,10 @@ impl Instance {
 
     /// Until nothing of it is left. Returns its inbox: what came too late for
     /// it may be meant for its successor.
-    pub(crate) async fn run(mut self: Box<Self>) -> mpsc::UnboundedReceiver<Message> {
+    pub(crate) async fn run(mut self: Box<Self>) -> (InstanceId, mailbox::Receiver<Message>) {
+        if std::mem::take(&mut self.fresh) {
+            self.take(Input::Assigned(self.machine.assignment().clone()));
+        }
         loop {
             self.tell_others().await;
             if self.gone {
@@ -174,7 +186,7 @@ impl Instance {
                 },
             }
         }
-        self.inbox
+        (self.machine.instance().clone(), self.inbox)
     }
 
     fn obey(&mut self, order: Order, stop_timeout: Option<Duration>) {
@@ -188,11 +200,6 @@ impl Instance {
             self.take(Input::ReloadAsked);
         }
         self.orders.settle(&self.machine, &self.deps.journal);
-    }
-
-    /// Nobody holds the run any more, and nothing of it goes on: see `leftovers`.
-    fn lose(&mut self, run: RunId, rebooted: bool) {
-        self.take(Input::RunLost { run, rebooted });
     }
 
     /// One input, and whatever follows from it at once.
@@ -221,14 +228,14 @@ impl Instance {
             self.deps.keeper.send(Request::Forget { run: run.0 });
         }
         self.deps.journal.announce();
+        for notice in std::mem::take(&mut self.untold) {
+            // Nobody listening is fine.
+            let _ = self.deps.notices.send(notice);
+        }
         let view = self.machine.view();
-        let containment = if view.pid == 0 { String::new() } else { self.containment.clone() };
+        let containment = if view.pid == 0 { Arc::default() } else { self.containment.clone() };
         let now = Seen { assignment: self.machine.assignment().clone(), view, containment, gone: self.gone };
-        self.seen.send_if_modified(|seen| {
-            let changed = *seen != now;
-            *seen = now;
-            changed
-        });
+        self.seen.set(now);
     }
 
     /// Ends the trace's part of a start with what became of it.
@@ -346,7 +353,7 @@ impl Instance {
     pub(super) fn spawn(&mut self, run: RunId) -> Option<Input> {
         // Of the run before; this one's comes with the keeper's answer.
         self.main = None;
-        self.containment = String::new();
+        self.containment = Arc::default();
         if self.resolves(run) {
             return None;
         }
@@ -366,7 +373,8 @@ impl Instance {
         }
         let traceparent = trace_context::traceparent_of(&span)
             .or_else(|| Some(assignment.traceparent.clone()).filter(|text| !text.is_empty()));
-        self.exec = Some(span);
+        // A thousand that start at once would leave room for a thousand spans.
+        self.exec = telemetry::is_exporting().then(|| Box::new(span));
         match self.deps.surroundings.request(assignment, run, traceparent) {
             Ok(request) => {
                 self.deps.keeper.route(run, self.keeper_inbox.clone());

@@ -3,8 +3,7 @@
 use runner_domain::{Input, Order, RunId, SpawnError};
 use std::time::Duration;
 
-/// What reaches an instance's task. Boxed: a channel keeps room for 32
-/// messages, and there is one channel for each instance.
+/// What reaches an instance's task; boxed, because inputs are large.
 #[derive(Debug)]
 pub(crate) enum Message {
     /// Something that the machine takes in.

@@ -17,10 +17,11 @@ pub(crate) use driver::Instance;
 pub(crate) use message::Message;
 
 use crate::io::leftovers::MainProcess;
+use crate::{latest, mailbox};
 use process_model::Assignment;
 use runner_domain::{Memo, View};
 use runner_keeper::protocol::RunRecord;
-use tokio::sync::{mpsc, watch};
+use std::sync::Arc;
 
 /// How an instance comes to this runner.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ pub(crate) struct Restored {
     /// What was remembered.
     pub(crate) memo: Memo,
     /// What that was about, when the assignment has changed since.
-    pub(crate) before: Option<Assignment>,
+    pub(crate) before: Option<Arc<Assignment>>,
     /// The main process of its run.
     pub(crate) main: Option<MainProcess>,
     /// What the keeper knows of the run.
@@ -51,18 +52,18 @@ pub(crate) struct Restored {
 pub(crate) struct Handle {
     /// Unbounded: inputs are few, and none may be lost or hold up the keeper's
     /// reader.
-    pub(crate) inbox: mpsc::UnboundedSender<Message>,
+    pub(crate) inbox: mailbox::Sender<Message>,
     /// What it is now.
-    pub(crate) seen: watch::Receiver<Seen>,
+    pub(crate) seen: latest::Receiver<Seen>,
 }
 
 /// What others see of an instance.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Seen {
-    pub(crate) assignment: Assignment,
+    pub(crate) assignment: Arc<Assignment>,
     pub(crate) view: View,
     /// What holds the tree of its run together; empty while none runs.
-    pub(crate) containment: String,
+    pub(crate) containment: Arc<str>,
     /// Nothing of it is left: the task has ended.
     pub(crate) gone: bool,
 }

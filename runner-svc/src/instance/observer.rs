@@ -10,11 +10,13 @@ use crate::io::log_watch::{LogWatch, Maker, Watched};
 use crate::io::memory::Weighing;
 use crate::io::probe::{Prober, Purpose};
 use crate::io::program::LogFiles;
+use crate::mailbox;
 use process_model::spec::{LogWatchdog, Probe};
 use process_model::{Assignment, InstanceId, ProcessSpec};
 use runner_domain::RunId;
 use std::path::PathBuf;
-use tokio::sync::{mpsc, oneshot};
+use std::sync::Arc;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 /// Ends what it began when it is dropped. Most instances are not watched: they
@@ -58,11 +60,11 @@ impl Observer {
     /// an older run, so an observer need not be waited for. Without a
     /// `position`, output counts from now on.
     pub(super) fn begin(
-        deps: &Deps,
+        deps: &Arc<Deps>,
         instance: &InstanceId,
-        assignment: &Assignment,
+        assignment: &Arc<Assignment>,
         run: RunId,
-        inbox: &mpsc::UnboundedSender<Message>,
+        inbox: &mailbox::Sender<Message>,
         position: Option<Position>,
     ) -> Self {
         let spec = &assignment.spec;
@@ -107,11 +109,11 @@ impl Observer {
     /// Weighs the tree of this main process, if the spec asks for it.
     pub(super) fn weigh(
         &mut self,
-        deps: &Deps,
+        deps: &Arc<Deps>,
         spec: &ProcessSpec,
         run: RunId,
         main: Option<u32>,
-        inbox: &mpsc::UnboundedSender<Message>,
+        inbox: &mailbox::Sender<Message>,
     ) {
         if let (Some(most), Some(main)) = (spec.restart.max_memory, main) {
             self.watching().weighing = Some(deps.memory.weigh(run, main, most, inbox));
@@ -129,12 +131,12 @@ impl Observer {
 }
 
 fn prober(
-    deps: &Deps,
-    assignment: &Assignment,
+    deps: &Arc<Deps>,
+    assignment: &Arc<Assignment>,
     probe: &Probe,
     purpose: Purpose,
     run: RunId,
-    inbox: &mpsc::UnboundedSender<Message>,
+    inbox: &mailbox::Sender<Message>,
 ) -> Prober {
     Prober {
         deps: deps.clone(),

@@ -36,9 +36,7 @@ impl Instance {
                 | Effect::Unobserve => {}
             }
         }
-        for report in &reports {
-            self.tell(report);
-        }
+        self.untold.extend(reports.iter().map(notice));
         // A program that says WATCHDOG=1 every second changes nothing that a successor needs.
         let lasting = effects.iter().any(|effect| !matches!(effect, Effect::Arm { .. } | Effect::Disarm { .. }));
         if lasting || anyway {
@@ -85,17 +83,18 @@ impl Instance {
     /// What holds the tree of the run together: as its record said, or as the
     /// keeper does it.
     fn containment(&self) -> String {
-        if self.containment.is_empty() { self.deps.keeper.health().containment } else { self.containment.clone() }
+        let told = Some(&self.containment).filter(|containment| !containment.is_empty()).cloned();
+        told.unwrap_or_else(|| self.deps.keeper.health().containment).to_string()
     }
+}
 
-    /// Tells whoever hosts the runner; nobody listening is fine.
-    fn tell(&self, report: &InstanceReport) {
-        tracing::debug!(instance = %report.instance, event = report.event_type, message = report.message, "instance event");
-        let _ = self.deps.notices.send(Notice {
-            time: report.time,
-            instance: report.instance.clone(),
-            kind: NoticeKind::Lifecycle { event: report.event_type.clone() },
-            text: report.message.clone(),
-        });
+/// What whoever hosts the runner is told of a report.
+fn notice(report: &InstanceReport) -> Notice {
+    tracing::debug!(instance = %report.instance, event = report.event_type, message = report.message, "instance event");
+    Notice {
+        time: report.time,
+        instance: report.instance.clone(),
+        kind: NoticeKind::Lifecycle { event: report.event_type.clone() },
+        text: report.message.clone(),
     }
 }

@@ -5,6 +5,7 @@
 use super::{Instance, Message};
 use process_model::Assignment;
 use runner_domain::{Input, RunId, SpawnError, State};
+use std::sync::Arc;
 
 impl Instance {
     /// Whether the start of `run` waits for an answer, which comes as
@@ -31,7 +32,8 @@ impl Instance {
         }
         if let Some(spec) = self.deps.surroundings.types.complete(self.machine.spec()) {
             // From now on it is as if it had been assigned so; also for the next runner.
-            let complete = Assignment { spec: spec.into(), ..self.machine.assignment().clone() };
+            let complete = Assignment { spec: spec.into(), ..Assignment::clone(self.machine.assignment()) };
+            let complete = Arc::new(complete);
             self.deps.journal.assigned(std::slice::from_ref(&complete));
             self.take(Input::Assigned(complete));
         }

@@ -46,7 +46,8 @@ impl Timers {
             let Some((due, timer, after)) = self.armed.iter().min().copied() else {
                 return std::future::pending().await;
             };
-            tokio::time::sleep_until(due).await;
+            // Boxed: an instance without timers has no room for one.
+            Box::pin(tokio::time::sleep_until(due)).await;
             self.disarm(timer);
             if timer != Timer::Watchdog || due.elapsed() <= LATE {
                 return timer;

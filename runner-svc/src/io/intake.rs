@@ -28,6 +28,7 @@ const OUTGOING: usize = 16;
 const SETTLING: Duration = Duration::from_secs(1);
 
 pub(crate) struct Intake {
+    dial: Dial,
     client: MonitorIntakeServiceClient<ServiceChannel>,
     node: String,
     log_dir: PathBuf,
@@ -58,6 +59,7 @@ impl Intake {
     pub(crate) fn new(options: &Options, dial: &Dial, roster: Roster) -> Result<Self, TransportError> {
         let channel = service_channel(dial, &options.token)?;
         Ok(Self {
+            dial: dial.clone(),
             client: MonitorIntakeServiceClient::new(channel),
             node: options.node.to_string(),
             log_dir: options.log_dir.clone(),
@@ -68,9 +70,8 @@ impl Intake {
     }
 
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
-        let mut redial = Redial::new("monitor");
-        loop {
-            redial.begin();
+        let mut redial = Redial::new("monitor", &self.dial);
+        while redial.reach(&shutdown).await {
             match self.converse(&shutdown).await {
                 Ok(never) => match never {},
                 Err(Ended::Shutdown) => return,

@@ -104,7 +104,7 @@ impl Journal {
     }
 
     /// Instances as they were when the last runner wrote.
-    pub(crate) fn instances(&self) -> BTreeMap<InstanceId, Stored> {
+    pub(crate) fn instances(&self) -> BTreeMap<InstanceId, Box<Stored>> {
         self.lock().image.instances.clone()
     }
 
@@ -114,7 +114,7 @@ impl Journal {
     }
 
     /// One record each, one sync for all.
-    pub(crate) fn assigned(&self, assignments: &[Assignment]) {
+    pub(crate) fn assigned(&self, assignments: &[Arc<Assignment>]) {
         if !assignments.is_empty() {
             self.append(assignments.iter().cloned().map(Record::Assigned).collect(), [], true);
         }

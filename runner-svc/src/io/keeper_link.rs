@@ -24,6 +24,7 @@ pub(crate) use health::KeeperHealth;
 
 use super::leftovers::MainProcess;
 use super::{limits, orphans};
+use crate::mailbox;
 use conversation::Conversation;
 use health::Health;
 use process_model::Timestamp;
@@ -39,7 +40,7 @@ use wire::Wire;
 /// What the keeper says, for the instance that it is about.
 #[derive(Debug)]
 pub(crate) enum KeeperNews {
-    /// An input for the machine; boxed, because a channel keeps room for 32.
+    /// An input for the machine; boxed, because it is larger than all others.
     Input(Box<Input>),
     /// The main process of a run, with its identity.
     Main(MainProcess),
@@ -103,7 +104,7 @@ impl KeeperLink {
     }
 
     /// From now on, news of `run` go to `inbox`.
-    pub(crate) fn route(&self, run: RunId, inbox: mpsc::UnboundedSender<KeeperNews>) {
+    pub(crate) fn route(&self, run: RunId, inbox: mailbox::Sender<KeeperNews>) {
         self.routes.claim(run.0, inbox);
     }
 

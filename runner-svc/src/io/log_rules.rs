@@ -10,6 +10,7 @@ mod cooldown;
 use super::lines::{Lines, Position};
 use super::program::LogFiles;
 use crate::instance::Message;
+use crate::mailbox;
 pub(crate) use cooldown::Cooldowns;
 use process_model::spec::{Check, LogRule};
 use process_model::{InstanceId, ProcessSpec};
@@ -17,7 +18,7 @@ use regex::bytes::RegexSet;
 use runner_domain::{Input, RunId};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 /// So much of a line is told.
@@ -48,7 +49,7 @@ pub(crate) struct LogRules {
     /// Where the run's output begins.
     pub(crate) from: Position,
     pub(crate) run: RunId,
-    pub(crate) inbox: mpsc::UnboundedSender<Message>,
+    pub(crate) inbox: mailbox::Sender<Message>,
     /// Of all instances: a rule that restarts is quiet also after its restart.
     pub(crate) cooldowns: Cooldowns,
 }
@@ -155,7 +156,7 @@ mod tests {
     struct Watching {
         _dir: tempfile::TempDir,
         output: std::fs::File,
-        told: mpsc::UnboundedReceiver<Message>,
+        told: mailbox::Receiver<Message>,
         task: tokio::task::JoinHandle<()>,
         files: LogFiles,
         ended: oneshot::Sender<Position>,
@@ -172,7 +173,7 @@ mod tests {
         let mut output = std::fs::File::create(&files.stdout).unwrap();
         output.write_all(b"boom of the run before\nready\n").unwrap();
         let from = Position::now(&files);
-        let (inbox, told) = mpsc::unbounded_channel();
+        let (inbox, told) = mailbox::mailbox();
         let rules = LogRules {
             spec: spec.into(),
             instance,

@@ -17,6 +17,7 @@ mod tests;
 use super::slumber::Slumber;
 use crate::clock;
 use crate::instance::Message;
+use crate::mailbox;
 use crate::notice::{Notice, NoticeKind};
 use alarm::Alarm;
 pub(crate) use look::{Maker, Watched};
@@ -24,7 +25,7 @@ use process_model::InstanceId;
 use runner_domain::silence::{Finding, Look, Silence};
 use runner_domain::{Input, RunId};
 use std::time::Duration;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::broadcast;
 use tokio::time::Instant;
 
 /// A program that writes all the time is looked at this often, and no more.
@@ -37,7 +38,7 @@ pub(crate) struct LogWatch {
     pub(crate) interval: Duration,
     pub(crate) run: RunId,
     pub(crate) instance: InstanceId,
-    pub(crate) inbox: mpsc::UnboundedSender<Message>,
+    pub(crate) inbox: mailbox::Sender<Message>,
     pub(crate) notices: broadcast::Sender<Notice>,
 }
 

@@ -9,11 +9,11 @@
 
 use super::sampler::census::Census;
 use crate::instance::Message;
+use crate::mailbox;
 use runner_domain::{Input, RunId};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::mpsc;
 
 /// Time from one weighing to the next.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -40,7 +40,7 @@ impl Default for Table {
 struct Tree {
     main: i32,
     most: u64,
-    inbox: mpsc::UnboundedSender<Message>,
+    inbox: mailbox::Sender<Message>,
 }
 
 /// Ends the weighing of a tree when it is dropped.
@@ -63,7 +63,7 @@ impl MemoryWatch {
 
     /// From now on, `inbox` hears when the tree of `main` has more than `most`
     /// resident bytes.
-    pub(crate) fn weigh(&self, run: RunId, main: u32, most: u64, inbox: &mpsc::UnboundedSender<Message>) -> Weighing {
+    pub(crate) fn weigh(&self, run: RunId, main: u32, most: u64, inbox: &mailbox::Sender<Message>) -> Weighing {
         let mut table = self.lock();
         if let Ok(main) = i32::try_from(main) {
             table.trees.insert(run, Tree { main, most, inbox: inbox.clone() });
@@ -184,7 +184,7 @@ mod tests {
     async fn who_is_too_heavy_is_told_until_nobody_wants_to_know_and_then_nobody_watches() {
         let watch = MemoryWatch::default();
         watch.lock().interval = Duration::from_millis(20);
-        let (inbox, mut news) = mpsc::unbounded_channel();
+        let (inbox, mut news) = mailbox::mailbox();
         let weighing = watch.weigh(RunId(7), std::process::id(), 1, &inbox);
         for _ in 0..2 {
             let Some(Message::Input(input)) = news.recv().await else { panic!() };

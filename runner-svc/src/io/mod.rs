@@ -22,6 +22,7 @@ pub(crate) mod program;
 pub(crate) mod redial;
 pub(crate) mod sampler;
 pub(crate) mod session;
+pub(crate) mod slack;
 pub(crate) mod slumber;
 pub(crate) mod tail;
 pub(crate) mod tails;

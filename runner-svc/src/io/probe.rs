@@ -16,12 +16,13 @@ mod tests;
 
 use super::slumber::Slumber;
 use crate::instance::{Deps, Message};
+use crate::mailbox;
 use process_model::Assignment;
 use process_model::spec::Probe;
 use question::{Answer, Question};
 use runner_domain::{Input, RunId};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 /// Tries again this soon while an instance is not ready yet, when the spec's
@@ -40,12 +41,12 @@ pub(crate) enum Purpose {
 
 /// A probe of one run.
 pub(crate) struct Prober {
-    pub(crate) deps: Deps,
-    pub(crate) assignment: Assignment,
+    pub(crate) deps: Arc<Deps>,
+    pub(crate) assignment: Arc<Assignment>,
     pub(crate) probe: Probe,
     pub(crate) purpose: Purpose,
     pub(crate) run: RunId,
-    pub(crate) inbox: mpsc::UnboundedSender<Message>,
+    pub(crate) inbox: mailbox::Sender<Message>,
 }
 
 impl Prober {

@@ -2,24 +2,46 @@
 //! after short ones, and told to people only once.
 
 use crate::clock;
+use service_host::transport::Dial;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 const SHORTEST: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(5);
+const LONGEST: Duration = Duration::from_secs(10);
 
 /// Waits between conversations.
 #[derive(Debug)]
 pub(crate) struct Redial {
     service: &'static str,
+    dial: Dial,
     wait: Duration,
     begun: Duration,
     told: bool,
 }
 
 impl Redial {
-    pub(crate) fn new(service: &'static str) -> Self {
-        Self { service, wait: SHORTEST, begun: clock::monotonic(), told: false }
+    pub(crate) fn new(service: &'static str, dial: &Dial) -> Self {
+        Self { service, dial: dial.clone(), wait: SHORTEST, begun: clock::monotonic(), told: false }
+    }
+
+    /// Until somebody is there to begin a conversation with; false when the
+    /// runner ends.
+    pub(crate) async fn reach(&mut self, shutdown: &CancellationToken) -> bool {
+        loop {
+            self.begin();
+            let knocked = tokio::select! {
+                knocked = self.dial.knock() => knocked,
+                () = shutdown.cancelled() => return false,
+            };
+            match knocked {
+                Ok(()) => return true,
+                Err(nobody) => {
+                    if !self.ended(nobody, shutdown).await {
+                        return false;
+                    }
+                }
+            }
+        }
     }
 
     /// A conversation begins.

@@ -34,6 +34,7 @@ const WELCOME: Duration = Duration::from_secs(10);
 const HEARTBEAT: std::ops::RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(60);
 
 pub(crate) struct Session {
+    dial: Dial,
     client: RunnerSessionServiceClient<ServiceChannel>,
     hello: v1::SessionHello,
     roster: Roster,
@@ -77,6 +78,7 @@ impl Session {
     ) -> Result<Self, TransportError> {
         let channel = service_channel(dial, &options.token)?;
         Ok(Self {
+            dial: dial.clone(),
             client: RunnerSessionServiceClient::new(channel).max_decoding_message_size(64 << 20),
             hello: v1::SessionHello {
                 node: options.node.to_string(),
@@ -91,9 +93,8 @@ impl Session {
     }
 
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
-        let mut redial = Redial::new("registry");
-        loop {
-            redial.begin();
+        let mut redial = Redial::new("registry", &self.dial);
+        while redial.reach(&shutdown).await {
             match self.converse(&shutdown).await {
                 Ended::Shutdown => return,
                 Ended::NoWelcome => {

@@ -5,12 +5,12 @@
 
 use super::keeper_link::{KeeperLink, KeeperNews};
 use crate::instance::Deps;
+use crate::mailbox;
 use process_model::spec::{Command, HookKind, Signal};
 use process_model::{Assignment, ExitStatus};
 use runner_domain::{Input, RunId, SpawnError};
 use runner_keeper::protocol::Request;
 use std::time::Duration;
-use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 /// After its time is over or its main process has ended, what is left of a
@@ -120,7 +120,7 @@ struct Running(Option<Asked>);
 impl Running {
     fn begin(keeper: &KeeperLink, run: RunId, spawn: Request) -> Self {
         // Unbounded as every route; of one run the keeper says a handful of things.
-        let (inbox, news) = mpsc::unbounded_channel();
+        let (inbox, news) = mailbox::mailbox();
         keeper.route(run, inbox);
         keeper.send(spawn);
         Self(Some(Asked { keeper: keeper.clone(), run, news, begun: false, over: false }))
@@ -165,7 +165,7 @@ impl Drop for Running {
 struct Asked {
     keeper: KeeperLink,
     run: RunId,
-    news: mpsc::UnboundedReceiver<KeeperNews>,
+    news: mailbox::Receiver<KeeperNews>,
     /// It runs, or did.
     begun: bool,
     /// Nothing of it is left, or will be.

@@ -1,12 +1,12 @@
 //! The instances of a node, and what each was told last.
 
 use super::Unreadable;
-use crate::instance::{Handle, Message, Seen};
+use crate::instance::{Handle, Message};
+use crate::mailbox;
 use process_model::{Assignment, InstanceId, ProcessSpec, Timestamp};
 use runner_domain::Input;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tokio::sync::watch;
 
 /// An instance, from the roster's side.
 #[derive(Debug)]
@@ -14,14 +14,14 @@ pub(super) struct Entry {
     pub(super) handle: Handle,
     /// The assignment that it was sent last; `None`: that it has to go. Not
     /// what it has taken in: that may be an older one.
-    pub(super) sent: Option<Assignment>,
+    pub(super) sent: Option<Arc<Assignment>>,
     /// What it is told once those that depend on it are at rest; `None`: it is
     /// told everything at once.
     pub(super) withheld: Option<Vec<Message>>,
 }
 
 impl Entry {
-    pub(super) fn new(handle: Handle, sent: Option<Assignment>) -> Self {
+    pub(super) fn new(handle: Handle, sent: Option<Arc<Assignment>>) -> Self {
         Self { handle, sent, withheld: None }
     }
 
@@ -74,11 +74,11 @@ impl Table {
 
     /// Whether the instance was told just this.
     pub(super) fn has(&self, assignment: &Assignment) -> bool {
-        self.entries.get(&assignment.instance).is_some_and(|entry| entry.sent.as_ref() == Some(assignment))
+        self.entries.get(&assignment.instance).is_some_and(|entry| entry.sent.as_deref() == Some(assignment))
     }
 
     /// True when there is such an instance.
-    pub(super) fn assign(&mut self, assignment: &Assignment) -> bool {
+    pub(super) fn assign(&mut self, assignment: &Arc<Assignment>) -> bool {
         self.unreadable.remove(&assignment.instance);
         let Some(entry) = self.entries.get_mut(&assignment.instance) else { return false };
         entry.sent = Some(assignment.clone());
@@ -103,7 +103,7 @@ impl Table {
     }
 
     /// Which of those that should run now are to be stopped.
-    pub(super) fn stops(&self, go: &[InstanceId], news: &[Assignment]) -> BTreeSet<InstanceId> {
+    pub(super) fn stops(&self, go: &[InstanceId], news: &[Arc<Assignment>]) -> BTreeSet<InstanceId> {
         let unwanted = news.iter().filter(|assignment| !assignment.wanted).map(|assignment| &assignment.instance);
         let runs = |instance: &&InstanceId| self.entries.get(*instance).is_some_and(Entry::is_wanted);
         go.iter().chain(unwanted).filter(runs).cloned().collect()
@@ -111,8 +111,8 @@ impl Table {
 
     /// Takes the entry of an instance out whose task has ended, unless it is
     /// another one's by now.
-    pub(super) fn remove(&mut self, instance: &InstanceId, seen: &watch::Receiver<Seen>) -> Option<Entry> {
-        let is_it = self.entries.get(instance).is_some_and(|entry| entry.handle.seen.same_channel(seen));
+    pub(super) fn remove(&mut self, instance: &InstanceId, inbox: &mailbox::Receiver<Message>) -> Option<Entry> {
+        let is_it = self.entries.get(instance).is_some_and(|entry| inbox.is_of(&entry.handle.inbox));
         if is_it { self.entries.remove(instance) } else { None }
     }
 
@@ -125,28 +125,29 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::instance::Seen;
+    use crate::latest::{self, latest};
     use process_model::spec::Command;
     use runner_domain::Machine;
-    use tokio::sync::mpsc;
 
-    fn assignment(generation: u64) -> Assignment {
+    fn assignment(generation: u64) -> Arc<Assignment> {
         let spec = ProcessSpec::new("web".parse().unwrap(), Command::Shell("true".into()));
-        Assignment {
+        Arc::new(Assignment {
             instance: InstanceId::new(spec.name.clone(), 1),
             generation,
             spec: Arc::new(spec),
             wanted: true,
             restart_count: 0,
             traceparent: String::new(),
-        }
+        })
     }
 
     /// A table with an instance that takes nothing in.
-    fn table(first: &Assignment) -> (Table, mpsc::UnboundedReceiver<Message>, watch::Sender<Seen>) {
+    fn table(first: &Arc<Assignment>) -> (Table, mailbox::Receiver<Message>, latest::Sender<Seen>) {
         let view = Machine::new(first.clone()).view();
         let (seen, seen_rx) =
-            watch::channel(Seen { assignment: first.clone(), view, containment: String::new(), gone: false });
-        let (inbox, outgoing) = mpsc::unbounded_channel();
+            latest(Seen { assignment: first.clone(), view, containment: Arc::default(), gone: false });
+        let (inbox, outgoing) = mailbox::mailbox();
         let entry = Entry::new(Handle { inbox, seen: seen_rx }, Some(first.clone()));
         let mut table = Table::default();
         table.entries.insert(first.instance.clone(), entry);
@@ -163,7 +164,7 @@ mod tests {
             assert!(table.assign(next));
         }
         let mut last = None;
-        while let Ok(Message::Input(input)) = inbox.try_recv() {
+        while let Some(Message::Input(input)) = inbox.try_recv() {
             last = Some(*input);
         }
         assert_eq!(last, Some(Input::Assigned(a)));
@@ -174,8 +175,8 @@ mod tests {
         let a = assignment(1);
         let (mut table, mut inbox, _seen) = table(&a);
         assert!(table.dismiss(&a.instance) && table.dismiss(&a.instance));
-        assert!(matches!(inbox.try_recv(), Ok(Message::Input(_))));
-        assert!(inbox.try_recv().is_err());
+        assert!(matches!(inbox.try_recv(), Some(Message::Input(_))));
+        assert!(inbox.try_recv().is_none());
         assert!(!table.has(&a), "it would stay away");
         assert!(!table.dismiss(&"api-1".parse().unwrap()));
     }
@@ -183,19 +184,19 @@ mod tests {
     #[test]
     fn what_is_withheld_is_told_in_order_at_last_or_as_soon_as_it_is_wanted_again() {
         let a = assignment(1);
-        let stopped = Assignment { wanted: false, ..assignment(1) };
+        let stopped = Arc::new(Assignment { wanted: false, ..Assignment::clone(&a) });
         for wanted_again in [false, true] {
             let (mut table, mut inbox, _seen) = table(&a);
             table.entries.get_mut(&a.instance).unwrap().withheld = Some(Vec::new());
             assert!(table.assign(&stopped) && table.tell(&a.instance, Input::ReloadAsked.into()));
-            assert!(inbox.try_recv().is_err());
+            assert!(inbox.try_recv().is_none());
             if wanted_again {
                 assert!(table.assign(&a));
             } else {
                 table.entries.get_mut(&a.instance).unwrap().release();
             }
             let mut told = Vec::new();
-            while let Ok(Message::Input(input)) = inbox.try_recv() {
+            while let Some(Message::Input(input)) = inbox.try_recv() {
                 told.push(*input);
             }
             let mut expected = vec![Input::Assigned(stopped.clone()), Input::ReloadAsked];
@@ -207,9 +208,9 @@ mod tests {
     #[test]
     fn the_end_of_a_task_takes_no_successor_out() {
         let a = assignment(1);
-        let (mut table, _inbox, seen) = table(&a);
-        let (_other, other) = watch::channel(seen.borrow().clone());
+        let (mut table, inbox, _seen) = table(&a);
+        let (_other, other) = mailbox::mailbox();
         assert!(table.remove(&a.instance, &other).is_none());
-        assert!(table.remove(&a.instance, &seen.subscribe()).is_some());
+        assert!(table.remove(&a.instance, &inbox).is_some());
     }
 }

@@ -10,17 +10,17 @@ use super::table::Table;
 use crate::clock;
 use crate::instance::{Restored, Seen};
 use crate::io::wall_timer::WallTimer;
+use crate::{latest, mailbox};
 use process_model::{Assignment, InstanceId, ProcessSpec, Timestamp};
 use runner_domain::Input;
 use runner_domain::schedule::Timetable;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use tokio::sync::{mpsc, watch};
 
 /// Keeps what the runner before had planned, if it still holds.
 pub(super) fn recall(table: &mut Table, assignment: &Assignment, restored: &Restored) {
-    let before = restored.before.as_ref().unwrap_or(assignment);
+    let before = restored.before.as_deref().unwrap_or(assignment);
     // Unwanted, or wanted anew: the schedule begins with it.
     let goes_on = assignment.wanted && before.wanted && before.spec.schedule == assignment.spec.schedule;
     if let Some(due) = restored.memo.next_due.filter(|_| goes_on && assignment.spec.schedule.is_some()) {
@@ -34,8 +34,8 @@ struct Row {
     timetable: Timetable,
     /// What it was told last.
     told: Option<Option<Timestamp>>,
-    inbox: mpsc::UnboundedSender<crate::instance::Message>,
-    seen: watch::Receiver<Seen>,
+    inbox: mailbox::Sender<crate::instance::Message>,
+    seen: latest::Receiver<Seen>,
 }
 
 /// Follows the schedules until the process ends.

@@ -10,6 +10,7 @@ mod lines_seen;
 use super::Roster;
 use super::table::Entry;
 use crate::instance::{Handle, Seen};
+use crate::latest;
 use lines_seen::LinesSeen;
 use process_model::spec::Condition;
 use process_model::{InstanceId, ProcessName};
@@ -18,7 +19,7 @@ use runner_domain::dependency::{Peer, waiting};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 /// An instance that depends on others, or that others depend on.
@@ -35,12 +36,12 @@ struct Waits {
     watched: BTreeMap<InstanceId, Watched>,
     lines: LinesSeen,
     /// What each was told, and by which channel: a successor has heard nothing.
-    told: BTreeMap<InstanceId, (watch::Receiver<Seen>, Option<String>)>,
+    told: BTreeMap<InstanceId, (latest::Receiver<Seen>, Option<String>)>,
 }
 
 /// A watch on an instance; ends when it is dropped.
 struct Watched {
-    seen: watch::Receiver<Seen>,
+    seen: latest::Receiver<Seen>,
     task: AbortHandle,
 }
 
@@ -103,7 +104,7 @@ impl Waits {
             };
             let seen = &member.handle.seen;
             let is_known =
-                |told: &(watch::Receiver<Seen>, Option<String>)| told.0.same_channel(seen) && told.1 == waits_for;
+                |told: &(latest::Receiver<Seen>, Option<String>)| told.0.same_channel(seen) && told.1 == waits_for;
             if !self.told.get(&member.instance).is_some_and(is_known) {
                 self.told.insert(member.instance.clone(), (seen.clone(), waits_for.clone()));
                 // A task that has ended needs to hear nothing more; the roster says so in a moment.

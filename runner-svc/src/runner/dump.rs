@@ -49,7 +49,7 @@ fn of_instance(id: &InstanceId, seen: &Seen) -> String {
     if let Some(next) = view.next_restart {
         line.push_str(&format!(" next={}", in_words(next)));
     }
-    for (name, text) in [("containment", &seen.containment), ("status", &view.status), ("message", &view.message)] {
+    for (name, text) in [("containment", &*seen.containment), ("status", &view.status), ("message", &view.message)] {
         if !text.is_empty() {
             line.push_str(&format!(" {name}={text:?}"));
         }

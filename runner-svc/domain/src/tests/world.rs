@@ -117,7 +117,7 @@ impl World {
             next_run: 1,
             pid: 100,
         };
-        world.step(Input::Assigned(assignment));
+        world.step(Input::Assigned(assignment.into()));
         world
     }
 
@@ -368,9 +368,9 @@ impl World {
     }
 
     pub(crate) fn assign(&mut self, change: impl FnOnce(&mut Assignment)) {
-        let mut assignment = self.machine.assignment().clone();
+        let mut assignment = Assignment::clone(self.machine.assignment());
         change(&mut assignment);
-        self.step(Input::Assigned(assignment));
+        self.step(Input::Assigned(assignment.into()));
     }
 
     pub(crate) fn edit(&mut self, change: impl FnOnce(&mut ProcessSpec)) {

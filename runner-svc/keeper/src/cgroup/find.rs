@@ -5,6 +5,7 @@
 //! Everything of a keeper is below `pm-…` in the cgroup that it is in itself,
 //! so that whatever limits the keeper limits its programs.
 
+use super::spare::Spare;
 use crate::sys::spawn::can_be_born_in_cgroup;
 use rustix::fs::{Access, AtFlags, CWD, FlockOperation, Mode, OFlags};
 use std::fs;
@@ -59,6 +60,8 @@ pub(crate) struct Cgroups {
     pub(super) freezer: Option<PathBuf>,
     /// Directories of the runs by controller, version 1.
     v1: Vec<(String, PathBuf)>,
+    /// Groups for the next runs, version 2.
+    pub(super) spare: Spare,
     /// Why trees are not held together by version 2.
     note: String,
     /// Holds the directory of the runs of version 2: another keeper that begins
@@ -144,6 +147,7 @@ impl Cgroups {
 
 impl Drop for Cgroups {
     fn drop(&mut self) {
+        self.remove_spare();
         // What is not empty stays, and is swept up when it is.
         for dir in self.unified.iter().chain(self.v1.iter().map(|(_, dir)| dir)) {
             let _ = fs::remove_dir(dir);

@@ -7,13 +7,13 @@
 
 use super::find::{Cgroups, Kind, Version};
 use super::limits::Limited;
+use super::spare;
 use super::watch::Watch;
 use crate::launch::Beside;
 use crate::protocol::SpawnRequest;
 use process_model::spec::ResourceLimits;
-use rustix::fs::{Mode, OFlags};
 use std::fs::{self, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -26,9 +26,9 @@ const FREEZING: usize = 100;
 /// The groups of a run.
 #[derive(Debug)]
 pub(crate) struct Group {
-    tree: Option<(Version, PathBuf)>,
+    pub(super) tree: Option<(Version, PathBuf)>,
     /// Other directories that were made for it: limits, version 1.
-    beside: Vec<PathBuf>,
+    pub(super) beside: Vec<PathBuf>,
     pub(super) limited: Option<Box<Limited>>,
     pub(super) watch: Option<Box<Watch>>,
 }
@@ -43,7 +43,7 @@ pub(crate) struct Prepared {
 impl Cgroups {
     /// Makes the groups of a run, and puts into `beside` how its main process
     /// gets into them. `of` is the run that a task belongs to.
-    pub(crate) fn prepare(&self, request: &SpawnRequest, of: Option<&Group>, beside: &mut Beside<'_>) -> Prepared {
+    pub(crate) fn prepare(&mut self, request: &SpawnRequest, of: Option<&Group>, beside: &mut Beside<'_>) -> Prepared {
         let limits = request.limits.as_ref().filter(|limits| !limits.is_empty() && !request.is_task);
         let mut prepared = Prepared { group: None, notes: Vec::new() };
         let mut group = Group { tree: None, beside: Vec::new(), limited: None, watch: None };
@@ -52,8 +52,9 @@ impl Cgroups {
                 Some(run) if request.is_task => run.join(format!("task-{}", request.run)),
                 _ => base.join(request.run.to_string()),
             };
-            match make_and_open(base, &dir) {
-                Ok(open) => {
+            let spare = if limits.is_none() && !request.is_task { self.spare.take() } else { None };
+            match spare.map_or_else(|| make_and_open(base, dir), Ok) {
+                Ok((open, dir)) => {
                     beside.born_in = Some(open);
                     group.tree = Some((Version::V2, dir));
                 }
@@ -125,9 +126,19 @@ impl Cgroups {
 
     /// The groups of a run that another keeper, or this one before it was
     /// replaced, has made: they are where they were.
-    pub(crate) fn find_again(&self, run: u64, limits: Option<&ResourceLimits>) -> Option<Box<Group>> {
+    /// `name` is what it had there, if that is known.
+    pub(crate) fn find_again(
+        &self,
+        run: u64,
+        name: Option<&str>,
+        limits: Option<&ResourceLimits>,
+    ) -> Option<Box<Group>> {
         let here = |base: &Path| Some(base.join(run.to_string())).filter(|dir| dir.is_dir());
-        let unified = self.unified.as_deref().and_then(here).map(|dir| (Version::V2, dir));
+        let there = |base: &Path| match name {
+            Some(name) => Some(base.join(name)).filter(|dir| dir.is_dir()),
+            None => here(base),
+        };
+        let unified = self.unified.as_deref().and_then(there).map(|dir| (Version::V2, dir));
         let tree = unified.or_else(|| self.freezer.as_deref().and_then(here).map(|dir| (Version::V1, dir)));
         let mut group = Group { tree, beside: Vec::new(), limited: None, watch: None };
         if let Some(limits) = limits.filter(|limits| !limits.is_empty()) {
@@ -174,16 +185,20 @@ impl Group {
         matches!(self.tree, Some((Version::V2, _)))
     }
 
+    /// Its name in the directory of the runs, version 2.
+    pub(crate) fn name(&self) -> Option<String> {
+        Some(self.unified()?.file_name()?.to_str()?.to_owned())
+    }
+
     /// Whether certainly nobody is in it. Who is of a task within it is not of
     /// its tree.
     pub(crate) fn is_empty(&self) -> bool {
         match &self.tree {
             None => true,
             Some((Version::V2, dir)) => {
-                let events = fs::read_to_string(dir.join("cgroup.events"));
                 // Most often, in one reading. The group itself has gone: nobody can be in it.
-                let is_empty = match events {
-                    Ok(text) => text.contains("populated 0"),
+                let is_empty = match populated(dir) {
+                    Ok(populated) => !populated,
                     Err(e) => e.kind() == io::ErrorKind::NotFound,
                 };
                 is_empty || self.members().is_ok_and(|members| members.is_empty())
@@ -240,19 +255,27 @@ impl Drop for Group {
     }
 }
 
+/// Whether somebody is in a group of version 2, or in one within it.
+fn populated(dir: &Path) -> io::Result<bool> {
+    let mut text = [0; 64];
+    let read = fs::File::open(dir.join("cgroup.events"))?.read(&mut text)?;
+    let text = text.get(..read).unwrap_or_default();
+    Ok(!text.split(|byte| *byte == b'\n').any(|line| line == b"populated 0"))
+}
+
 /// Makes a directory for a run, and opens it.
-fn make_and_open(base: &Path, dir: &Path) -> io::Result<OwnedFd> {
-    match fs::create_dir(dir) {
+fn make_and_open(base: &Path, dir: PathBuf) -> io::Result<(OwnedFd, PathBuf)> {
+    match fs::create_dir(&dir) {
         Ok(()) => {}
         // Another keeper has swept up the empty base.
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             fs::create_dir_all(base)?;
-            fs::create_dir(dir)?;
+            fs::create_dir(&dir)?;
         }
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
         Err(e) => return Err(e),
     }
-    Ok(rustix::fs::open(dir, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
+    Ok((spare::open(&dir)?, dir))
 }
 
 fn make_below(base: &Path, run: u64) -> io::Result<PathBuf> {

@@ -87,7 +87,7 @@ impl Keeper {
             self.by_pid.insert(run.pid, id);
         }
         self.orphaned.extend((ended && !over).then_some(id));
-        self.runs.insert(id, run);
+        self.runs.insert(id, Box::new(run));
         self.to_hand.insert(id);
         self.attend_again(id);
     }
@@ -254,12 +254,16 @@ impl Keeper {
         if let Some(foreign) = self.foreign.remove(&id) {
             foreign.left.values().for_each(|pidfd| self.epoll.remove(pidfd));
         }
-        let Some(run) = self.runs.remove(&id) else { return };
+        let Some(mut run) = self.runs.remove(&id) else { return };
         self.foreign_mains.remove(&run.pid);
         // Others have duplicates: closing would not be enough.
         self.epoll.remove(&run.pidfd);
         run.outputs.iter().flatten().for_each(|output| self.epoll.remove(&output.pipe));
         run.held.notify.iter().for_each(|notify| self.epoll.remove(&**notify));
+        // One that was killed as a whole is of no more use: see `spawn`.
+        if let Some(group) = run.held.group.take().filter(|_| !run.held.is_task && !run.condemned) {
+            self.holding.cgroups.take_back(*group);
+        }
     }
 }
 

@@ -37,7 +37,7 @@ impl Keeper {
     /// Lets go of what the runner needs no more.
     pub(super) fn forget(&mut self) {
         for run in std::mem::take(&mut self.to_forget) {
-            if self.runs.get(&run).is_some_and(Run::is_over) {
+            if self.runs.get(&run).is_some_and(|run| run.is_over()) {
                 self.drop_run(run);
             }
         }
@@ -54,7 +54,7 @@ impl Keeper {
                 self.listen(id, &run);
                 let spawned = run.spawned(id);
                 self.by_pid.insert(run.pid, id);
-                self.runs.insert(id, run);
+                self.runs.insert(id, Box::new(run));
                 // First what a keeper after this one needs: whoever knows that it runs can have it taken over.
                 self.to_hand.insert(id);
                 self.hand_at_once(id);

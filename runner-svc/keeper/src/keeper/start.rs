@@ -61,7 +61,8 @@ impl Keeper {
         self.holding.sockets.open(&request.instance, wanted).map_err(|e| fault("socket", &e))?;
         let notify = if notifies { Some(Box::new(Notify::open().map_err(|e| fault("notify", &e))?)) } else { None };
         let is_of_instance = |run: &&Run| run.instance == request.instance && !run.held.is_task && !run.is_over();
-        let of = self.runs.values().rev().find(is_of_instance).and_then(|run| run.held.group.as_deref());
+        let of =
+            self.runs.values().rev().map(|run| &**run).find(is_of_instance).and_then(|run| run.held.group.as_deref());
         let beside = || Beside {
             sockets: self.holding.sockets.of(&request.instance, wanted),
             notify: notify.as_deref().map(Notify::name),
@@ -74,6 +75,7 @@ impl Keeper {
         let mut run = match spawn(in_groups) {
             // A program that is held together less well is better than one that does not run.
             Err(failure) if group.is_some() && failure.is_of_cgroup() => {
+                self.holding.cgroups.remove_spare();
                 say!("{} starts without a cgroup: {}", request.instance, failure.message);
                 if group.take().is_some_and(|group| group.limits().is_some()) {
                     notes = vec![format!("limits are not enforced: {}", failure.message)];

@@ -26,6 +26,7 @@ impl Keeper {
     /// Becomes the program that was asked for, if one was, and does not return.
     pub(super) fn become_what_was_asked(&mut self) {
         let Some(program) = self.upgrade.take() else { return };
+        self.holding.cgroups.remove_spare();
         let mut held = Vec::new();
         let image = self.image(&mut held);
         let e = resume::become_program(&program, &image, &held);

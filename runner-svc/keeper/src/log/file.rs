@@ -7,6 +7,7 @@ use super::active::{Active, ends_with_a_line};
 use super::gap::Trouble;
 use super::index::Kind;
 use super::json::Json;
+use super::kept::Silent;
 use super::rotation::{Cut, Keeping, NotRotated};
 use crate::diary::say;
 use crate::run::wall_nanos;
@@ -46,7 +47,9 @@ pub(super) struct LogFile {
     pub(super) at_line_start: bool,
     /// When the path was last looked at; `None`: look at the next write.
     pub(super) looked: Option<Instant>,
+    /// `None`: not kept by a policy, or silent.
     pub(super) keeping: Option<Box<Keeping>>,
+    pub(super) silent: Option<Box<Silent>>,
     pub(super) trouble: Option<Box<Trouble>>,
     /// Bytes go to a file that has the name no more, because none can be made
     /// that has.
@@ -79,6 +82,7 @@ impl LogFile {
             at_line_start: true,
             looked: None,
             keeping: None,
+            silent: None,
             trouble: None,
             astray: false,
             lost: 0,
@@ -92,40 +96,16 @@ impl LogFile {
         self.at_line_start = self.size == 0 || ends_with_a_line(&self.path, self.size);
         // Only what has a size and an end can be rotated.
         let policy = policy.filter(|_| active.is_regular);
-        self.keeping = policy.map(|policy| Box::new(Keeping::new(&self.path, self.size, policy, now, wall_nanos())));
+        (self.keeping, self.silent) = (None, None);
+        if let Some(policy) = policy {
+            self.keep(policy, now);
+        }
         self.active = Some(active);
         self.looked = Some(now);
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
-    }
-
-    pub(super) fn policy(&self) -> Option<&LogPolicy> {
-        self.keeping.as_ref().map(|keeping| &keeping.policy)
-    }
-
-    /// Another policy from now on.
-    pub(super) fn keep_by(&mut self, policy: LogPolicy) {
-        match &mut self.keeping {
-            Some(keeping) => {
-                keeping.index.keep_by(&self.path, &policy);
-                keeping.policy = policy;
-                keeping.prune(&self.path);
-            }
-            None if self.active.as_ref().is_some_and(|active| active.is_regular) => {
-                let keeping = Keeping::new(&self.path, self.size, policy, Instant::now(), wall_nanos());
-                self.keeping = Some(Box::new(keeping));
-            }
-            None => {}
-        }
-    }
-
-    /// A run begins.
-    pub(super) fn mark_run(&mut self) {
-        if let Some(keeping) = &mut self.keeping {
-            keeping.index.mark(&self.path, Kind::Run, self.size, wall_nanos());
-        }
     }
 
     /// When something is wrong: when to try again.
@@ -141,6 +121,7 @@ impl LogFile {
     /// Appends; returns how many of the bytes need not come again: all, unless
     /// the program is to wait.
     pub(super) fn write(&mut self, batch: Batch<'_>, json: Option<&Json>, now: Instant) -> usize {
+        self.wake(now);
         if !self.is_ready(json, now) {
             return self.refuse(batch, 0);
         }
@@ -347,6 +328,9 @@ impl LogFile {
     /// Goes on with what another has counted.
     pub(super) fn resume(&mut self, lost: u64, dropped: u64, reason: String, pending_index: Vec<u8>) {
         self.lost = lost;
+        if !pending_index.is_empty() {
+            self.wake(Instant::now());
+        }
         if let Some(keeping) = &mut self.keeping {
             keeping.index.resume(pending_index);
         }
@@ -359,11 +343,6 @@ impl LogFile {
 
     pub(super) fn lost(&self) -> u64 {
         self.lost
-    }
-
-    /// Records of the index that are not written yet.
-    pub(super) fn pending_index(&self) -> &[u8] {
-        self.keeping.as_ref().map_or(&[], |keeping| keeping.index.pending())
     }
 
     /// Nothing more comes.

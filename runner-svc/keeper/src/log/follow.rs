@@ -63,10 +63,12 @@ impl LogFile {
 
     fn replace(&mut self, new: Active, now: Instant) {
         let size = self.active.as_ref().map_or(self.size, |active| active.len().max(self.size));
+        self.wake(now);
         let before = self.keeping.take().map(|keeping| (keeping.policy, keeping.index.header));
         let Some((policy, mut header)) = before else { return self.take(new, None, now) };
         let there = Header::read(&index_of(&self.path)).ok();
         self.take(new, Some(policy), now);
+        self.wake(now);
         // Another writer of ours may have gone on already: then the index is of the new file.
         let is_ours = there.is_none_or(|there| (there.lineage, there.base) == (header.lineage, header.base));
         if is_ours && let Some(keeping) = &mut self.keeping {

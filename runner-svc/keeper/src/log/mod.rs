@@ -12,6 +12,7 @@
 //! | `output` | a pipe: how much is moved at once, what is held back |
 //! | `file`, `active` | the active file: append, count what is missing |
 //! | `follow` | a name that went to another file |
+//! | `kept` | by which policy, and what of that is in memory |
 //! | `rotation` | when and how a file is rotated away; which ones are too many |
 //! | `index_writer` | times, beginnings of runs |
 //! | `json` | lines as objects, ECS or OpenTelemetry |
@@ -26,6 +27,7 @@ mod gap;
 pub mod index;
 mod index_writer;
 mod json;
+mod kept;
 pub mod names;
 mod output;
 mod rotation;

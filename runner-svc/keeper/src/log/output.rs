@@ -207,7 +207,7 @@ impl Output {
             lost: self.file.lost(),
             dropped,
             reason,
-            index: self.file.pending_index().to_vec(),
+            index: self.file.pending_index(),
             json: self.json.as_deref().cloned(),
             held: self.held.as_deref().unwrap_or_default().to_vec(),
             is_wide: self.loud.is_none(),

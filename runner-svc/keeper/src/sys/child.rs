@@ -30,7 +30,10 @@ pub(super) struct Shared<'a> {
     pub(super) nofile: libc::rlimit,
     pub(super) mark: Option<libc::rlimit>,
     pub(super) umask: libc::mode_t,
+    pub(super) ignored: u64,
     pub(super) attributes: Option<Attributes<'a>>,
+    /// The child has begun to run.
+    pub(super) began: bool,
     /// Stage, which of several things of it, errno.
     pub(super) failed: Option<(&'static str, usize, i32)>,
 }
@@ -63,6 +66,7 @@ pub(super) extern "C" fn child_main(arg: *mut c_void) -> c_int {
     // calls: glibc's wrappers would try to signal other threads through shared memory.
     unsafe {
         let shared = &mut *arg.cast::<Shared<'_>>();
+        shared.began = true;
         if let Err((stage, index)) = prepare(shared) {
             shared.failed = Some((stage, index, *libc::__errno_location()));
         } else {
@@ -114,7 +118,7 @@ unsafe fn prepare(shared: &mut Shared<'_>) -> Step {
         }
         // After the change of identity: the program's user has to be allowed in there.
         check(libc::chdir(shared.working_dir), "chdir")?;
-        default_signals();
+        default_signals(shared.ignored);
         if let Some(attributes) = &shared.attributes {
             attributes.pid_variables.iter().for_each(|text| write_own_pid(*text));
         }
@@ -272,17 +276,17 @@ unsafe fn write_own_pid(text: *mut u8) {
 }
 
 /// Gives the program default signal dispositions and an empty mask, whatever
-/// the keeper ignores.
+/// the keeper ignores; what it catches becomes the default by exec.
 ///
 /// # Safety
 /// Only in the child of `spawn`: it changes the process's dispositions.
-unsafe fn default_signals() {
+unsafe fn default_signals(ignored: u64) {
     // SAFETY: all-zero is SIG_DFL with an empty mask, and larger than the kernel's struct on every machine; signals that
     // cannot be changed return an error, which is right. The system call itself: glibc's wrapper leaves out the two
     // signals that it keeps for its threads, and whoever started us may have ignored those, too.
     unsafe {
         let default = [0_u64; 8];
-        for signal in 1..=64 {
+        for signal in (1..=64).filter(|signal| ignored >> (signal - 1) & 1 != 0) {
             libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), ptr::null_mut::<c_void>(), 8_usize);
         }
         let mut none: libc::sigset_t = std::mem::zeroed();

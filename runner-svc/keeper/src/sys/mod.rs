@@ -4,9 +4,9 @@
 mod child;
 mod clone3;
 pub(crate) mod code_pages;
+pub(crate) mod cradle;
 pub(crate) mod descriptors;
 pub(crate) mod exit_info;
 pub(crate) mod inherited;
 pub(crate) mod malloc;
-pub(crate) mod places;
 pub(crate) mod spawn;

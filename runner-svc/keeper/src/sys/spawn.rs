@@ -11,7 +11,7 @@
 
 use super::child::{Attributes, Shared, child_main};
 use super::clone3;
-use super::places::Places;
+use super::cradle::Cradle;
 use crate::protocol::Identity;
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -34,6 +34,9 @@ pub(crate) struct Plan<'a> {
     /// The mark of the run: see `mark`.
     pub(crate) mark: Option<u64>,
     pub(crate) umask: libc::mode_t,
+    /// Signals that are ignored here, a bit for each from 1 on: the one
+    /// disposition that a program would inherit.
+    pub(crate) ignored: u64,
     /// What few programs need.
     pub(crate) extras: Option<Box<Extras<'a>>>,
 }
@@ -77,10 +80,6 @@ pub(crate) struct Child {
     pub(crate) pidfd: OwnedFd,
 }
 
-/// The child's stack: what it calls is shallow, 64 KiB is ample (glibc's own
-/// posix_spawn uses 32 KiB).
-const STACK: usize = 64 * 1024;
-
 /// `NAME=`, a place for a pid of ten digits, NUL.
 fn pid_variable(name: &str) -> Vec<u8> {
     format!("{name}=          \0").into_bytes()
@@ -90,27 +89,32 @@ fn pid_variable(name: &str) -> Vec<u8> {
 ///
 /// Returns once the program has been loaded, or with the step that failed; in
 /// that case nothing of the child is left.
-pub(crate) fn spawn(plan: &Plan<'_>, places: &mut Places) -> Result<Child, Failure> {
+pub(crate) fn spawn(plan: &Plan<'_>, cradle: &mut Cradle) -> Result<Child, Failure> {
     let extras = plan.extras.as_deref();
     let stdio = [plan.stdin, plan.stdout, plan.stderr];
     // What it needs beside may be anywhere: then it gets a copy of all descriptors, as after fork(2).
     let shares_table = extras.is_none_or(|extras| extras.sockets.is_empty() && extras.enters.is_empty());
     let stdio = if shares_table {
-        places.fill(stdio).map_err(|error| Failure { stage: "stdio", index: 0, error })?
+        cradle.fill(stdio).map_err(|error| Failure { stage: "stdio", index: 0, error })?
     } else {
         stdio.map(|descriptor| descriptor.as_raw_fd())
     };
-    let leaves_table = shares_table.then(|| places.end().unsigned_abs());
-    let child = clone_and_exec(plan, stdio, leaves_table);
+    let leaves_table = shares_table.then(|| cradle.end().unsigned_abs());
+    let child = clone_and_exec(plan, stdio, leaves_table, cradle.stack());
     if shares_table {
-        places.clear();
+        cradle.clear();
     }
     child
 }
 
 /// As [`spawn`]; `leaves_table` is the number from which on the child shares the
 /// keeper's descriptors no longer than it takes to say so.
-fn clone_and_exec(plan: &Plan<'_>, stdio: [RawFd; 3], leaves_table: Option<u32>) -> Result<Child, Failure> {
+fn clone_and_exec(
+    plan: &Plan<'_>,
+    stdio: [RawFd; 3],
+    leaves_table: Option<u32>,
+    stack: &mut [u8],
+) -> Result<Child, Failure> {
     let extras = plan.extras.as_deref();
     let mut texts: Vec<Vec<u8>> =
         extras.into_iter().flat_map(|e| &e.pid_variables).map(|name| pid_variable(name)).collect();
@@ -132,6 +136,7 @@ fn clone_and_exec(plan: &Plan<'_>, stdio: [RawFd; 3], leaves_table: Option<u32>)
         nofile: libc::rlimit { rlim_cur: plan.nofile.0, rlim_max: plan.nofile.1 },
         mark: plan.mark.map(|mark| libc::rlimit { rlim_cur: mark, rlim_max: mark }),
         umask: plan.umask,
+        ignored: plan.ignored,
         attributes: extras.map(|extras| Attributes {
             pid_variables: variables,
             sockets: extras.sockets.iter().map(AsRawFd::as_raw_fd).collect(),
@@ -147,9 +152,9 @@ fn clone_and_exec(plan: &Plan<'_>, stdio: [RawFd; 3], leaves_table: Option<u32>)
             cpus: &extras.cpus,
             no_new_privs: extras.no_new_privs,
         }),
+        began: false,
         failed: None,
     };
-    let mut stack = vec![0_u8; STACK];
     let mut pidfd: c_int = -1;
     let shared_table = if leaves_table.is_some() { libc::CLONE_FILES } else { 0 };
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | shared_table;
@@ -168,12 +173,12 @@ fn clone_and_exec(plan: &Plan<'_>, stdio: [RawFd; 3], leaves_table: Option<u32>)
         let arg = (&raw mut shared).cast::<c_void>();
         let outcome = match born_in {
             Some(cgroup) => {
-                let result = clone3::clone_into(child_main, arg, &mut stack, flags, &mut pidfd, cgroup);
+                let result = clone3::clone_into(child_main, arg, stack, flags, &mut pidfd, cgroup);
                 c_int::try_from(result).map_err(std::io::Error::other)
             }
             .and_then(|n| if n < 0 { Err(std::io::Error::from_raw_os_error(-n)) } else { Ok(n) }),
             None => {
-                let end = stack.as_mut_ptr().add(STACK);
+                let end = stack.as_mut_ptr().add(stack.len());
                 let top = end.sub(end.addr() % 16);
                 let pid = libc::clone(child_main, top.cast(), flags | libc::SIGCHLD, arg, &raw mut pidfd);
                 if pid < 0 { Err(std::io::Error::last_os_error()) } else { Ok(pid) }
@@ -184,8 +189,10 @@ fn clone_and_exec(plan: &Plan<'_>, stdio: [RawFd; 3], leaves_table: Option<u32>)
     }?;
     // SAFETY: clone succeeded, so the kernel stored a new descriptor of ours there.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-    if let Some((stage, index, errno)) = shared.failed {
-        // The child has called _exit: collect it, so that nobody takes it for a run.
+    // A group that was killed as a whole once kills whoever is cloned into it from another (as seen with Linux 6.18).
+    let stillborn = (!shared.began).then_some(("clone", 0, libc::ECANCELED));
+    if let Some((stage, index, errno)) = shared.failed.or(stillborn) {
+        // The child has called _exit, or was killed: collect it, so that nobody takes it for a run.
         let _ = rustix::process::waitid(
             rustix::process::WaitId::PidFd(pidfd.as_fd()),
             rustix::process::WaitIdOptions::EXITED,

@@ -8,11 +8,12 @@ use runner_domain::Memo;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 
 /// One record. Read by later versions: variants and fields are only added.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum Record {
-    Assigned(Assignment),
+    Assigned(Arc<Assignment>),
     Stepped {
         instance: InstanceId,
         memo: Memo,
@@ -49,18 +50,19 @@ pub(crate) enum Reported {
 /// An instance in the journal.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Stored {
-    pub(crate) assignment: Assignment,
+    pub(crate) assignment: Arc<Assignment>,
     pub(crate) memo: Option<Memo>,
     pub(crate) main: Option<MainProcess>,
     /// What the memo is about, when the assignment is newer: nobody has
     /// compared the two yet.
-    pub(crate) before: Option<Assignment>,
+    pub(crate) before: Option<Arc<Assignment>>,
 }
 
 /// What all records add up to.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Image {
-    pub(super) instances: BTreeMap<InstanceId, Stored>,
+    /// Boxed: a tree that grows at its end is half empty.
+    pub(super) instances: BTreeMap<InstanceId, Box<Stored>>,
     pub(super) outbox: Outbox,
     /// Sequence number of the newest report; also tells reports of an instance
     /// apart for ever.
@@ -117,7 +119,7 @@ impl Image {
         Record::Reported { seq, report }
     }
 
-    fn assign(&mut self, assignment: Assignment) {
+    fn assign(&mut self, assignment: Arc<Assignment>) {
         match self.instances.get_mut(&assignment.instance) {
             Some(stored) => {
                 let old = std::mem::replace(&mut stored.assignment, assignment);
@@ -127,16 +129,18 @@ impl Image {
             }
             None => {
                 let instance = assignment.instance.clone();
-                self.instances.insert(instance, Stored { assignment, memo: None, main: None, before: None });
+                self.instances.insert(instance, Box::new(Stored { assignment, memo: None, main: None, before: None }));
             }
         }
     }
 
     /// Instances of a process share one spec in memory.
-    fn share_spec(&self, assignment: &mut Assignment) {
+    fn share_spec(&self, assignment: &mut Arc<Assignment>) {
         let before = self.instances.range(..&assignment.instance).next_back();
-        if let Some((_, neighbour)) = before.filter(|(_, stored)| stored.assignment.spec == assignment.spec) {
-            assignment.spec = neighbour.assignment.spec.clone();
+        let Some((_, neighbour)) = before else { return };
+        let (spec, theirs) = (&assignment.spec, &neighbour.assignment.spec);
+        if !Arc::ptr_eq(spec, theirs) && spec == theirs {
+            Arc::make_mut(assignment).spec = theirs.clone();
         }
     }
 

@@ -18,16 +18,16 @@ fn done(journal: &Journal, id: &str) -> u64 {
     *journal.news().borrow()
 }
 
-fn assignment(name: &str) -> Assignment {
+fn assignment(name: &str) -> Arc<Assignment> {
     let spec = ProcessSpec::new(name.parse().unwrap(), Command::Shell("true".into()));
-    Assignment {
+    Arc::new(Assignment {
         instance: InstanceId::new(spec.name.clone(), 1),
         generation: 1,
         spec: Arc::new(spec),
         wanted: true,
         restart_count: 0,
         traceparent: String::new(),
-    }
+    })
 }
 
 #[test]
@@ -120,13 +120,12 @@ fn a_change_that_no_runner_lived_to_compare_is_compared_by_the_next() {
     let old = assignment("web");
     let id = old.instance.clone();
     let memo = |generation| {
-        let mut followed = assignment("web");
-        followed.generation = generation;
+        let followed = Assignment { generation, ..Assignment::clone(&assignment("web")) };
         Memo::from(&runner_domain::Machine::new(followed))
     };
     journal.assigned(std::slice::from_ref(&old));
     journal.stepped(&id, memo(1), None, Vec::new());
-    let new = Assignment { generation: 2, ..old.clone() };
+    let new = Arc::new(Assignment { generation: 2, ..Assignment::clone(&old) });
     journal.assigned(std::slice::from_ref(&new));
     // Twice: the second opening reads what the first has written anew.
     for _ in 0..2 {

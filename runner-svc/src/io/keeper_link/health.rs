@@ -13,7 +13,7 @@ pub(crate) struct KeeperHealth {
     pub(crate) version: u32,
     pub(crate) build: String,
     /// How it holds trees together, and why not better.
-    pub(crate) containment: String,
+    pub(crate) containment: Arc<str>,
     pub(crate) containment_note: String,
     /// Keepers whose runs were lost with them.
     pub(crate) losses: u64,
@@ -37,7 +37,7 @@ impl Health {
         self.change(|health| {
             (health.connected, health.pid, health.version) = (true, pid, version);
             build.clone_into(&mut health.build);
-            containment.clone_into(&mut health.containment);
+            health.containment = containment.into();
             note.clone_into(&mut health.containment_note);
         });
     }

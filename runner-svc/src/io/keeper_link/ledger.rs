@@ -144,6 +144,10 @@ impl Ledger {
                 return;
             };
             bytes = rest;
+            if self.unsent.is_empty() {
+                // A thousand starts at once need room that nobody needs afterwards.
+                self.unsent = VecDeque::new();
+            }
             match &outgoing.request {
                 Request::Spawn(spawn) => {
                     self.asked.insert(spawn.run, outgoing);

@@ -5,9 +5,9 @@
 //! then.
 
 use super::KeeperNews;
+use crate::mailbox;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::mpsc;
 
 /// Cheap handle.
 #[derive(Debug, Clone, Default)]
@@ -15,7 +15,7 @@ pub(super) struct Routes(Arc<Mutex<Table>>);
 
 #[derive(Debug, Default)]
 struct Table {
-    inboxes: BTreeMap<u64, mpsc::UnboundedSender<KeeperNews>>,
+    inboxes: BTreeMap<u64, mailbox::Sender<KeeperNews>>,
     /// Runs that the keeper held when the runner began and that nobody has
     /// taken up or given up yet, with what happened to them since.
     unclaimed: BTreeMap<u64, Vec<KeeperNews>>,
@@ -32,7 +32,7 @@ impl Routes {
     }
 
     /// From now on, news of `run` go to `inbox`.
-    pub(super) fn claim(&self, run: u64, inbox: mpsc::UnboundedSender<KeeperNews>) {
+    pub(super) fn claim(&self, run: u64, inbox: mailbox::Sender<KeeperNews>) {
         let mut table = self.lock();
         for news in table.unclaimed.remove(&run).unwrap_or_default() {
             let _ = inbox.send(news);
@@ -72,11 +72,11 @@ mod tests {
     fn what_happens_before_a_run_is_taken_up_is_heard_afterwards() {
         let routes = Routes::default();
         routes.expect([7, 8].into_iter());
-        let (inbox, mut news) = mpsc::unbounded_channel();
+        let (inbox, mut news) = mailbox::mailbox();
         assert!(routes.give(7, KeeperNews::Lost(RunId(7))));
         assert!(!routes.give(9, KeeperNews::Lost(RunId(9))), "nobody's");
         routes.claim(7, inbox);
-        assert!(matches!(news.try_recv(), Ok(KeeperNews::Lost(RunId(7)))));
+        assert!(matches!(news.try_recv(), Some(KeeperNews::Lost(RunId(7)))));
         routes.release(8);
         assert!(!routes.give(8, KeeperNews::Lost(RunId(8))), "given up");
     }

@@ -77,7 +77,7 @@ fn l13_without_watches_the_file_is_looked_at_and_that_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("app.log");
     std::fs::write(&path, "").unwrap();
-    let (inbox, mut inputs) = mpsc::unbounded_channel();
+    let (inbox, mut inputs) = mailbox::mailbox();
     let (notices, mut told) = broadcast::channel(64);
     let watch = LogWatch {
         files: vec![watched(path.clone(), Maker::Keeper)],

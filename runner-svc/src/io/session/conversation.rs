@@ -20,6 +20,13 @@ const BATCH: usize = 512;
 /// processors before the program runs again.
 const LINGER: Duration = Duration::from_millis(3);
 
+/// The same while there is much to report: whoever restarts again and again,
+/// or starts a thousand at once, is better served by fewer, larger messages.
+const LINGER_BUSY: Duration = Duration::from_millis(10);
+
+/// How recent the last report is when there is much to report.
+const BUSY: Duration = Duration::from_millis(50);
+
 /// Between heartbeats before the registry has said how often.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
@@ -34,6 +41,8 @@ pub(super) struct Conversation {
     in_flight: Option<u64>,
     /// Until when what follows from the same event is waited for.
     pub(super) lingers: Option<Instant>,
+    /// When the last report was sent.
+    reported: Option<Instant>,
     /// Parts of an update that has not come to its end.
     parts: Update,
 }
@@ -47,6 +56,7 @@ impl Conversation {
             welcomed: false,
             in_flight: None,
             lingers: None,
+            reported: None,
             parts: Update::default(),
         };
         this.beat_every(HEARTBEAT);
@@ -65,7 +75,9 @@ impl Conversation {
 
     /// There is something to report; more of it may follow at once.
     pub(super) fn linger(&mut self) {
-        self.lingers = Some(Instant::now() + LINGER);
+        let now = Instant::now();
+        let is_busy = self.reported.is_some_and(|at| now.duration_since(at) < BUSY);
+        self.lingers = Some(now + if is_busy { LINGER_BUSY } else { LINGER });
     }
 
     async fn send(&self, message: Up) -> Result<(), Ended> {
@@ -82,6 +94,7 @@ impl Conversation {
         let Some((newest, _)) = batch.last() else { return Ok(()) };
         let mut report = v1::Report { seq: *newest, instances: Vec::new(), actions: Vec::new() };
         self.in_flight = Some(*newest);
+        self.reported = Some(Instant::now());
         for (_, reported) in &batch {
             match reported {
                 Reported::Instance(instance) => report.instances.push(instance.into()),
