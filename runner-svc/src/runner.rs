@@ -142,9 +142,9 @@ impl Runner {
         let boot_id = boot::boot_id()
             .map_err(|source| StartError::Directory { path: "/proc/sys/kernel/random/boot_id".into(), source })?;
         let rebooted = journal.boot_id().is_some_and(|before| before != boot_id);
-        let (keeper, records) = KeeperLink::open(&options.state_dir).await.map_err(StartError::Keeper)?;
+        let (keeper, records, newest) = KeeperLink::open(&options.state_dir).await.map_err(StartError::Keeper)?;
         leftovers::end_unheld(&options.state_dir, &journal, &records, rebooted).await;
-        let newest_run = records.iter().map(|record| record.run).fold(journal.newest_run(), u64::max);
+        let newest_run = newest.max(journal.newest_run());
         let (notices, _) = broadcast::channel(NOTICES);
         let mut loaded = types::load(options.types_dir.as_deref());
         let plugins = match &options.plugins_dir {

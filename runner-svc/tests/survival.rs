@@ -590,6 +590,8 @@ async fn a_hook_of_a_dead_runner_is_ended_by_the_next() {
     std::fs::write(node.path("go"), "").unwrap();
     lines_in(&node.path("runs"), 1).await;
     assert_eq!((hooks.len(), lines_in(&node.path("runs"), 1).await.len()), (2, 1));
+    // The end of the first one is not taken for a failure of the second.
+    assert_eq!(node.event(event_type::INSTANCE_STARTED).await.restarts, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

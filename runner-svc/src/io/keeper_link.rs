@@ -74,11 +74,14 @@ const ROTATIONS: usize = 64;
 
 impl KeeperLink {
     /// Connects to the keeper of `state_dir`, starting one when there is none.
-    /// Returns what it holds.
-    pub(crate) async fn open(state_dir: &Path) -> io::Result<(Self, Vec<RunRecord>)> {
+    /// Returns what it holds, and the highest number of a run that it knows: of
+    /// commands, too, which are in no journal, and are ended before they are told
+    /// of here. To use such a number again would be to ask for what is there.
+    pub(crate) async fn open(state_dir: &Path) -> io::Result<(Self, Vec<RunRecord>, u64)> {
         orphans::adopt();
         let endings = orphans::endings();
         let (wire, mut records) = Wire::open(state_dir).await?;
+        let newest = records.iter().map(|record| record.run).max().unwrap_or(0);
         // After the keeper: it hands our limit on to programs.
         limits::raise_open_files();
         // Unbounded: the producers are instance tasks, each with at most a few requests outstanding.
@@ -90,7 +93,7 @@ impl KeeperLink {
         conversation.begin(&mut records);
         let routes = conversation.routes();
         tokio::spawn(conversation.run(ended_tx));
-        Ok((Self { requests, routes, ended, rotations, health }, records))
+        Ok((Self { requests, routes, ended, rotations, health }, records, newest))
     }
 
     /// What people are told of the keeper.
