@@ -16,11 +16,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("service-host", &[]),
     ("pm-proto", &["process-model"]),
     ("registry-domain", &["process-model"]),
+    ("registry-log", &[]),
+    ("registry-quorum", &[]),
     ("runner-domain", &["process-model"]),
     ("monitor-domain", &["process-model"]),
     ("runner-keeper", &["process-model"]),
     ("runner-types", &["process-model"]),
-    ("registry-svc", &["process-model", "pm-proto", "service-host", "registry-domain"]),
+    (
+        "registry-svc",
+        &["process-model", "pm-proto", "service-host", "registry-domain", "registry-log", "registry-quorum"],
+    ),
     ("runner-svc", &["process-model", "pm-proto", "service-host", "runner-domain", "runner-keeper", "runner-types"]),
     ("monitor-svc", &["process-model", "pm-proto", "service-host", "monitor-domain"]),
     // The door knows the contract and no service: it could not open a store if it wanted to.
@@ -33,7 +38,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
 
 /// They decide and do nothing else: no runtime, socket, disk, clock or chance
 /// anywhere beneath them.
-const PURE: &[&str] = &["process-model", "registry-domain", "runner-domain", "runner-types", "monitor-domain"];
+const PURE: &[&str] =
+    &["process-model", "registry-domain", "registry-quorum", "runner-domain", "runner-types", "monitor-domain"];
 
 /// What no pure crate may reach, however indirectly.
 const IMPURE: &[&str] = &[
