@@ -268,7 +268,6 @@ fn r04_a_missing_newest_segment_is_noticed_although_no_mark_counts_its_records()
     let home = real_disk();
     let (dir, image) = (home.path().join("log"), home.path().join("image"));
     let log = fresh(&dir, &small());
-    support::eventually("the next segment is there", || log.figures().segments == 2);
     let marks = std::fs::read(dir.join("marks")).unwrap();
     fill(&log, 0, 35, 2000);
     copy(&dir, &image);
@@ -316,7 +315,6 @@ fn r04_older_marks_are_refused_when_a_segment_was_begun_that_they_do_not_list() 
     let home = real_disk();
     let (dir, image) = (home.path().join("log"), home.path().join("image"));
     let log = fresh(&dir, &small());
-    support::eventually("the next segment is there", || log.figures().segments == 2);
     let marks = std::fs::read(dir.join("marks")).unwrap();
     fill(&log, 0, 70, 2000);
     copy(&dir, &image);

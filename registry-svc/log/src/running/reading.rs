@@ -97,3 +97,44 @@ fn find(shared: &Shared, range: Range<u64>, limit: Limit) -> Result<Vec<Source>,
     }
     Ok(sources)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::running::{Started, create, start, stop};
+    use crate::{Floor, Identity, Settings, Write};
+
+    #[test]
+    fn a_segment_that_is_being_read_is_not_used_again() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("log");
+        let identity = Identity { cluster: [1; 16], replica: 1, epoch: 1, store: [2; 16] };
+        let settings = Settings { segment_bytes: 64 << 10, reserve_bytes: 0, tail_bytes: 0, notify: None };
+        create(&dir, &identity, &settings).unwrap();
+        let Started { shared, threads, .. } = start(&dir, &identity, &settings, &Floor::default()).unwrap();
+        let write = |write| shared.wait(shared.submit(write, Box::new(drop)).unwrap()).unwrap();
+        let at = |index| Position { term: 1, index };
+        let entry = |index: u64| Entry { at: at(index), payload: Bytes::from(vec![index as u8; 1000]) };
+        (0..100).for_each(|index| write(Write::Append(vec![entry(index)])));
+        let found = find(&shared, 0..40, Limit { entries: 40, bytes: usize::MAX }).unwrap();
+        // Everything that was just found is purged, and the log goes on until
+        // freed segments were used again.
+        write(Write::Purge { upto: at(99) });
+        for index in 100..2000 {
+            write(Write::Append(vec![entry(index)]));
+            if index % 100 == 0 {
+                write(Write::Purge { upto: at(index - 1) });
+            }
+        }
+        assert!(shared.figures().segments_recycled > 5);
+        let mut entries = Vec::new();
+        for source in found {
+            match source {
+                Source::Memory(entry) => entries.push(entry),
+                Source::Disk(piece) => piece.read(&mut entries).unwrap(),
+            }
+        }
+        assert_eq!(entries, (0..40).map(entry).collect::<Vec<_>>());
+        stop(&shared, threads);
+    }
+}

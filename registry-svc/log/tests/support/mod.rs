@@ -42,10 +42,13 @@ pub fn open(dir: &Path, settings: &Settings) -> Result<(Log, Survey), OpenError>
     Log::open(dir, &IDENTITY, settings, &Floor::default())
 }
 
-/// Made and opened.
+/// Made and opened; the next segment is there, so that for a while nobody
+/// makes files.
 pub fn fresh(dir: &Path, settings: &Settings) -> Log {
     Log::create(dir, &IDENTITY, settings).unwrap();
-    open(dir, settings).unwrap().0
+    let log = open(dir, settings).unwrap().0;
+    eventually("the next segment is there", || log.figures().segments == 2);
+    log
 }
 
 pub fn at(term: u64, index: u64) -> Position {
