@@ -13,14 +13,17 @@ use super::TelemetryError;
 use crate::server::TRACE_CALLS_TARGET;
 
 /// The crates of this workspace: only these speak at `info`.
-pub(super) const OURS: [&str; 14] = [
+pub(super) const OURS: [&str; 17] = [
     "gateway",
     "monitor_domain",
     "monitor_svc",
     "pm_proto",
     "pmctl",
     "process_model",
+    "registry_consensus",
     "registry_domain",
+    "registry_log",
+    "registry_quorum",
     "registry_svc",
     "runner_domain",
     "runner_keeper",
