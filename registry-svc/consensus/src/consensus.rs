@@ -10,8 +10,8 @@ use crate::signs::Signs;
 use crate::standing::{Role, Standing};
 use crate::{Answers, LogDisk, Machine, Payload, Peers, ReplicaId};
 use registry_log::{Notice, Vote, Write};
-use registry_quorum::elections::{self, HandOverEnd, Saw, Timing};
 use registry_quorum::Elections;
+use registry_quorum::elections::{self, HandOverEnd, Saw, Timing};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -100,7 +100,8 @@ impl Consensus {
         let (standing_sender, standing) = watch::channel(Standing { me, ..Standing::default() });
         let (reads, waiting) = Reads::new();
         let links = peers.events();
-        let backlog = disk.figures().disk_bytes;
+        // One segment is being written, and one lies ready.
+        let backlog = disk.figures().disk_bytes.saturating_sub(2 * disk.largest_append());
         let inner = Arc::new(Inner {
             me,
             raft,

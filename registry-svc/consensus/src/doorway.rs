@@ -2,7 +2,9 @@
 
 use crate::consensus::Consensus;
 use crate::edge::Edge;
-use crate::library::{Raft, answered_append, answered_vote, asked_append, asked_vote, library_snapshot, raft_vote, vote_of};
+use crate::library::{
+    Raft, answered_append, answered_vote, asked_append, asked_vote, library_snapshot, raft_vote, vote_of,
+};
 use crate::reading::{confirmed_index, confirms};
 use crate::signs::Signs;
 use crate::{

@@ -84,7 +84,8 @@ impl Signs {
         let seen = self.seen();
         let mut moments: Vec<Millis> = seen.acked.values().copied().collect();
         moments.sort_unstable();
-        let reaches = |at: &Millis| voters.majority(|id| id == me || seen.acked.get(&id).is_some_and(|sent| sent >= at));
+        let reaches =
+            |at: &Millis| voters.majority(|id| id == me || seen.acked.get(&id).is_some_and(|sent| sent >= at));
         moments.into_iter().rev().find(reaches)
     }
 

@@ -86,9 +86,10 @@ impl Conductor {
 }
 
 async fn stand(inner: Arc<Inner>, mandate: Mandate) {
-    let state = tokio::time::timeout(PROMPT, inner.raft.with_raft_state(|state| {
-        (state.vote_ref().leader_id.term, state.vote_ref().committed)
-    }));
+    let state = tokio::time::timeout(
+        PROMPT,
+        inner.raft.with_raft_state(|state| (state.vote_ref().leader_id.term, state.vote_ref().committed)),
+    );
     let Ok(Ok((term, _))) = state.await else {
         tracing::warn!("this replica could stand for election, but is busy");
         return;

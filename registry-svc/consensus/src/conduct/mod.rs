@@ -30,10 +30,7 @@ pub(crate) enum Word {
     /// Something was seen.
     Saw(Saw),
     /// Leadership is to be handed over, to this replica or to the best one.
-    HandOver {
-        to: Option<ReplicaId>,
-        answer: oneshot::Sender<HandOverEnd>,
-    },
+    HandOver { to: Option<ReplicaId>, answer: oneshot::Sender<HandOverEnd> },
 }
 
 /// The task's own things.

@@ -78,10 +78,12 @@ impl Conductor {
         let server = server.borrow();
         let vote = vote_of(&server.vote);
         let leader = vote.voted_for.filter(|_| vote.committed).map(ReplicaId);
-        let last = self.inner.disk.extent().last.map_or_else(Position::default, |at| Position {
-            term: at.term,
-            index: at.index,
-        });
+        let last = self
+            .inner
+            .disk
+            .extent()
+            .last
+            .map_or_else(Position::default, |at| Position { term: at.term, index: at.index });
         let voters = members_of(server.membership_config.membership()).voters;
         // Only a hand-over asks for it, and it changes with every entry.
         let matched = if self.handing_over.is_empty() { Default::default() } else { self.matched() };

@@ -38,4 +38,3 @@ pub(crate) fn broken(raft: &Raft) -> Option<String> {
 
 /// The type that the library's errors speak of.
 pub(super) type Storage<T> = Result<T, StorageError<u64>>;
-

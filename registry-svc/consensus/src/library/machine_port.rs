@@ -8,9 +8,7 @@ use super::words::{log_id, members_of, membership_of, position};
 use crate::edge::Edge;
 use crate::{Answers, Committed, Entry, Machine, MachineFault, Snapshot, SnapshotMeta};
 use openraft::storage::RaftStateMachine;
-use openraft::{
-    EmptyNode, EntryPayload, ErrorSubject, ErrorVerb, OptionalSend, RaftSnapshotBuilder, StorageError,
-};
+use openraft::{EmptyNode, EntryPayload, ErrorSubject, ErrorVerb, OptionalSend, RaftSnapshotBuilder, StorageError};
 use std::sync::Arc;
 use tokio::sync::watch;
 

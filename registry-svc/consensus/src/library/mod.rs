@@ -21,11 +21,13 @@ mod tuning;
 mod type_config;
 mod words;
 
-pub(crate) use fault::broken;
 pub use fault::ConsensusError;
+pub(crate) use fault::broken;
 pub(crate) use log_store::LogStore;
 pub(crate) use machine_port::{MachinePort, library_snapshot};
 pub(crate) use network::Network;
 pub(crate) use tuning::config;
 pub(crate) use type_config::Raft;
-pub(crate) use words::{answered_append, asked_append, asked_vote, answered_vote, members_of, nodes_of, position, raft_vote, vote_of};
+pub(crate) use words::{
+    answered_append, answered_vote, asked_append, asked_vote, members_of, nodes_of, position, raft_vote, vote_of,
+};

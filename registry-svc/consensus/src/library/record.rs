@@ -22,7 +22,9 @@ const MEMBERS: u8 = 1;
 
 /// The bytes say nothing that this version knows.
 #[derive(Debug, thiserror::Error)]
-#[error("{at} holds a record of kind {kind}, which this version does not know; a later version wrote it: upgrade this one")]
+#[error(
+    "{at} holds a record of kind {kind}, which this version does not know; a later version wrote it: upgrade this one"
+)]
 pub(crate) struct Unreadable {
     at: Position,
     kind: u8,

@@ -100,11 +100,7 @@ pub(crate) fn asked_vote(question: &VoteQuestion) -> VoteRequest<u64> {
 }
 
 pub(crate) fn answered_vote(answer: &VoteResponse<u64>) -> VoteAnswer {
-    VoteAnswer {
-        vote: vote_of(&answer.vote),
-        granted: answer.vote_granted,
-        last: answer.last_log_id.map(position),
-    }
+    VoteAnswer { vote: vote_of(&answer.vote), granted: answer.vote_granted, last: answer.last_log_id.map(position) }
 }
 
 pub(super) fn vote_answer(answer: &VoteAnswer) -> VoteResponse<u64> {

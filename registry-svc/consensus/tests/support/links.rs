@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
 
 #[derive(Default)]
-pub struct Links {
+pub(crate) struct Links {
     inner: Mutex<Inner>,
 }
 
@@ -35,16 +35,16 @@ impl Inner {
 }
 
 impl Links {
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::default()
     }
 
-    pub fn peers(self: &Arc<Self>, me: u64) -> Arc<Way> {
+    pub(crate) fn peers(self: &Arc<Self>, me: u64) -> Arc<Way> {
         Arc::new(Way { links: self.clone(), me })
     }
 
     /// The replica answers from now on.
-    pub fn open(&self, id: u64, door: Consensus) {
+    pub(crate) fn open(&self, id: u64, door: Consensus) {
         let mut inner = self.inner.lock().unwrap();
         inner.doors.insert(id, door);
         *inner.boots.entry(id).or_default() += 1;
@@ -56,7 +56,7 @@ impl Links {
     }
 
     /// Its process is gone.
-    pub fn close(&self, id: u64) {
+    pub(crate) fn close(&self, id: u64) {
         let mut inner = self.inner.lock().unwrap();
         inner.doors.remove(&id);
         inner.ears.remove(&id);
@@ -66,11 +66,11 @@ impl Links {
     }
 
     /// Nothing gets from one to the other.
-    pub fn cut(&self, from: u64, to: u64) {
+    pub(crate) fn cut(&self, from: u64, to: u64) {
         self.inner.lock().unwrap().cut.insert((from, to));
     }
 
-    pub fn heal(&self) {
+    pub(crate) fn heal(&self) {
         self.inner.lock().unwrap().cut.clear();
     }
 
@@ -81,7 +81,7 @@ impl Links {
     }
 }
 
-pub struct Way {
+pub(crate) struct Way {
     links: Arc<Links>,
     me: u64,
 }
@@ -104,7 +104,12 @@ impl Peers for Way {
         }
     }
 
-    fn send_snapshot(&self, to: ReplicaId, vote: Vote, snapshot: Snapshot) -> BoxFuture<'static, Result<Vote, PeerFault>> {
+    fn send_snapshot(
+        &self,
+        to: ReplicaId,
+        vote: Vote,
+        snapshot: Snapshot,
+    ) -> BoxFuture<'static, Result<Vote, PeerFault>> {
         let (links, me) = (self.links.clone(), self.me);
         async move {
             let door = links.door(me, to)?;

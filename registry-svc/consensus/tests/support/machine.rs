@@ -9,8 +9,12 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
+/// Where snapshots outlive their process.
+pub(crate) type Shelf = Arc<Mutex<Option<Snapshot>>>;
+
 #[derive(Default)]
-pub struct Journal {
+pub(crate) struct Journal {
+    shelf: Shelf,
     state: Mutex<State>,
     count: watch::Sender<usize>,
 }
@@ -19,7 +23,6 @@ pub struct Journal {
 struct State {
     words: Vec<String>,
     applied: Applied,
-    snapshot: Option<Snapshot>,
 }
 
 struct Memory(Bytes);
@@ -53,11 +56,29 @@ impl SnapshotSink for Sink {
 }
 
 impl Journal {
-    pub fn words(&self) -> Vec<String> {
+    pub(crate) fn open(shelf: Shelf) -> Self {
+        let journal = Self { shelf, ..Self::default() };
+        if let Some(snapshot) = journal.shelf.lock().unwrap().clone() {
+            journal.restore(&snapshot);
+        }
+        journal
+    }
+
+    fn restore(&self, snapshot: &Snapshot) {
+        let bytes = snapshot.source.read_at(0, usize::MAX / 2).unwrap();
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        let mut state = self.state.lock().unwrap();
+        state.words = text.split('\n').filter(|word| !word.is_empty()).map(str::to_owned).collect();
+        let meta = &snapshot.meta;
+        state.applied = Applied { at: meta.at, members_at: meta.members_at, members: meta.members.clone() };
+        self.count.send_replace(state.words.len());
+    }
+
+    pub(crate) fn words(&self) -> Vec<String> {
         self.state.lock().unwrap().words.clone()
     }
 
-    pub async fn wait_for(&self, words: &[String]) {
+    pub(crate) async fn wait_for(&self, words: &[String]) {
         let mut count = self.count.subscribe();
         let reached = count.wait_for(|count| *count >= words.len());
         let reached = tokio::time::timeout(super::PATIENCE, reached).await.is_ok();
@@ -65,8 +86,8 @@ impl Journal {
         assert_eq!(self.words(), words);
     }
 
-    pub fn take(&self) -> Snapshot {
-        let mut state = self.state.lock().unwrap();
+    pub(crate) fn take(&self) -> Snapshot {
+        let state = self.state.lock().unwrap();
         let bytes = Bytes::from(state.words.join("\n"));
         let applied = &state.applied;
         let meta = SnapshotMeta {
@@ -76,7 +97,7 @@ impl Journal {
             members: applied.members.clone(),
         };
         let snapshot = Snapshot { meta, source: Arc::new(Memory(bytes)) };
-        state.snapshot = Some(snapshot.clone());
+        *self.shelf.lock().unwrap() = Some(snapshot.clone());
         snapshot
     }
 }
@@ -112,7 +133,7 @@ impl Machine for Journal {
     }
 
     fn newest_snapshot(&self) -> Result<Option<Snapshot>, MachineFault> {
-        Ok(self.state.lock().unwrap().snapshot.clone())
+        Ok(self.shelf.lock().unwrap().clone())
     }
 
     fn receive_snapshot(&self, meta: &SnapshotMeta, _: u64) -> Result<Box<dyn SnapshotSink>, MachineFault> {
@@ -121,14 +142,8 @@ impl Machine for Journal {
 
     fn install_snapshot(&self, snapshot: Snapshot) -> BoxFuture<'_, Result<(), MachineFault>> {
         Box::pin(async move {
-            let bytes = snapshot.source.read_at(0, usize::MAX / 2).unwrap();
-            let text = String::from_utf8(bytes.to_vec()).unwrap();
-            let mut state = self.state.lock().unwrap();
-            state.words = text.split('\n').filter(|word| !word.is_empty()).map(str::to_owned).collect();
-            let meta = &snapshot.meta;
-            state.applied = Applied { at: meta.at, members_at: meta.members_at, members: meta.members.clone() };
-            state.snapshot = Some(snapshot);
-            self.count.send_replace(state.words.len());
+            self.restore(&snapshot);
+            *self.shelf.lock().unwrap() = Some(snapshot);
             Ok(())
         })
     }

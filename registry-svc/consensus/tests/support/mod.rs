@@ -1,13 +1,13 @@
 //! Three or more replicas in one process: real logs in real directories, a
 //! machine that remembers what it applied, links that can be cut.
 
-pub mod links;
-pub mod machine;
-pub mod replica;
+pub(crate) mod links;
+pub(crate) mod machine;
+pub(crate) mod replica;
 
-pub use links::Links;
-pub use machine::Journal;
-pub use replica::Replica;
+pub(crate) use links::Links;
+pub(crate) use machine::Journal;
+pub(crate) use replica::Replica;
 
 use bytes::Bytes;
 use registry_consensus::{Payload, ReplicaId};
@@ -15,27 +15,28 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-pub fn word(text: &str) -> Payload {
+pub(crate) fn word(text: &str) -> Payload {
     let mut bytes = vec![Payload::FIRST_FORMAT];
     bytes.extend(text.as_bytes());
     Payload::new(Bytes::from(bytes)).unwrap()
 }
 
 /// A cluster and the directory that it lives in.
-pub struct Cluster {
-    pub dir: tempfile::TempDir,
-    pub links: Arc<Links>,
-    pub replicas: BTreeMap<u64, Replica>,
+pub(crate) struct Cluster {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) links: Arc<Links>,
+    pub(crate) replicas: BTreeMap<u64, Replica>,
+    shelves: BTreeMap<u64, machine::Shelf>,
 }
 
 impl Cluster {
     /// So many replicas, founded together.
-    pub async fn found(count: u64) -> Self {
+    pub(crate) async fn found(count: u64) -> Self {
         let links = Links::new();
         let dir = tempfile::tempdir().unwrap();
-        let mut cluster = Self { dir, links, replicas: BTreeMap::new() };
+        let mut cluster = Self { dir, links, replicas: BTreeMap::new(), shelves: BTreeMap::new() };
         for id in 1..=count {
             cluster.start(id).await;
         }
@@ -45,20 +46,21 @@ impl Cluster {
         cluster
     }
 
-    pub async fn start(&mut self, id: u64) {
-        let replica = Replica::start(id, self.dir.path(), &self.links).await;
+    pub(crate) async fn start(&mut self, id: u64) {
+        let shelf = self.shelves.entry(id).or_default().clone();
+        let replica = Replica::start(id, self.dir.path(), &self.links, shelf).await;
         self.replicas.insert(id, replica);
     }
 
     /// As if the process were killed: nothing is finished, the links break.
-    pub async fn kill(&mut self, id: u64) {
+    pub(crate) async fn kill(&mut self, id: u64) {
         let replica = self.replicas.remove(&id).unwrap();
         self.links.close(id);
         replica.drop_dead().await;
     }
 
     /// Waits until all that run agree on a leader that leads.
-    pub async fn leader(&self) -> u64 {
+    pub(crate) async fn leader(&self) -> u64 {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
             let standings: Vec<_> =
@@ -70,19 +72,18 @@ impl Cluster {
                 return leads.me.0;
             }
             assert!(tokio::time::Instant::now() < deadline, "no leader: {standings:#?}");
-            let mut changes: Vec<_> =
-                self.replicas.values().map(|replica| replica.consensus.standing()).collect();
+            let mut changes: Vec<_> = self.replicas.values().map(|replica| replica.consensus.standing()).collect();
             let any = changes.iter_mut().map(|change| Box::pin(change.changed()));
             let _ = tokio::time::timeout(Duration::from_millis(20), futures::future::select_all(any)).await;
         }
     }
 
-    pub fn replica(&self, id: u64) -> &Replica {
+    pub(crate) fn replica(&self, id: u64) -> &Replica {
         &self.replicas[&id]
     }
 
     /// Waits until every replica has applied this many words.
-    pub async fn all_have(&self, words: &[String]) {
+    pub(crate) async fn all_have(&self, words: &[String]) {
         for replica in self.replicas.values() {
             replica.journal.wait_for(words).await;
         }

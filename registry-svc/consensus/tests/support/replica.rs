@@ -1,5 +1,6 @@
 //! One replica: its log on a real disk, its machine in memory.
 
+use super::machine::Shelf;
 use super::{Journal, Links};
 use registry_consensus::{Consensus, Ports, ReplicaId, Settings};
 use registry_log::{Floor, Identity, Log, Notify};
@@ -8,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-pub struct Replica {
-    pub consensus: Consensus,
-    pub journal: Arc<Journal>,
-    pub log: Arc<Log>,
+pub(crate) struct Replica {
+    pub(crate) consensus: Consensus,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) log: Arc<Log>,
 }
 
 fn settings() -> registry_log::Settings {
@@ -19,11 +20,11 @@ fn settings() -> registry_log::Settings {
 }
 
 impl Replica {
-    pub fn dir(root: &Path, id: u64) -> PathBuf {
+    pub(crate) fn dir(root: &Path, id: u64) -> PathBuf {
         root.join(format!("replica-{id}"))
     }
 
-    pub async fn start(id: u64, root: &Path, links: &Arc<Links>) -> Self {
+    pub(crate) async fn start(id: u64, root: &Path, links: &Arc<Links>, shelf: Shelf) -> Self {
         let dir = Self::dir(root, id);
         let identity = Identity { cluster: [7; 16], replica: id, epoch: 0, store: [id as u8; 16] };
         if !dir.exists() {
@@ -34,7 +35,7 @@ impl Replica {
         let settings = registry_log::Settings { notify: Some(notify), ..settings() };
         let (log, _) = Log::open(&dir, &identity, &settings, &Floor::default()).unwrap();
         let log = Arc::new(log);
-        let journal = Arc::new(Journal::default());
+        let journal = Arc::new(Journal::open(shelf));
         let ports = Ports { disk: log.clone(), notices, machine: journal.clone(), peers: links.peers(id) };
         let settings = Settings {
             election_timeout: Duration::from_secs(1),
@@ -48,7 +49,7 @@ impl Replica {
     }
 
     /// Lets go of everything without finishing anything: the log is closed, and what the engine still wants fails.
-    pub async fn drop_dead(self) {
+    pub(crate) async fn drop_dead(self) {
         let _ = self.log.close();
         self.consensus.stop().await;
     }

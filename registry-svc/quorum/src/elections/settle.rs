@@ -32,6 +32,7 @@ impl Elections {
         if let Some(leading) = &self.leading {
             moments.extend(leading.next(self.is_alone()));
             moments.extend(self.hand_over.map(|hand_over| hand_over.until));
+            moments.extend(self.hand_over.filter(|hand_over| !hand_over.sent).map(|_| leading.ripe_at()));
         } else if self.is_fit() {
             moments.extend(self.take_over.wish.map(|wish| wish.until));
             if self.bid.is_open() {
@@ -79,9 +80,10 @@ impl Elections {
             wanted.extend(leading.settle(term, disk, alone, now));
         }
         let Some(mut hand_over) = self.hand_over else { return };
+        let ripe = self.leading.as_ref().is_some_and(|leading| now >= leading.ripe_at());
         if now >= hand_over.until {
             self.end_hand_over(HandOverEnd::TimedOut(hand_over.to), wanted);
-        } else if !hand_over.sent && hand_over.is_level(&self.standing) {
+        } else if ripe && !hand_over.sent && hand_over.is_level(&self.standing) {
             wanted.push(Do::SendTakeOver { to: hand_over.to, term: hand_over.term, last: self.standing.last });
             hand_over.sent = true;
             self.hand_over = Some(hand_over);
