@@ -1,5 +1,6 @@
 //! Replicas that elect, commit, fail over, hand over and catch up, on real
 //! logs.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
 

@@ -1,5 +1,4 @@
-//! Links in memory: each pair can be cut, in each direction; a replica that is
-//! closed refuses dials like a host whose process is gone.
+//! Links in memory: a replica that is closed refuses dials like a host whose process is gone.
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -19,7 +18,6 @@ struct Inner {
     boots: BTreeMap<u64, u64>,
     ears: BTreeMap<u64, mpsc::UnboundedSender<LinkEvent>>,
     wanted: BTreeMap<u64, BTreeSet<u64>>,
-    cut: BTreeSet<(u64, u64)>,
 }
 
 impl Inner {
@@ -30,7 +28,7 @@ impl Inner {
     }
 
     fn up(&self, from: u64, to: u64) -> bool {
-        self.doors.contains_key(&to) && self.doors.contains_key(&from) && !self.cut.contains(&(from, to))
+        self.doors.contains_key(&to) && self.doors.contains_key(&from)
     }
 }
 
@@ -63,15 +61,6 @@ impl Links {
         for other in inner.doors.keys().copied().collect::<Vec<_>>() {
             inner.tell(other, LinkEvent::Down { peer: ReplicaId(id), refused: false });
         }
-    }
-
-    /// Nothing gets from one to the other.
-    pub(crate) fn cut(&self, from: u64, to: u64) {
-        self.inner.lock().unwrap().cut.insert((from, to));
-    }
-
-    pub(crate) fn heal(&self) {
-        self.inner.lock().unwrap().cut.clear();
     }
 
     fn door(&self, from: u64, to: ReplicaId) -> Result<Consensus, PeerFault> {
