@@ -59,7 +59,10 @@ impl RunnerSessionService for Api {
         };
         let hello = hello_from_wire(hello)?;
         let node = hello.node.clone();
-        // A follower refuses here, and names the leader.
+        // Only the leader grants leases; a follower refuses here, and names it.
+        if !self.registry.consensus.standing().borrow().leads() {
+            return Err(not_proposed(&self.registry.no_leader()));
+        }
         self.registry.read_barrier(false).await?;
         self.registry.leases.renew(&node);
         let place = self.registry.sessions.begin(&node);

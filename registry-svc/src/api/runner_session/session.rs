@@ -10,7 +10,6 @@ use crate::sessions::Place;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesOrdered;
-use openraft::metrics::RaftServerMetrics;
 use pm_proto::error::{reason, status};
 use pm_proto::v1;
 use pm_proto::v1::run_session_request::Message;
@@ -31,7 +30,6 @@ const IN_FLIGHT: usize = 64;
 const UNREAD: usize = 256;
 
 type Outgoing = Sender<Result<v1::RunSessionResponse, Status>>;
-type Members = openraft::BasicNode;
 
 /// A command on its way, and the number of the report that it came from.
 type InFlight = BoxFuture<'static, (Option<u64>, Committed)>;
@@ -106,7 +104,8 @@ impl Session {
         shutdown: CancellationToken,
     ) -> Result<std::convert::Infallible, End> {
         let mut orders = self.registry.view.orders();
-        let mut server = self.registry.raft.server_metrics();
+        let mut standing = self.registry.consensus.standing();
+        standing.mark_changed();
         let registry = self.registry.clone();
         let replaced = self.place.replaced.clone();
         let outgoing = self.outgoing.clone();
@@ -133,9 +132,12 @@ impl Session {
                     changed.map_err(|_| End::Told(closing()))?;
                     self.tell_news();
                 }
-                changed = server.changed() => {
+                changed = standing.changed() => {
                     changed.map_err(|_| End::Told(closing()))?;
-                    still_leading(&server.borrow_and_update())?;
+                    // A replica that no longer leads grants no leases: the runner has to go to the one that does.
+                    if !standing.borrow_and_update().leads() {
+                        return Err(End::from(registry.no_leader()));
+                    }
                 }
             }
         }
@@ -215,17 +217,4 @@ fn why_replaced(registry: &Core) -> Status {
         return closing();
     }
     status(Code::Aborted, reason::SESSION_REPLACED, "a newer session of this node took over", &[])
-}
-
-/// A replica that no longer leads grants no leases: the runner has to go to
-/// the one that does.
-fn still_leading(server: &RaftServerMetrics<u64, Members>) -> Result<(), End> {
-    if server.current_leader == Some(server.id) {
-        return Ok(());
-    }
-    let leader = server.current_leader.and_then(|id| {
-        let membership = server.membership_config.membership();
-        membership.get_node(&id).map(|node| node.addr.clone())
-    });
-    Err(End::from(ProposeError::NotLeader { leader }))
 }
