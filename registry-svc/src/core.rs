@@ -5,9 +5,9 @@ use crate::clock;
 use crate::driver::Driver;
 use crate::io::data_dir::DataDir;
 use crate::io::log::LogStore;
-use crate::io::state_store::StateStore;
 use crate::io::type_config::Raft;
 use crate::lease_keeper::LeaseBook;
+use crate::machine::MemoryMachine;
 use crate::numbers::Numbers;
 use crate::options::Options;
 use crate::sessions::Sessions;
@@ -29,7 +29,7 @@ pub(crate) struct Core {
     pub(crate) metrics: Metrics,
     pub(crate) dir: DataDir,
     pub(crate) log: LogStore,
-    pub(crate) store: Arc<StateStore>,
+    pub(crate) machine: Arc<MemoryMachine>,
     /// Ends everything that runs beside the calls.
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: Mutex<Vec<JoinHandle<()>>>,

@@ -4,9 +4,9 @@
 //! ```text
 //! api/ ──command──▶ driver ──one batch──▶ openraft ──▶ io/log (redb, fsync) ─┐
 //!   ▲                                        │          io/network ⇄ peers   │ committed
-//!   └──────── view (state, revisions) ◀── io/state_machine ◀─────────────────┘
+//!   └── view (state, revisions, orders) ◀── machine ◀── io/state_machine ◀───┘
 //!                                            ├ registry_domain::step
-//!                                            └ io/state_store (sled), io/snapshots
+//!                                            └ behind it: io/state_store (sled), io/snapshot
 //! ```
 //!
 //! | module | what |
@@ -15,6 +15,7 @@
 //! | [`Options`] | what it needs to know |
 //! | `driver` | commands in, group commit, replies out |
 //! | `leases` | which nodes are heard from; in the leader's memory only |
+//! | [`machine`] | the replicated state: in memory, rows written behind, snapshots |
 //! | `view` | what everybody reads |
 //! | `io/` | disk and peers |
 //! | `api/` | one gRPC service a file |
@@ -30,6 +31,7 @@ mod driver;
 pub mod io;
 mod lease_keeper;
 mod leases;
+pub mod machine;
 mod numbers;
 mod open;
 mod options;

@@ -9,13 +9,13 @@
 //! yes       yes        open, verify, recover
 //! ```
 
+use crate::io::LeaderBookError;
 use crate::io::data_dir::{DataDir, DataDirError, sync_dir};
 use crate::io::identity::{Identity, IdentityError};
 use crate::io::log::{Extent, LogError, LogStore};
-use crate::io::snapshots::{self, SnapshotError, SnapshotFiles};
-use crate::io::state_store::{StateStore, StateStoreError};
 use crate::io::type_config::LogId;
-use crate::view::Machine;
+use crate::machine::{MachineNumbers, MachineOpenError, MemoryMachine, Pace, Places};
+use registry_consensus::{Machine, MachineFault};
 use std::io;
 use std::path::PathBuf;
 
@@ -32,12 +32,15 @@ pub enum OpenError {
     /// The log is damaged.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// The state store cannot be used.
+    /// The state cannot be read.
     #[error(transparent)]
-    State(#[from] StateStoreError),
-    /// The snapshot is damaged and there is nothing else.
+    Machine(#[from] MachineOpenError),
+    /// The newest snapshot cannot be read.
     #[error(transparent)]
-    Snapshot(#[from] SnapshotError),
+    Snapshot(#[from] MachineFault),
+    /// What openraft wants to know beside the state cannot be read.
+    #[error(transparent)]
+    Leaders(#[from] LeaderBookError),
     /// The directory was founded, its log is gone.
     #[error(
         "{} is missing although this directory was founded with it; restore it, or empty the directory and rejoin as a new replica",
@@ -85,13 +88,11 @@ pub enum OpenError {
 /// An open directory.
 pub(crate) struct Opened {
     pub(crate) log: LogStore,
-    pub(crate) store: StateStore,
-    pub(crate) snapshots: SnapshotFiles,
-    pub(crate) machine: Machine,
+    pub(crate) machine: MemoryMachine,
 }
 
 /// Opens or founds. Blocks.
-pub(crate) fn open(dir: &DataDir, node_id: u64) -> Result<Opened, OpenError> {
+pub(crate) fn open(dir: &DataDir, node_id: u64, numbers: MachineNumbers) -> Result<Opened, OpenError> {
     if node_id == 0 {
         return Err(OpenError::NoNodeId);
     }
@@ -99,10 +100,10 @@ pub(crate) fn open(dir: &DataDir, node_id: u64) -> Result<Opened, OpenError> {
         Some(identity) => open_log(dir, &identity, node_id)?,
         None => (found(dir, node_id)?, Extent::default()),
     };
-    let store = StateStore::open(&dir.state())?;
-    let snapshots = SnapshotFiles::open(&dir.snapshots())?;
-    let machine = recover(&store, &snapshots, extent)?;
-    Ok(Opened { log, store, snapshots, machine })
+    let places = Places { state: dir.state(), snapshots: dir.snapshots() };
+    let machine = MemoryMachine::open(&places, Pace::default(), numbers)?;
+    check(&machine, extent)?;
+    Ok(Opened { log, machine })
 }
 
 fn open_log(dir: &DataDir, identity: &Identity, node_id: u64) -> Result<(LogStore, Extent), OpenError> {
@@ -132,57 +133,29 @@ fn found(dir: &DataDir, node_id: u64) -> Result<LogStore, OpenError> {
     Ok(log)
 }
 
-/// The newest state that log, snapshot and rows can give together.
-fn recover(store: &StateStore, snapshots: &SnapshotFiles, extent: Extent) -> Result<Machine, OpenError> {
-    let stored = match store.load() {
-        Ok(machine) => Some(machine),
-        Err(error @ (StateStoreError::Damaged(_) | StateStoreError::Codec(_))) => {
-            tracing::warn!(%error, "the state store is incomplete; it is rebuilt");
-            None
-        }
-        Err(error @ (StateStoreError::Sled(_) | StateStoreError::Closed)) => return Err(error.into()),
-    };
-    let reaches = |machine: &Machine| index(machine.applied) >= index(extent.purged);
-    let snapshot = match snapshots.newest() {
-        Ok(newest) => newest.map(|(_, bytes)| snapshots::decode(&bytes)).transpose()?,
-        // Needed only where the rows do not reach; openraft takes a new one.
-        Err(error @ SnapshotError::Damaged(_)) if stored.as_ref().is_some_and(reaches) => {
-            tracing::warn!(%error, "a damaged snapshot is put aside");
-            snapshots.set_aside_newest()?;
-            None
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let machine = match (stored, snapshot) {
-        (Some(stored), Some(snapshot)) if index(snapshot.applied) <= index(stored.applied) => stored,
-        (Some(stored), None) => stored,
-        (_, snapshot) => {
-            let machine = snapshot.unwrap_or_default();
-            store.replace(&machine)?;
-            machine
-        }
-    };
-    if !reaches(&machine) {
+/// Whether state and log go together.
+fn check(machine: &MemoryMachine, extent: Extent) -> Result<(), OpenError> {
+    let applied = machine.applied().at.map(|at| at.index);
+    if applied < index(extent.purged) {
         return Err(OpenError::Hole { purged: index(extent.purged).unwrap_or(0) });
     }
-    check_log_is_newest(&machine, snapshots, extent)?;
-    Ok(machine)
+    check_log_is_newest(machine, applied, extent)
 }
 
 /// A log that ends before what was applied is not the one that acknowledged
 /// it, and must not vote. One exception: a follower that has just installed a
 /// snapshot, and was stopped before it could purge what the snapshot holds.
-fn check_log_is_newest(machine: &Machine, snapshots: &SnapshotFiles, extent: Extent) -> Result<(), OpenError> {
-    let Some(applied) = machine.applied.filter(|applied| index(extent.last) < Some(applied.index)) else {
+fn check_log_is_newest(machine: &MemoryMachine, applied: Option<u64>, extent: Extent) -> Result<(), OpenError> {
+    let Some(applied) = applied.filter(|applied| index(extent.last) < Some(*applied)) else {
         return Ok(());
     };
-    let newest = snapshots.newest()?.and_then(|(meta, _)| meta.last_log_id);
+    let newest = machine.newest_snapshot()?.and_then(|snapshot| snapshot.meta.at);
     // Its log ends before the snapshot does; a log that is missing its tail
     // ends behind it.
-    if newest == Some(applied) && extent.voted {
+    if newest.is_some_and(|newest| newest.index == applied) && extent.voted {
         return Ok(());
     }
-    Err(OpenError::LogBehind { last: index(extent.last), applied: applied.index })
+    Err(OpenError::LogBehind { last: index(extent.last), applied })
 }
 
 fn index(id: Option<LogId>) -> Option<u64> {

@@ -9,11 +9,11 @@ use crate::io::state_machine::StateMachine;
 use crate::io::tuning;
 use crate::io::type_config::Raft;
 use crate::lease_keeper::{self, LeaseBook};
+use crate::machine::MachineNumbers;
 use crate::numbers::Numbers;
 use crate::open::{self, OpenError};
 use crate::options::Options;
 use crate::sessions::Sessions;
-use crate::view::View;
 use openraft::BasicNode;
 use openraft::error::Fatal;
 use registry_domain::{Configure, Order};
@@ -45,23 +45,25 @@ impl Registry {
     /// changed in it then.
     pub async fn open(options: Options) -> Result<Self, OpenError> {
         let (path, node_id) = (options.data_dir.clone(), options.node_id);
+        let metrics = Metrics::new("registry-svc");
+        let machine_numbers = MachineNumbers::default();
+        machine_numbers.register(&metrics);
         let (dir, opened) = tokio::task::spawn_blocking(move || {
             let dir = DataDir::open(&path)?;
-            let opened = open::open(&dir, node_id)?;
+            let opened = open::open(&dir, node_id, machine_numbers)?;
             Ok::<_, OpenError>((dir, opened))
         })
         .await
         .map_err(std::io::Error::other)??;
 
-        let metrics = Metrics::new("registry-svc");
-        let view = Arc::new(View::new(opened.machine));
+        let machine = Arc::new(opened.machine);
+        let view = machine.view().clone();
         let numbers = Arc::new(Numbers::new(&metrics, view.clone()));
-        let store = Arc::new(opened.store);
         let config = tuning::config().map_err(raft_error)?;
         let network = Network::new(options.token.clone());
-        let machine = StateMachine::new(view.clone(), store.clone(), opened.snapshots);
-        let raft =
-            Raft::new(node_id, Arc::new(config), network, opened.log.clone(), machine).await.map_err(raft_error)?;
+        let state_machine = StateMachine::new(machine.clone(), &dir.leaders())?;
+        let raft = Raft::new(node_id, Arc::new(config), network, opened.log.clone(), state_machine);
+        let raft = raft.await.map_err(raft_error)?;
         found(&raft, &options).await?;
         lead_alone(&raft).await?;
 
@@ -82,7 +84,7 @@ impl Registry {
             numbers,
             metrics,
             dir,
-            store,
+            machine,
             stop,
         };
         let registry = Self { inner: Arc::new(inner) };
@@ -137,12 +139,7 @@ impl Registry {
         }
         let closing = inner.clone();
         let closed = tokio::task::spawn_blocking(move || {
-            if let Err(error) = closing.store.flush() {
-                // sled hangs when it is dropped on a full disk; ending at once
-                // loses nothing, as the log has everything.
-                service_host::fatal::abort_on(error);
-            }
-            closing.store.close();
+            closing.machine.close();
             closing.log.close();
             closing.dir.unlock();
         });

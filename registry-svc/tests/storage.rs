@@ -9,14 +9,13 @@ mod place;
 use openraft::storage::{RaftLogStorage, RaftLogStorageExt};
 use openraft::testing::{StoreBuilder, Suite};
 use openraft::{CommittedLeaderId, Entry, EntryPayload, LogId, RaftLogReader, StorageError, Vote};
+use registry_consensus::Applied;
 use registry_svc::io::log::{LogError, LogStore};
-use registry_svc::io::snapshots::SnapshotFiles;
 use registry_svc::io::state_machine::StateMachine;
 use registry_svc::io::state_store::StateStore;
 use registry_svc::io::type_config::TypeConfig;
-use registry_svc::view::{Machine, View};
+use registry_svc::machine::{MachineNumbers, MemoryMachine, Pace, Places};
 use std::fs::OpenOptions;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -27,10 +26,10 @@ impl StoreBuilder<TypeConfig, LogStore, StateMachine, TempDir> for OnDisk {
     async fn build(&self) -> Result<(TempDir, LogStore, StateMachine), StorageError<u64>> {
         let dir = place::real_disk();
         let log = LogStore::create(&dir.path().join("log.redb"), "test").unwrap();
-        let store = Arc::new(StateStore::open(&dir.path().join("state")).unwrap());
-        let view = Arc::new(View::new(store.load().unwrap()));
-        let snapshots = SnapshotFiles::open(&dir.path().join("snapshots")).unwrap();
-        Ok((dir, log, StateMachine::new(view, store, snapshots)))
+        let places = Places { state: dir.path().join("state"), snapshots: dir.path().join("snapshots") };
+        let machine = MemoryMachine::open(&places, Pace::default(), MachineNumbers::default()).unwrap();
+        let state_machine = StateMachine::new(Arc::new(machine), &dir.path().join("leaders")).unwrap();
+        Ok((dir, log, state_machine))
     }
 }
 
@@ -129,10 +128,10 @@ async fn a_state_store_that_lost_rows_says_so() {
     let dir = place::real_disk();
     let path = dir.path().join("state");
     let store = StateStore::open(&path).unwrap();
-    let machine = Machine { state: place::a_state(), ..Machine::default() };
+    let state = place::a_state();
     store.load().unwrap();
-    store.replace(&machine).unwrap();
-    assert_eq!(store.load().unwrap().state, machine.state);
+    store.replace(state.rows(), &Applied::default()).unwrap();
+    assert_eq!(store.load().unwrap().0, state);
     store.flush().unwrap();
     store.close();
     {
@@ -149,24 +148,11 @@ async fn a_state_store_that_lost_rows_says_so() {
 async fn a_row_longer_than_sleds_limit_is_stored_whole() {
     let dir = place::real_disk();
     let path = dir.path().join("state");
-    let machine = Machine { state: place::a_state_with_text(250_000), ..Machine::default() };
+    let state = place::a_state_with_text(250_000);
     let store = StateStore::open(&path).unwrap();
     store.load().unwrap();
-    store.replace(&machine).unwrap();
+    store.replace(state.rows(), &Applied::default()).unwrap();
     store.close();
-    assert_eq!(StateStore::open(&path).unwrap().load().unwrap().state, machine.state);
+    assert_eq!(StateStore::open(&path).unwrap().load().unwrap().0, state);
     assert!(!path.join("blobs").read_dir().is_ok_and(|mut d| d.next().is_some()), "sled made a file for a value");
-}
-
-#[tokio::test]
-async fn a_damaged_snapshot_is_refused() {
-    let dir = place::real_disk();
-    let snapshots = SnapshotFiles::open(dir.path()).unwrap();
-    let machine = Machine { state: place::a_state(), ..Machine::default() };
-    let (meta, bytes) = registry_svc::io::snapshots::encode(&machine).unwrap();
-    snapshots.keep(&meta, &bytes).unwrap();
-    assert_eq!(snapshots.newest().unwrap().unwrap().1, bytes);
-    let file = dir.path().read_dir().unwrap().next().unwrap().unwrap().path();
-    OpenOptions::new().write(true).open(&file).unwrap().write_at(b"x", bytes.len() as u64 / 2).unwrap();
-    assert!(snapshots.newest().is_err());
 }

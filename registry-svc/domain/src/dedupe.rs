@@ -72,7 +72,5 @@ fn forget(draft: &mut Draft<'_>, now: Timestamp) {
 /// Where a request id stands in the index: FNV-1a, so that the index takes 16
 /// bytes and not the id once more. Ids with one hash stand side by side.
 pub(crate) fn hash(request_id: &str) -> u64 {
-    request_id
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    request_id.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

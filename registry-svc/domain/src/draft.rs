@@ -43,8 +43,17 @@ struct Orders {
 
 impl From<&Instance> for Orders {
     fn from(instance: &Instance) -> Self {
-        let Instance { id: _, wanted, restart_count, traceparent: _, node, generation, removing, seen: _, lost_since: _ } =
-            instance;
+        let Instance {
+            id: _,
+            wanted,
+            restart_count,
+            traceparent: _,
+            node,
+            generation,
+            removing,
+            seen: _,
+            lost_since: _,
+        } = instance;
         let (wanted, restart_count, generation, removing) = (*wanted, *restart_count, *generation, *removing);
         Self { node: node.clone(), generation, wanted, restart_count, removing }
     }

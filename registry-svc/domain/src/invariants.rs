@@ -38,8 +38,7 @@ fn instances(state: &State, faults: &mut Vec<String>) {
         }
     }
     for (name, process) in &state.processes {
-        let indexes: BTreeSet<u32> =
-            state.instances_of(name).filter(|i| !i.removing).map(|i| i.id.index).collect();
+        let indexes: BTreeSet<u32> = state.instances_of(name).filter(|i| !i.removing).map(|i| i.id.index).collect();
         if indexes != (1..=process.spec.instances).collect() {
             faults.push(format!("{name}: {} instances asked for, there are {indexes:?}", process.spec.instances));
         }

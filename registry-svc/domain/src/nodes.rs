@@ -70,10 +70,8 @@ pub(crate) fn lost(draft: &mut Draft<'_>, name: &NodeName) -> Result<Decided, Re
         }
     }
     emit(draft, event_type::NODE_LOST, name, format!("node {name} has been silent for its whole lease"));
-    let instances: Vec<InstanceId> = (draft.state().instances_on(name))
-        .filter(|i| i.lost_since.is_none())
-        .map(|i| i.id.clone())
-        .collect();
+    let instances: Vec<InstanceId> =
+        (draft.state().instances_on(name)).filter(|i| i.lost_since.is_none()).map(|i| i.id.clone()).collect();
     for id in instances {
         draft.change_instance(&id, |instance| instance.lost_since = Some(now));
         draft.emit_instance(event_type::INSTANCE_LOST, &id, format!("node {name} of instance {id} is silent"));

@@ -28,7 +28,7 @@ impl ClusterService for Api {
             leader_id: raft.current_leader.unwrap_or(0),
             term: raft.current_term,
             last_log_index: raft.last_log_index.unwrap_or(0),
-            applied_index: machine.applied.map_or(0, |id| id.index),
+            applied_index: machine.applied.at.map_or(0, |at| at.index),
             revision: machine.state.revision(),
             members: members.collect(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -7,6 +7,7 @@
 //! log.redb    Raft log and vote
 //! state/      rows (sled); can be rebuilt from snapshot and log
 //! snapshots/  snapshot files
+//! leaders     what openraft wants to know beside the state
 //! ```
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -89,6 +90,12 @@ impl DataDir {
     #[must_use]
     pub fn state(&self) -> PathBuf {
         self.path.join("state")
+    }
+
+    /// File of what openraft wants to know beside the state.
+    #[must_use]
+    pub fn leaders(&self) -> PathBuf {
+        self.path.join("leaders")
     }
 
     /// Directory of the snapshots.

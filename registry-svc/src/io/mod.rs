@@ -6,20 +6,26 @@
 //! | [`identity`] | the mark that this directory has been founded |
 //! | [`log`] | Raft log and vote, in redb |
 //! | [`state_store`] | rows of the state, in sled |
-//! | [`snapshots`] | snapshot files |
-//! | [`state_machine`] | joins state, rows and snapshots for openraft |
+//! | [`snapshot`] | snapshot files |
+//! | `applied_record` | a position and its members, as they stand on disk |
+//! | [`state_machine`], `leader_book` | the machine as openraft asks for it |
 //! | [`network`] | peers |
 //! | [`tuning`] | openraft's numbers, with reasons |
 
+pub(crate) mod applied_record;
 pub mod data_dir;
+pub(crate) mod failpoint;
 pub mod identity;
+mod leader_book;
 pub mod log;
 pub mod network;
-pub mod snapshots;
+pub mod snapshot;
 pub mod state_machine;
 pub mod state_store;
 pub mod tuning;
 pub mod type_config;
+
+pub use leader_book::LeaderBookError;
 
 use openraft::{ErrorSubject, ErrorVerb, StorageError, StorageIOError};
 use std::error::Error;

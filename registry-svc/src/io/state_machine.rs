@@ -1,114 +1,86 @@
-//! Joins state, rows and snapshots for openraft: committed entries in,
-//! [`registry_domain::step()`], changed rows out.
+//! The machine as openraft asks for it.
 
-use super::blocking;
-use super::snapshots::{self, SnapshotError, SnapshotFiles};
-use super::state_store::{StateStore, StateStoreError};
-use super::type_config::{BatchReply, LogId, Membership, TypeConfig};
-use crate::view::View;
+use super::leader_book::{self, LeaderBook, LeaderBookError};
+use super::type_config::{Batch, BatchReply, LogId, Membership, TypeConfig};
+use super::{blocking, chain};
+use crate::machine::{MemoryMachine, payload};
 use openraft::storage::RaftStateMachine;
 use openraft::{
-    BasicNode, Entry, EntryPayload, ErrorSubject, ErrorVerb, OptionalSend, RaftSnapshotBuilder, Snapshot, SnapshotMeta,
-    StorageError,
+    AnyError, BasicNode, Entry, EntryPayload, ErrorSubject, ErrorVerb, OptionalSend, RaftSnapshotBuilder, Snapshot,
+    SnapshotMeta, StorageError, StorageIOError,
 };
-use registry_domain::{Change, Row, RowKey, step};
-use std::collections::BTreeMap;
+use registry_consensus::{Answers, Committed, Machine, MachineFault, SnapshotSource};
 use std::io::Cursor;
+use std::path::Path;
 use std::sync::Arc;
 
-/// The state machine; clones share it.
+/// The machine as openraft asks for it; clones share it.
 #[derive(Clone)]
 pub struct StateMachine {
-    view: Arc<View>,
-    store: Arc<StateStore>,
-    snapshots: SnapshotFiles,
-}
-
-/// Why the state machine failed.
-#[derive(Debug, thiserror::Error)]
-enum MachineError {
-    #[error(transparent)]
-    Store(#[from] StateStoreError),
-    #[error(transparent)]
-    Snapshot(#[from] SnapshotError),
+    machine: Arc<MemoryMachine>,
+    book: Arc<LeaderBook>,
 }
 
 impl StateMachine {
-    /// A state machine over what has been recovered.
-    #[must_use]
-    pub fn new(view: Arc<View>, store: Arc<StateStore>, snapshots: SnapshotFiles) -> Self {
-        Self { view, store, snapshots }
+    /// A state machine over what has been opened, with a file for what
+    /// openraft wants to know beside it.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn new(machine: Arc<MemoryMachine>, book: &Path) -> Result<Self, LeaderBookError> {
+        Ok(Self { machine, book: Arc::new(LeaderBook::open(book)?) })
     }
 
-    fn apply_sync(&self, entries: Vec<Entry<TypeConfig>>) -> Result<Vec<BatchReply>, MachineError> {
-        let mut changes: BTreeMap<RowKey, Option<Row>> = BTreeMap::new();
-        let (replies, applied, membership) = self.view.change(|machine| {
-            let mut replies = Vec::with_capacity(entries.len());
-            let mut orders_changed = false;
-            for entry in entries {
-                let mut batch = Vec::new();
-                match entry.payload {
-                    EntryPayload::Blank => {}
-                    EntryPayload::Membership(members) => {
-                        machine.membership = Membership::new(Some(entry.log_id), members);
-                    }
-                    EntryPayload::Normal(commands) => {
-                        for command in commands.commands {
-                            let outcome = step(&mut machine.state, command);
-                            orders_changed |= outcome.orders_changed;
-                            merge(&mut changes, outcome.changes);
-                            batch.push(outcome.reply);
-                        }
-                    }
-                }
-                machine.applied = Some(entry.log_id);
-                replies.push(BatchReply { replies: batch });
-            }
-            ((replies, machine.applied, machine.membership.clone()), orders_changed)
-        });
-        // After the readers: the entries are committed, so what is read now
-        // stays true whether or not the rows reach the disk.
-        self.store.apply(changes, applied, &membership)?;
-        Ok(replies)
+    fn snapshot(&self, snapshot: &registry_consensus::Snapshot) -> Result<Snapshot<TypeConfig>, StorageError<u64>> {
+        let bytes = bytes_of(&*snapshot.source).map_err(|error| fault(ErrorVerb::Read, &error))?;
+        Ok(Snapshot { meta: self.book.meta(&snapshot.meta), snapshot: Box::new(Cursor::new(bytes)) })
     }
 
-    fn build_sync(&self) -> Result<Snapshot<TypeConfig>, MachineError> {
-        let (meta, bytes) = snapshots::encode(&self.view.read())?;
-        self.snapshots.keep(&meta, &bytes)?;
-        self.store.flush()?;
-        Ok(Snapshot { meta, snapshot: Box::new(Cursor::new(bytes)) })
-    }
-
-    fn install_sync(&self, meta: &SnapshotMeta<u64, BasicNode>, bytes: &[u8]) -> Result<(), MachineError> {
-        let machine = snapshots::decode(bytes)?;
-        // The file first: a crash while the rows are replaced is repaired
-        // from it.
-        self.snapshots.keep(meta, bytes)?;
-        self.store.replace(&machine)?;
-        self.view.change(|current| (*current = machine, true));
-        Ok(())
-    }
-
-    fn current_sync(&self) -> Result<Option<Snapshot<TypeConfig>>, MachineError> {
-        let newest = self.snapshots.newest()?;
-        Ok(newest.map(|(meta, bytes)| Snapshot { meta, snapshot: Box::new(Cursor::new(bytes)) }))
+    fn install(
+        &self,
+        meta: &SnapshotMeta<u64, BasicNode>,
+        bytes: &[u8],
+    ) -> Result<registry_consensus::Snapshot, MachineFault> {
+        let membership = &meta.last_membership;
+        let ids = meta.last_log_id.into_iter().chain(*membership.log_id());
+        let noted = self.book.note(ids, membership.membership().nodes());
+        noted.map_err(|error| MachineFault::new("cannot write the book of leaders", error))?;
+        let ours = registry_consensus::SnapshotMeta {
+            id: meta.snapshot_id.clone(),
+            at: meta.last_log_id.map(leader_book::position),
+            members_at: membership.log_id().map(leader_book::position),
+            members: leader_book::members(membership.membership()),
+        };
+        let mut sink = self.machine.receive_snapshot(&ours, bytes.len() as u64)?;
+        let missing = usize::try_from(sink.offset()).ok().and_then(|offset| bytes.get(offset..)).unwrap_or_default();
+        sink.append(missing).map_err(|error| MachineFault::new("cannot keep a snapshot from a peer", error))?;
+        sink.finish()
     }
 }
 
-/// Of several changes of a row only the last is written.
-fn merge(changes: &mut BTreeMap<RowKey, Option<Row>>, more: Vec<Change>) {
-    for change in more {
-        match change {
-            Change::Put(row) => changes.insert(row.key(), Some(*row)),
-            Change::Remove(key) => changes.insert(key, None),
-        };
-    }
+fn bytes_of(source: &dyn SnapshotSource) -> std::io::Result<Vec<u8>> {
+    Ok(source.read_at(0, usize::try_from(source.len()).unwrap_or(usize::MAX))?.into())
+}
+
+fn fault(verb: ErrorVerb, error: &(dyn std::error::Error + 'static)) -> StorageError<u64> {
+    tracing::error!(error, "the state machine failed");
+    StorageIOError::new(ErrorSubject::StateMachine, verb, AnyError::error(chain(error))).into()
+}
+
+fn committed(entry: Entry<TypeConfig>) -> Result<Committed, payload::PayloadError> {
+    let said = match entry.payload {
+        EntryPayload::Blank => registry_consensus::Entry::Blank,
+        EntryPayload::Membership(members) => registry_consensus::Entry::Members(leader_book::members(&members)),
+        EntryPayload::Normal(Batch { commands }) => registry_consensus::Entry::Batch(payload::encode(&commands)?),
+    };
+    Ok(Committed { at: leader_book::position(entry.log_id), entry: said })
 }
 
 impl RaftSnapshotBuilder<TypeConfig> for StateMachine {
     async fn build_snapshot(&mut self) -> Result<Snapshot<TypeConfig>, StorageError<u64>> {
+        let taken = self.machine.take_snapshot().await.map_err(|error| fault(ErrorVerb::Write, &error))?;
         let machine = self.clone();
-        blocking(ErrorSubject::StateMachine, ErrorVerb::Read, move || machine.build_sync()).await
+        blocking(ErrorSubject::Snapshot(None), ErrorVerb::Read, move || machine.snapshot(&taken)).await
     }
 }
 
@@ -116,8 +88,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     type SnapshotBuilder = Self;
 
     async fn applied_state(&mut self) -> Result<(Option<LogId>, Membership), StorageError<u64>> {
-        let machine = self.view.read();
-        Ok((machine.applied, machine.membership.clone()))
+        Ok(self.book.applied(&self.machine.applied()))
     }
 
     async fn apply<I>(&mut self, entries: I) -> Result<Vec<BatchReply>, StorageError<u64>>
@@ -125,8 +96,18 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         I: IntoIterator<Item = Entry<TypeConfig>> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
-        let (machine, entries) = (self.clone(), entries.into_iter().collect::<Vec<_>>());
-        blocking(ErrorSubject::StateMachine, ErrorVerb::Write, move || machine.apply_sync(entries)).await
+        let entries: Vec<Entry<TypeConfig>> = entries.into_iter().collect();
+        let nodes = entries.iter().filter_map(|entry| match &entry.payload {
+            EntryPayload::Membership(members) => Some(members.nodes()),
+            EntryPayload::Blank | EntryPayload::Normal(_) => None,
+        });
+        // A write only when a leader or a member is new.
+        let noted = self.book.note(entries.iter().map(|entry| entry.log_id), nodes.flatten());
+        noted.map_err(|error| fault(ErrorVerb::Write, &error))?;
+        let committed: Result<Vec<Committed>, _> = entries.into_iter().map(committed).collect();
+        let committed = committed.map_err(|error| fault(ErrorVerb::Write, &error))?;
+        let answers = self.machine.apply(committed).map_err(|error| fault(ErrorVerb::Write, &error))?;
+        Ok(answers.into_iter().map(|Answers(replies)| BatchReply { replies }).collect())
     }
 
     async fn get_snapshot_builder(&mut self) -> Self {
@@ -144,11 +125,13 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     ) -> Result<(), StorageError<u64>> {
         let (machine, meta) = (self.clone(), meta.clone());
         let subject = ErrorSubject::Snapshot(Some(meta.signature()));
-        blocking(subject, ErrorVerb::Write, move || machine.install_sync(&meta, snapshot.get_ref())).await
+        let install = move || machine.install(&meta, snapshot.get_ref());
+        let received = blocking(subject, ErrorVerb::Write, install).await?;
+        self.machine.install_snapshot(received).await.map_err(|error| fault(ErrorVerb::Write, &error))
     }
 
     async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot<TypeConfig>>, StorageError<u64>> {
-        let machine = self.clone();
-        blocking(ErrorSubject::Snapshot(None), ErrorVerb::Read, move || machine.current_sync()).await
+        let newest = self.machine.newest_snapshot().map_err(|error| fault(ErrorVerb::Read, &error))?;
+        newest.map(|snapshot| self.snapshot(&snapshot)).transpose()
     }
 }

@@ -8,8 +8,8 @@ use crate::io::network::{MAX_MESSAGE_BYTES, Network};
 use crate::io::state_machine::StateMachine;
 use crate::io::tuning;
 use crate::io::type_config::{Batch, Raft};
+use crate::machine::{MachineNumbers, MemoryMachine};
 use crate::open;
-use crate::view::View;
 use openraft::BasicNode;
 use pm_proto::v1::raft_service_server::RaftServiceServer;
 use process_model::ProcessSpec;
@@ -29,19 +29,19 @@ const SOON: Option<Duration> = Some(Duration::from_secs(20));
 
 struct Replica {
     raft: Raft,
-    view: Arc<View>,
+    machine: Arc<MemoryMachine>,
     dir: DataDir,
 }
 
 async fn replica(path: &Path, id: u64) -> Replica {
     let dir = DataDir::open(&path.join(id.to_string())).unwrap();
-    let opened = open::open(&dir, id).unwrap();
-    let view = Arc::new(View::new(opened.machine));
-    let machine = StateMachine::new(view.clone(), Arc::new(opened.store), opened.snapshots);
+    let opened = open::open(&dir, id, MachineNumbers::default()).unwrap();
+    let machine = Arc::new(opened.machine);
+    let state_machine = StateMachine::new(machine.clone(), &dir.leaders()).unwrap();
     let network = Network::new(Secret::new("token").unwrap());
     let config = Arc::new(tuning::config().unwrap());
-    let raft = Raft::new(id, config, network, opened.log, machine).await.unwrap();
-    Replica { raft, view, dir }
+    let raft = Raft::new(id, config, network, opened.log, state_machine).await.unwrap();
+    Replica { raft, machine, dir }
 }
 
 fn serve(replica: &Replica, listener: TcpListener, stop: &CancellationToken) {
@@ -89,7 +89,7 @@ async fn three_replicas_agree_and_one_that_comes_late_gets_a_snapshot() {
     for replica in &replicas {
         replica.raft.wait(SOON).applied_index_at_least(Some(applied.index), "caught up").await.unwrap();
     }
-    let states: Vec<_> = replicas.iter().map(|r| r.view.read().state.clone()).collect();
+    let states: Vec<_> = replicas.iter().map(|r| r.machine.view().read().state.clone()).collect();
     assert_eq!(states[0].processes().len(), 10);
     assert!(states.iter().all(|state| *state == states[0]), "replicas differ");
 
@@ -103,8 +103,8 @@ async fn three_replicas_agree_and_one_that_comes_late_gets_a_snapshot() {
     let (state, dir) = (first.dir.state(), first.dir.path().to_owned());
     drop((first, replicas));
     std::fs::remove_dir_all(state).unwrap();
-    let again = crate::open::open(&reopened(&dir).await, 1).unwrap();
-    assert_eq!(again.machine.state, states[0]);
+    let again = crate::open::open(&reopened(&dir).await, 1, MachineNumbers::default()).unwrap();
+    assert_eq!(again.machine.view().read().state, states[0]);
 }
 
 /// openraft's own tasks may hold the files for a moment after its shutdown;
@@ -112,7 +112,7 @@ async fn three_replicas_agree_and_one_that_comes_late_gets_a_snapshot() {
 async fn reopened(dir: &Path) -> DataDir {
     let copy = dir.with_extension("copy");
     std::fs::create_dir_all(copy.join("snapshots")).unwrap();
-    for name in ["identity", "log.redb"] {
+    for name in ["identity", "log.redb", "leaders"] {
         std::fs::copy(dir.join(name), copy.join(name)).unwrap();
     }
     for file in std::fs::read_dir(dir.join("snapshots")).unwrap() {

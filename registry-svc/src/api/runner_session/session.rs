@@ -105,12 +105,11 @@ impl Session {
         mut incoming: Streaming<v1::RunSessionRequest>,
         shutdown: CancellationToken,
     ) -> Result<std::convert::Infallible, End> {
-        let mut orders = self.registry.view.orders();
+        let mut orders = self.registry.view.orders(&self.hello.node);
         let mut server = self.registry.raft.server_metrics();
         let registry = self.registry.clone();
         let replaced = self.place.replaced.clone();
         let outgoing = self.outgoing.clone();
-        orders.mark_changed();
         loop {
             let reading = self.in_flight.len() < IN_FLIGHT && self.outbox.len() < UNREAD;
             tokio::select! {
@@ -129,10 +128,10 @@ impl Session {
                     }
                     self.mark_delivered().await?;
                 }
-                changed = orders.changed(), if self.outbox.is_empty() => {
-                    changed.map_err(|_| End::Told(closing()))?;
-                    self.tell_news();
-                }
+                changed = orders.changed(), if self.outbox.is_empty() => match changed {
+                    true => self.tell_news(),
+                    false => return Err(End::Told(closing())),
+                },
                 changed = server.changed() => {
                     changed.map_err(|_| End::Told(closing()))?;
                     still_leading(&server.borrow_and_update())?;
