@@ -8,8 +8,8 @@
 mod way;
 
 use crate::clock;
+use crate::machine::payload;
 use crate::numbers::Numbers;
-use registry_consensus::Payload;
 use registry_domain::{Command, Header, Order, Refusal, Reply};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -43,7 +43,9 @@ pub(crate) enum ProposeError {
         leader: Option<String>,
     },
     /// It may or may not be committed, or may be later.
-    #[error("the leader was lost before it answered; repeat the request with the same request id to learn whether it was done")]
+    #[error(
+        "the leader was lost before it answered; repeat the request with the same request id to learn whether it was done"
+    )]
     Unknown,
     /// The registry is closing.
     #[error("the registry is closing")]
@@ -158,47 +160,53 @@ fn next_batch(backlog: &mut VecDeque<Proposal>) -> Vec<Proposal> {
 /// Commits a batch, however often the leader changes meanwhile. A command with
 /// a request id is sent again and takes effect once; of any other nobody could
 /// tell whether it did, so its sender is told that.
-async fn commit(way: &Way, mut batch: Vec<Proposal>, numbers: &Numbers) {
+async fn commit(way: &Way, batch: Vec<Proposal>, numbers: &Numbers) {
     let began = Instant::now();
+    let (mut commands, mut answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|p| (p.command, p.answer)).unzip();
     let mut failing = None;
     let mut sent = false;
-    while !batch.is_empty() {
-        let commands: Vec<&Command> = batch.iter().map(|proposal| &proposal.command).collect();
-        let payload: Payload = crate::machine::encode(&commands);
-        let attempt = way.write(payload).await;
-        match attempt {
-            Ok(replies) if replies.len() == batch.len() => {
-                numbers.committed(batch.len(), began.elapsed());
-                for (proposal, reply) in batch.into_iter().zip(replies) {
+    while !commands.is_empty() {
+        let payload = match payload::encode(&commands) {
+            Ok(payload) => payload,
+            Err(error) => {
+                tracing::error!(%error, "commands cannot be written down");
+                return refuse(answers, &ProposeError::Closing);
+            }
+        };
+        match way.write(payload).await {
+            Ok(replies) if replies.len() == answers.len() => {
+                numbers.committed(replies.len(), began.elapsed());
+                for (answer, reply) in answers.into_iter().zip(replies) {
                     // The call may have been given up.
-                    let _ = proposal.answer.send(Ok(reply));
+                    let _ = answer.send(Ok(reply));
                 }
                 return;
             }
             Ok(replies) => {
-                tracing::error!(commands = batch.len(), replies = replies.len(), "replies do not fit their commands");
-                return refuse(batch, &ProposeError::Unknown);
+                tracing::error!(commands = answers.len(), replies = replies.len(), "replies do not fit their commands");
+                return refuse(answers, &ProposeError::Unknown);
             }
-            Err(ProposeError::Closing) => return refuse(batch, &ProposeError::Closing),
+            Err(ProposeError::Closing) => return refuse(answers, &ProposeError::Closing),
             Err(ProposeError::Unknown) => {
                 sent = true;
-                let (again, over) = batch.into_iter().partition(|p| !p.command.header.request_id.is_empty());
-                refuse(over, &ProposeError::Unknown);
-                batch = again;
+                let (again, over): (Vec<_>, Vec<_>) =
+                    commands.into_iter().zip(answers).partition(|(command, _)| !command.header.request_id.is_empty());
+                refuse(over.into_iter().map(|(_, answer)| answer), &ProposeError::Unknown);
+                (commands, answers) = again.into_iter().unzip();
             }
             Err(ProposeError::NoLeader { .. }) => {}
         }
         let since = *failing.get_or_insert_with(Instant::now);
         if since.elapsed() >= way::PATIENCE {
             let error = if sent { ProposeError::Unknown } else { way.no_leader() };
-            return refuse(batch, &error);
+            return refuse(answers, &error);
         }
         way.changed().await;
     }
 }
 
-fn refuse(batch: Vec<Proposal>, error: &ProposeError) {
-    for proposal in batch {
-        let _ = proposal.answer.send(Err(error.clone()));
+fn refuse(answers: impl IntoIterator<Item = oneshot::Sender<Answer>>, error: &ProposeError) {
+    for answer in answers {
+        let _ = answer.send(Err(error.clone()));
     }
 }

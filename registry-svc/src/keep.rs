@@ -61,10 +61,11 @@ pub(crate) async fn configured(
 }
 
 /// Waits until the settings are there.
-pub(crate) async fn is_configured(view: &View) {
-    let mut revisions = view.revisions();
+pub(crate) async fn is_configured(consensus: &Consensus, view: &View) {
+    // Settings are no event: they change no revision.
+    let mut applied = consensus.applied();
     while view.read().state.meta().cluster_id.is_empty() {
-        if revisions.changed().await.is_err() {
+        if applied.changed().await.is_err() {
             return;
         }
     }

@@ -91,7 +91,10 @@ impl Args {
     fn check_peers(&self) -> anyhow::Result<()> {
         let alone = self.peers.is_empty() && self.peers_dns.is_none();
         if alone && (self.replicas != 1 || self.join) {
-            bail!("--replicas {} or --join needs to know where the others are: give --peers or --peers-dns", self.replicas);
+            bail!(
+                "--replicas {} or --join needs to know where the others are: give --peers or --peers-dns",
+                self.replicas
+            );
         }
         if !alone && self.advertise.is_empty() {
             bail!("--peers needs --advertise http://HOST:PORT, under which the others reach this replica");
@@ -107,7 +110,10 @@ impl Args {
             }
         }
         if !(Duration::from_millis(300)..=Duration::from_secs(60)).contains(&self.election_timeout) {
-            bail!("--election-timeout {} is out of range: 300ms to 60s", humantime::format_duration(self.election_timeout));
+            bail!(
+                "--election-timeout {} is out of range: 300ms to 60s",
+                humantime::format_duration(self.election_timeout)
+            );
         }
         Ok(())
     }

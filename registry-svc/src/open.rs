@@ -23,7 +23,9 @@ pub enum OpenError {
         others: usize,
     },
     /// A plan names a cluster in a way that none is named.
-    #[error("the plan to found names cluster {0:?}, which is no UUID: empty the directories of all founders and start them again")]
+    #[error(
+        "the plan to found names cluster {0:?}, which is no UUID: empty the directories of all founders and start them again"
+    )]
     BadCluster(String),
     /// Joining is not possible yet.
     #[error("{through} belongs to cluster {cluster}; this version cannot join a cluster that exists")]
@@ -37,7 +39,9 @@ pub enum OpenError {
     #[error(transparent)]
     Machine(#[from] MachineOpenError),
     /// Neither state nor snapshot reach to where the log begins.
-    #[error("entries up to {purged} are no longer in the log, and no state or snapshot holds them: put back the directories `state` and `snapshots` that belong to this log")]
+    #[error(
+        "entries up to {purged} are no longer in the log, and no state or snapshot holds them: put back the directories `state` and `snapshots` that belong to this log"
+    )]
     Hole {
         /// Where the log begins.
         purged: u64,

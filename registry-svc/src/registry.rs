@@ -110,8 +110,7 @@ impl Registry {
         let way = Arc::new(Way { consensus: consensus.clone(), peers: Arc::new(links.clone()), book: book.clone() });
         let (driver, proposer) = Driver::start(way.clone(), numbers.clone(), stop.clone());
         let leases = LeaseBook::new(options.lease);
-        let keeper =
-            lease_keeper::keep(leases.clone(), consensus.clone(), view.clone(), driver.clone(), stop.clone());
+        let keeper = lease_keeper::keep(leases.clone(), consensus.clone(), view.clone(), driver.clone(), stop.clone());
         let acquaint = cluster::acquaint(consensus.clone(), options.clone(), book.clone(), stop.clone());
         let configure = keep::configured(
             consensus.clone(),
@@ -168,7 +167,7 @@ impl Registry {
         tokio::time::timeout(LEAD_TIMEOUT, leading).await.map_err(|_| OpenError::NotLeading)?.map(drop).ok();
         let applied = tokio::time::timeout(LEAD_TIMEOUT, consensus.read_barrier()).await;
         applied.map_err(|_| OpenError::NotLeading)?.map_err(|_| OpenError::NotLeading)?;
-        let configured = keep::is_configured(&self.inner.view);
+        let configured = keep::is_configured(consensus, &self.inner.view);
         tokio::time::timeout(LEAD_TIMEOUT, configured).await.map_err(|_| OpenError::NotLeading)
     }
 
@@ -284,8 +283,12 @@ async fn open_directory(
         let from_log = applied.filter(|at| Some(*at) != snapshot);
         let from_log = from_log.map(|at| registry_log::Position { term: at.term, index: at.index });
         let (tell, notices) = mpsc::unbounded_channel();
-        // The receiver lives as long as the consensus.
-        let notify = Notify::new(move |notice| drop(tell.send(notice)));
+        let notify = Notify::new(move |notice| match notice {
+            // Comes with every write on an idle disk, and nobody there needs it.
+            Notice::Busy => {}
+            // The receiver lives as long as the consensus.
+            Notice::Space(_) | Notice::Failed(_) => drop(tell.send(notice)),
+        });
         let settings = registry_log::Settings { notify: Some(notify), ..log_settings() };
         let (log, survey) = home.open_log(&identity, &settings, from_log)?;
         let purged = log.extent().purged.map(|at| at.index);
@@ -296,4 +299,3 @@ async fn open_directory(
     })
     .await
 }
-

@@ -63,7 +63,7 @@ pub(crate) fn record(draft: &mut Draft<'_>, subject: Subject) -> u64 {
         reason: header.reason,
         request_id: header.request_id,
     };
-    draft.touch(RowKey::Audit(number)).audit.insert(number, entry);
+    draft.touch(RowKey::Audit(number)).audit.insert(number, entry.into());
     if let Some(old) = number.checked_sub(limits::AUDIT_ENTRIES as u64).filter(|n| draft.state().audit.contains_key(n))
     {
         draft.touch(RowKey::Audit(old)).audit.remove(&old);

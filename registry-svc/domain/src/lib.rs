@@ -6,7 +6,7 @@
 //! ```text
 //!            ┌─ dedupe ── answered before? ─▶ first reply
 //! Command ──▶│
-//!            └─ apply · delete · switch · nodes · reports · actions ─▶ Outcome { reply, events, changes }
+//!            └─ apply · delete · switch · nodes · reports · actions ─▶ Outcome { reply, events, touched, orders }
 //!                          └──────── placement ────────┘
 //! ```
 //!
@@ -22,6 +22,8 @@
 //! | `selection`, `suggestion` | what a selector means, and what was meant instead |
 //! | `audit`, `dedupe` | who asked for what; answers to repeated requests |
 //! | [`row`] | the state as rows, so that storage writes only what changed |
+//! | `index` | what is found without looking through everything |
+//! | [`digest`] | what equal states have in common, as 32 bytes |
 //! | [`invariants`] | what holds in every state, for tests |
 
 mod action_log;
@@ -33,7 +35,9 @@ mod configure;
 mod decided;
 mod dedupe;
 mod delete;
+pub mod digest;
 mod draft;
+mod index;
 mod instance;
 pub mod invariants;
 pub mod limits;
@@ -62,7 +66,7 @@ pub use node::{Node, NodeState};
 pub use process::Process;
 pub use refusal::{Miss, Refusal};
 pub use reply::{Applied, ApplyOutcome, Outcome, Reply};
-pub use row::{Change, Meta, Row, RowKey};
+pub use row::{Meta, Row, RowKey};
 pub use selection::Selection;
-pub use state::State;
+pub use state::{Frozen, State};
 pub use step::step;

@@ -1,18 +1,11 @@
 //! The state as rows: storage keeps rows, a snapshot is all rows, and the
-//! state is rebuilt from them.
+//! state is rebuilt from them. A row shares its value with the state, so
+//! taking one out copies nothing.
 
 use crate::{AuditEntry, Instance, Node, Process, StoredReply};
 use process_model::{Action, Event, InstanceId, NodeName, ProcessName};
 use serde::{Deserialize, Serialize};
-
-/// A row that changed.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Change {
-    /// It is new or different.
-    Put(Box<Row>),
-    /// It is gone; it may never have been written.
-    Remove(RowKey),
-}
+use std::sync::Arc;
 
 /// One row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,23 +14,23 @@ pub enum Row {
     /// The one row of counters and settings.
     Meta(Meta),
     /// A process.
-    Process(Process),
+    Process(Arc<Process>),
     /// An instance.
-    Instance(Instance),
+    Instance(Arc<Instance>),
     /// A node.
-    Node(Node),
+    Node(Arc<Node>),
     /// An action.
-    Action(Action),
+    Action(Arc<Action>),
     /// An event.
-    Event(Event),
+    Event(Arc<Event>),
     /// An audit entry.
-    Audit(AuditEntry),
+    Audit(Arc<AuditEntry>),
     /// The reply to a request id.
-    Reply(StoredReply),
+    Reply(Arc<StoredReply>),
 }
 
 /// Key of a row; unique over all kinds.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RowKey {
     /// The one row of counters and settings.
     Meta,

@@ -6,12 +6,13 @@ use crate::decided::Decided;
 use crate::draft::Draft;
 use crate::reply::{Outcome, Reply};
 use crate::{Refusal, State, actions, apply, audit, configure, dedupe, delete, nodes, reports, switch};
+use std::collections::BTreeSet;
 
 /// Decides one command. Deterministic: the same state and command give the
 /// same outcome and the same next state, on every replica and for ever.
 ///
-/// A refused command leaves the state as it was, and has no events and no
-/// changes.
+/// A refused command leaves the state as it was, and touches
+/// nothing.
 pub fn step(state: &mut State, command: Command) -> Outcome {
     let Command { header, order } = command;
     match dedupe::find(state, &header) {
@@ -36,8 +37,7 @@ pub fn step(state: &mut State, command: Command) -> Outcome {
         Ok(decided) => finish(&mut draft, decided),
         Err(refusal) => return Outcome::unchanged(Err(refusal)),
     };
-    let (events, changes, orders_changed) = draft.finish();
-    Outcome { reply: Ok(reply), events, changes, orders_changed }
+    draft.finish(reply)
 }
 
 fn finish(draft: &mut Draft<'_>, decided: Decided) -> Reply {
@@ -50,6 +50,6 @@ fn finish(draft: &mut Draft<'_>, decided: Decided) -> Reply {
 
 impl Outcome {
     fn unchanged(reply: Result<Reply, Refusal>) -> Self {
-        Self { reply, events: Vec::new(), changes: Vec::new(), orders_changed: false }
+        Self { reply, events: Vec::new(), touched: Vec::new(), orders: BTreeSet::new() }
     }
 }

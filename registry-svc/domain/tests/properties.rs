@@ -131,7 +131,7 @@ proptest! {
         let second = world.run(header, order);
         if user && first.reply.is_ok() {
             prop_assert_eq!(first.reply, second.reply);
-            prop_assert!(second.changes.is_empty());
+            prop_assert!(second.touched.is_empty());
         }
     }
 }

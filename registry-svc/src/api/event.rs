@@ -40,6 +40,8 @@ impl EventService for Api {
         self.registry.read_barrier(false).await?;
         let machine = self.registry.view.read();
         let entries = machine.state.audit().values().rev().take(most);
-        Ok(Response::new(v1::ListAuditEntriesResponse { entries: entries.map(answers::audit).collect() }))
+        Ok(Response::new(v1::ListAuditEntriesResponse {
+            entries: entries.map(|entry| answers::audit(entry)).collect(),
+        }))
     }
 }

@@ -4,7 +4,6 @@
 //! |---|---|
 //! | `process`, `instance`, `node`, `action`, `event`, `cluster` | for clients, through the gateway |
 //! | `runner_session` | for runners |
-//! | `raft` | for peers |
 //! | `request` | what every mutation has: bounds, idempotency, actor |
 //! | `answers` | rows → wire |
 //! | `status` | refusals → gRPC statuses |
@@ -16,7 +15,6 @@ mod event;
 mod instance;
 mod node;
 mod process;
-mod raft;
 mod request;
 mod runner_session;
 mod status;
@@ -25,7 +23,7 @@ mod watch;
 pub(crate) use status::not_linearizable;
 
 use crate::core::Core;
-use crate::io::network::MAX_MESSAGE_BYTES;
+use crate::peers::STREAM_WINDOW;
 use pm_proto::v1;
 use service_host::server::{GrpcHost, ServeError};
 use service_host::transport::Incoming;
@@ -41,13 +39,12 @@ pub(crate) async fn serve(
 ) -> Result<(), ServeError> {
     let token = registry.options.token.clone();
     let streams = shutdown.child_token();
-    let raft = v1::raft_service_server::RaftServiceServer::new(raft::Api(registry.raft.clone()))
-        .max_decoding_message_size(MAX_MESSAGE_BYTES)
-        .max_encoding_message_size(MAX_MESSAGE_BYTES);
+    let peers = registry.reception.clone().service();
     let events = event::Api { registry: registry.clone(), shutdown: streams.clone() };
     let runners = runner_session::Api { registry: registry.clone(), shutdown: streams };
     GrpcHost::new(pm_proto::DESCRIPTORS)
         .token(token)
+        .stream_window(STREAM_WINDOW)
         .service(v1::process_service_server::ProcessServiceServer::new(process::Api(registry.clone())))
         .service(v1::instance_service_server::InstanceServiceServer::new(instance::Api(registry.clone())))
         .service(v1::node_service_server::NodeServiceServer::new(node::Api(registry.clone())))
@@ -55,7 +52,7 @@ pub(crate) async fn serve(
         .service(v1::event_service_server::EventServiceServer::new(events))
         .service(v1::cluster_service_server::ClusterServiceServer::new(cluster::Api(registry)))
         .service(v1::runner_session_service_server::RunnerSessionServiceServer::new(runners))
-        .service(raft)
+        .service(peers)
         .serve(incoming, shutdown)
         .await
 }

@@ -9,22 +9,23 @@ mod keys;
 mod rows;
 
 use crate::codec::{self, CodecError};
-use crate::io::type_config::{LogId, Membership};
-use crate::view::Machine;
+use crate::io::applied_record::AppliedRecord;
+use crate::io::failpoint;
+use registry_consensus::Applied;
 use registry_domain::{Row, RowKey, State};
 use rows::Stored;
 use serde::{Deserialize, Serialize};
 use sled::Batch;
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::{PoisonError, RwLock};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// sled's page cache. The state is read once, at the start; sled's own
 /// default is a gigabyte.
 const CACHE_BYTES: u64 = 1 << 20;
 
 /// Key of the position; sorts before every row.
-const POSITION: &[u8] = b"\0position";
+const POSITION: &[u8] = b"\0applied";
 
 /// Rows written in one go while the whole store is replaced.
 const REPLACE_BATCH: usize = 1_000;
@@ -41,6 +42,9 @@ pub enum StateStoreError {
     /// What is there is not what was written.
     #[error("the state store is damaged: {0}")]
     Damaged(String),
+    /// Its file cannot be synced.
+    #[error("the state store cannot be synced")]
+    Sync(#[source] std::io::Error),
     /// The registry is closing.
     #[error("the state store is closed")]
     Closed,
@@ -49,8 +53,7 @@ pub enum StateStoreError {
 /// Where the rows stand, and what they add up to.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Position {
-    applied: Option<LogId>,
-    membership: Membership,
+    applied: AppliedRecord,
     rows: u64,
     /// Sum of the checksums of all rows, modulo 2^64: the order does not
     /// matter, and a changed row changes it by a difference.
@@ -59,27 +62,33 @@ struct Position {
 
 /// The store.
 pub struct StateStore {
-    db: RwLock<Option<sled::Db>>,
-    position: RwLock<Position>,
+    path: PathBuf,
+    open: Mutex<Option<Open>>,
+}
+
+struct Open {
+    db: sled::Db,
+    position: Position,
 }
 
 impl StateStore {
-    /// Opens the store, or makes it.
+    /// Opens the store, or makes it. [`StateStore::load`] comes next.
     ///
     /// # Errors
     /// What sled said.
     pub fn open(path: &Path) -> Result<Self, StateStoreError> {
         let db = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None).open()?;
-        Ok(Self { db: RwLock::new(Some(db)), position: RwLock::default() })
+        let open = Open { db, position: Position::default() };
+        Ok(Self { path: path.to_owned(), open: Mutex::new(Some(open)) })
     }
 
-    /// Everything that is stored.
+    /// Everything that is stored, and the entry that it reflects.
     ///
     /// # Errors
     /// [`StateStoreError::Damaged`] when it is not complete; it has to be
     /// replaced then.
-    pub fn load(&self) -> Result<Machine, StateStoreError> {
-        self.with(|db| {
+    pub fn load(&self) -> Result<(State, Applied), StateStoreError> {
+        self.with(|Open { db, position }| {
             let stored: Option<Position> =
                 db.get(POSITION)?.map(|bytes| codec::decode("the position", &bytes)).transpose()?;
             let mut found = Position::default();
@@ -90,14 +99,12 @@ impl StateStore {
                 found.digest = found.digest.wrapping_add(u64::from(crc));
                 state.load(row);
             }
-            let position = stored.unwrap_or_default();
+            *position = stored.unwrap_or_default();
             if (found.rows, found.digest) != (position.rows, position.digest) {
                 let what = format!("{} rows where {} were written", found.rows, position.rows);
                 return Err(StateStoreError::Damaged(what));
             }
-            let machine = Machine { state, applied: position.applied, membership: position.membership.clone() };
-            *self.position.write().unwrap_or_else(PoisonError::into_inner) = position;
-            Ok(machine)
+            Ok((state, position.applied.clone().into()))
         })
     }
 
@@ -105,17 +112,15 @@ impl StateStore {
     ///
     /// # Errors
     /// What sled said.
-    pub fn apply(
+    pub fn apply<'a>(
         &self,
-        changes: BTreeMap<RowKey, Option<Row>>,
-        applied: Option<LogId>,
-        membership: &Membership,
+        changes: impl IntoIterator<Item = (&'a RowKey, Option<Row>)>,
+        applied: &Applied,
     ) -> Result<(), StateStoreError> {
-        self.with(|db| {
-            let mut position = self.position.write().unwrap_or_else(PoisonError::into_inner);
-            let mut next = Position { applied, membership: membership.clone(), ..position.clone() };
+        self.with(|Open { db, position }| {
+            let mut next = Position { applied: applied.into(), ..position.clone() };
             let mut batch = Batch::default();
-            for (key, row) in &changes {
+            for (key, row) in changes {
                 write(db, &mut batch, &mut next, key, row.as_ref())?;
             }
             batch.insert(POSITION, codec::encode("the position", &next)?);
@@ -130,17 +135,23 @@ impl StateStore {
     ///
     /// # Errors
     /// What sled said.
-    pub fn replace(&self, machine: &Machine) -> Result<(), StateStoreError> {
-        self.with(|db| {
+    pub fn replace(&self, rows: impl Iterator<Item = Row>, applied: &Applied) -> Result<(), StateStoreError> {
+        self.with(|Open { db, position }| {
+            // First a position that no rows add up to: sled may write the rest in any order.
+            let nothing = Position { rows: u64::MAX, ..Position::default() };
+            db.insert(POSITION, codec::encode("the position", &nothing)?)?;
+            db.flush()?;
             db.clear()?;
-            let mut position = self.position.write().unwrap_or_else(PoisonError::into_inner);
-            *position =
-                Position { applied: machine.applied, membership: machine.membership.clone(), ..Position::default() };
+            db.insert(POSITION, codec::encode("the position", &nothing)?)?;
+            *position = Position { applied: applied.into(), ..Position::default() };
             let mut batch = Batch::default();
-            for (n, row) in machine.state.rows().enumerate() {
-                write(db, &mut batch, &mut position, &row.key(), Some(&row))?;
+            for (n, row) in rows.enumerate() {
+                let crc = rows::put(&mut batch, &keys::of(&row.key()), &row)?;
+                position.rows += 1;
+                position.digest = position.digest.wrapping_add(u64::from(crc));
                 if n % REPLACE_BATCH == REPLACE_BATCH - 1 {
                     db.apply_batch(std::mem::take(&mut batch))?;
+                    failpoint::reached("rows_replaced");
                 }
             }
             batch.insert(POSITION, codec::encode("the position", &*position)?);
@@ -149,23 +160,28 @@ impl StateStore {
         })
     }
 
-    /// Hands what was written to the system, so that less has to be replayed
-    /// at the next start. Nothing relies on it.
+    /// Makes what was written durable, so that rows and snapshot are two ways
+    /// back. sled's own flush hands it to the system and syncs nothing.
     ///
     /// # Errors
-    /// What sled said.
+    /// What sled or the system said.
     pub fn flush(&self) -> Result<(), StateStoreError> {
-        self.with(|db| Ok(db.flush().map(drop)?))
+        self.with(|Open { db, .. }| Ok(db.flush().map(drop)?))?;
+        File::open(self.path.join("db")).and_then(|file| file.sync_data()).map_err(StateStoreError::Sync)
     }
 
-    /// Closes the store.
+    /// Closes the store. After an error it is better left open until the
+    /// process ends: sled hangs when it is dropped on a full disk.
     pub fn close(&self) {
-        drop(self.db.write().unwrap_or_else(PoisonError::into_inner).take());
+        drop(self.lock().take());
     }
 
-    fn with<T>(&self, work: impl FnOnce(&sled::Db) -> Result<T, StateStoreError>) -> Result<T, StateStoreError> {
-        let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
-        work(db.as_ref().ok_or(StateStoreError::Closed)?)
+    fn lock(&self) -> MutexGuard<'_, Option<Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Open) -> Result<T, StateStoreError>) -> Result<T, StateStoreError> {
+        work(self.lock().as_mut().ok_or(StateStoreError::Closed)?)
     }
 }
 

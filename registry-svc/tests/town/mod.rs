@@ -53,7 +53,7 @@ impl Town {
 
     pub async fn open_in(dir: TempDir, tune: impl FnOnce(Options) -> Options) -> Self {
         let token = Secret::new("test-token").unwrap();
-        let registry = Registry::open(tune(options(dir.path(), &token))).await.unwrap();
+        let registry = Registry::open(tune(options(dir.path(), &token)), None).await.unwrap();
         let (connector, incoming) = memory();
         let (shutdown, served) = (CancellationToken::new(), registry.clone());
         let stop = shutdown.clone();

@@ -38,6 +38,8 @@ impl Conductor {
                     self.policy.want_now();
                 }
             }
+            // Whether a request waits too long is seen when it has: every step looks.
+            Notice::Busy => {}
             // Whoever waits for the disk is told by the disk, and the engine ends by that.
             Notice::Failed(fault) => tracing::error!(%fault, "the log failed"),
         }

@@ -103,13 +103,12 @@ impl Session {
         mut incoming: Streaming<v1::RunSessionRequest>,
         shutdown: CancellationToken,
     ) -> Result<std::convert::Infallible, End> {
-        let mut orders = self.registry.view.orders();
+        let mut orders = self.registry.view.orders(&self.hello.node);
         let mut standing = self.registry.consensus.standing();
         standing.mark_changed();
         let registry = self.registry.clone();
         let replaced = self.place.replaced.clone();
         let outgoing = self.outgoing.clone();
-        orders.mark_changed();
         loop {
             let reading = self.in_flight.len() < IN_FLIGHT && self.outbox.len() < UNREAD;
             tokio::select! {
@@ -128,10 +127,10 @@ impl Session {
                     }
                     self.mark_delivered().await?;
                 }
-                changed = orders.changed(), if self.outbox.is_empty() => {
-                    changed.map_err(|_| End::Told(closing()))?;
-                    self.tell_news();
-                }
+                changed = orders.changed(), if self.outbox.is_empty() => match changed {
+                    true => self.tell_news(),
+                    false => return Err(End::Told(closing())),
+                },
                 changed = standing.changed() => {
                     changed.map_err(|_| End::Told(closing()))?;
                     // A replica that no longer leads grants no leases: the runner has to go to the one that does.
