@@ -30,8 +30,8 @@ struct Args {
     #[command(flatten)]
     remote: RemoteArgs,
     /// The number that this replica must have; its data directory says which one it has.
-    #[arg(long, env = "PM_REGISTRY_NODE_ID", default_value_t = 0, value_name = "ID", hide_default_value = true)]
-    node_id: u64,
+    #[arg(long, env = "PM_REGISTRY_NODE_ID", value_name = "ID", value_parser = clap::value_parser!(u64).range(1..))]
+    node_id: Option<u64>,
     /// Address under which peers reach this replica, as http://HOST:PORT.
     #[arg(long, env = "PM_REGISTRY_ADVERTISE", default_value = "", value_name = "URL")]
     advertise: String,
@@ -72,7 +72,7 @@ impl Args {
         }
         self.check_peers()?;
         Ok(Options {
-            node_id: self.node_id,
+            node_id: self.node_id.unwrap_or(0),
             advertise: self.advertise.clone(),
             peers: self.peers.clone(),
             peers_dns: self.peers_dns.clone(),
@@ -169,7 +169,7 @@ async fn run(args: Args, options: Options) -> anyhow::Result<()> {
     let (ready, readiness) = ops::readiness();
     let ops = ops::serve(ops_listener, OpsState { metrics: registry.metrics(), ready: readiness }, shutdown.clone());
     let ops = tokio::spawn(ops);
-    tracing::info!(%address, %ops_address, "the registry serves");
+    tracing::info!(%address, %ops_address, "the registry is ready");
     let serving = tokio::spawn({
         let (registry, shutdown) = (registry.clone(), shutdown.clone());
         async move { registry.serve(Incoming::Tcp(listener), shutdown).await }
