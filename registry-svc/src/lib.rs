@@ -27,6 +27,7 @@ mod clock;
 mod codec;
 mod core;
 mod driver;
+pub mod home;
 pub mod io;
 mod lease_keeper;
 mod leases;

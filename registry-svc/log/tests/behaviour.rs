@@ -77,13 +77,13 @@ fn a_stall_shows_in_how_long_the_oldest_request_waits() {
     };
     log.submit(Write::Append(vec![entry(1, 0, 10)]), stall).unwrap();
     stalled.wait();
-    let began = std::time::Instant::now();
     let lsn = log.submit(Write::Append(vec![entry(1, 1, 10)]), drop).unwrap();
+    let began = std::time::Instant::now();
     while began.elapsed() < std::time::Duration::from_millis(30) {}
     let waiting = log.durable();
-    assert!(waiting.oldest_waiting.is_some_and(|waits| waits.as_millis() >= 29), "{waiting:?}");
-    assert_eq!((waiting.lsn, waiting.last), (lsn - 1, Some(at(1, 0))));
     go_on.wait();
+    assert!(waiting.oldest_waiting.is_some_and(|waits| waits.as_millis() >= 30), "{waiting:?}");
+    assert_eq!((waiting.lsn, waiting.last), (lsn - 1, Some(at(1, 0))));
     log.wait(lsn).unwrap();
     eventually("it was answered", || log.durable().oldest_waiting.is_none());
 }
@@ -109,13 +109,14 @@ fn it_is_said_when_a_request_waits_after_none_did() {
             released.wait();
         };
         log.submit(Write::Append(vec![entry(1, 2 * round, 10)]), stall).unwrap();
-        assert_eq!(count.load(Ordering::SeqCst), before + 1);
+        let first = count.load(Ordering::SeqCst);
         met.wait();
         // Answered requests do not count, waiting ones make it no news.
         log.submit(Write::Append(vec![entry(1, 2 * round + 1, 10)]), drop).unwrap();
         log.submit(Write::Flush, drop).unwrap();
-        assert_eq!(count.load(Ordering::SeqCst), before + 2);
+        let second = count.load(Ordering::SeqCst);
         go_on.wait();
+        assert_eq!((first, second), (before + 1, before + 2));
         eventually("all is answered", || log.durable().oldest_waiting.is_none());
     }
 }
@@ -216,13 +217,15 @@ fn a_callback_that_panics_ends_the_log_and_hangs_nobody() {
     let notify =
         Notify::new(move |notice| told.store(matches!(notice, Notice::Failed(Fault::Panicked)), Ordering::SeqCst));
     let log = fresh(&dir, &Settings { notify: Some(notify), ..small() });
-    // While the first answer is given, the three others come together.
-    let go_on = Arc::new(Barrier::new(2));
-    let released = go_on.clone();
-    log.submit(Write::Flush, move |_| {
+    // While an answer is given, the three others come together.
+    let (held, go_on) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let (met, released) = (held.clone(), go_on.clone());
+    let hold = move |_| {
+        met.wait();
         released.wait();
-    })
-    .unwrap();
+    };
+    log.submit(Write::Flush, hold).unwrap();
+    held.wait();
     let (tell, told) = mpsc::channel();
     log.submit(Write::Append(vec![entry(1, 0, 10)]), |_| panic!("a faulty callback of a test")).unwrap();
     for index in 1..3 {
