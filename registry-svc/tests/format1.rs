@@ -79,8 +79,8 @@ fn is_what_was_done(entries: &[Bytes]) {
     assert!(entries.contains(&Bytes::from_static(b"blank")));
     let orders: Vec<String> = entries.iter().flat_map(orders).collect();
     let count = |name: &str| orders.iter().filter(|order| *order == name).count();
-    assert_eq!((count("Apply"), count("Delete"), count("Configure")), (3, 1, 1), "{orders:?}");
-    for name in ["NodeConnected", "Report", "Switch"] {
+    assert_eq!((count("apply"), count("delete"), count("configure")), (3, 1, 1), "{orders:?}");
+    for name in ["node_connected", "report", "switch"] {
         assert!(count(name) >= 1, "no {name} in {orders:?}");
     }
     let batch = entries.iter().find(|entry| entry.windows(3).any(|bytes| bytes == b"web"));

@@ -188,7 +188,9 @@ fn a_fresh_directory_keeps_its_number_and_the_plan_that_it_agreed_to() {
     assert!(matches!(error, HomeError::NotFounded(_)) && error.exit_code() == 78, "{error}");
     home.found(&identity(store), &settings()).unwrap();
     assert!(matches!(home.look().unwrap(), Found::Founded(found) if found == identity(store)));
-    assert!(home.plan(&plan(store)).is_err());
+    home.plan(&plan(store)).unwrap();
+    let error = home.plan(&other).unwrap_err();
+    assert!(matches!(error, HomeError::Foreign { .. }) && error.exit_code() == 78, "{error}");
 }
 
 /// What is wrong with a directory, how it was made so, and what it is refused
