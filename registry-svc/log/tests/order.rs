@@ -8,7 +8,7 @@ mod support;
 
 use registry_log::{Log, Write};
 use std::sync::{Arc, Barrier};
-use support::{at, copy, entries, entry, eventually, fresh, open, real_disk, small, write};
+use support::{at, copy, entries, entry, eventually, fresh, open, real_disk, segment, small, write};
 
 /// Holds the writer thread until the returned barrier is met once more; it
 /// has to be, or the log never closes.
@@ -70,4 +70,31 @@ fn a_mark_counts_nothing_that_is_not_durable() {
     go_on.wait();
     let crashed = open(&image, &small()).unwrap().0;
     assert_eq!((crashed.extent().last, crashed.committed()), (Some(at(1, 4)), Some(at(1, 4))));
+}
+
+#[test]
+fn what_no_mark_counts_is_written_and_synced_again_before_it_is_relied_on() {
+    let home = real_disk();
+    let (dir, image) = (home.path().join("log"), home.path().join("image"));
+    let log = fresh(&dir, &small());
+    let marks = std::fs::read(dir.join("marks")).unwrap();
+    for index in 0..35 {
+        write(&log, Write::Append(vec![entry(1, index, 2000)]));
+    }
+    copy(&dir, &image);
+    // As if the process had ended before the next mark, perhaps because a sync
+    // failed: what is read is then in memory, and on the disk nobody knows.
+    std::fs::write(image.join("marks"), marks).unwrap();
+    let (one, three) = (segment(&image, 1), segment(&image, 3));
+    if three.exists() {
+        std::fs::remove_file(three).unwrap();
+    }
+    // What this opening writes of its own goes to the second segment.
+    let long_ago = std::time::SystemTime::UNIX_EPOCH;
+    std::fs::File::options().write(true).open(&one).unwrap().set_modified(long_ago).unwrap();
+    let before = std::fs::read(&one).unwrap();
+    let crashed = open(&image, &small()).unwrap().0;
+    assert_eq!(crashed.extent().last, Some(at(1, 34)));
+    assert_ne!(std::fs::metadata(&one).unwrap().modified().unwrap(), long_ago, "the first segment was only read");
+    assert!(std::fs::read(&one).unwrap() == before);
 }

@@ -37,9 +37,11 @@ impl Home {
         }
     }
 
-    /// Lets another registry have it; dropping does the same.
+    /// Lets another registry have it, as dropping does.
     pub fn unlock(&self) {
-        // Closing the file would do it too; a failure changes nothing then.
+        // Closing the file would do it too, though only once every process
+        // that is just being started has closed its copy. A failure changes
+        // nothing.
         let _ = self.lock.unlock();
     }
 
@@ -150,5 +152,11 @@ impl Home {
     pub(super) fn foreign(&self, found: &Identity, wanted: &Identity) -> HomeError {
         let (found, wanted, replica) = (found.to_string(), wanted.to_string(), wanted.replica);
         HomeError::Foreign { file: self.identity(), found, wanted, replica }
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        self.unlock();
     }
 }

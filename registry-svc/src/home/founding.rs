@@ -44,6 +44,7 @@ impl Home {
             Found::Fresh => FoundingFile { store: self.store()?, plan: Some(plan.clone()) }.write(&self.founding()),
             Found::Planned(standing) if standing == *plan => Ok(()),
             Found::Planned(_) => Err(HomeError::OtherPlan(self.founding())),
+            Found::Founded(identity) if plans(plan, &identity) => Ok(()),
             Found::Founded(identity) => Err(HomeError::Foreign {
                 file: self.identity(),
                 found: identity.to_string(),
@@ -86,11 +87,7 @@ impl Home {
     /// be what is founded now.
     fn must_be_planned(&self, identity: &Identity) -> Result<(), HomeError> {
         let Some(file) = FoundingFile::read(&self.founding())? else { return Ok(()) };
-        let in_plan = |plan: &FoundingPlan| {
-            plan.cluster == identity.cluster.to_string()
-                && plan.founders.get(&identity.replica).is_some_and(|one| one.store == identity.store.to_string())
-        };
-        if file.store == identity.store && file.plan.as_ref().is_none_or(in_plan) {
+        if file.store == identity.store && file.plan.as_ref().is_none_or(|plan| plans(plan, identity)) {
             return Ok(());
         }
         Err(HomeError::NotPlanned { plan: self.founding(), wanted: identity.to_string() })
@@ -99,4 +96,10 @@ impl Home {
     pub(super) fn make_log(&self, path: &Path, identity: &Identity, settings: &Settings) -> Result<(), HomeError> {
         Log::create(path, &identity.into(), settings).map_err(|source| HomeError::Log { path: path.to_owned(), source })
     }
+}
+
+/// Whether the plan says that this directory becomes this replica.
+fn plans(plan: &FoundingPlan, identity: &Identity) -> bool {
+    plan.cluster == identity.cluster.to_string()
+        && plan.founders.get(&identity.replica).is_some_and(|one| one.store == identity.store.to_string())
 }

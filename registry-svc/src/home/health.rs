@@ -191,22 +191,23 @@ mod tests {
         let task = tokio::spawn(async move { watching.watch(disk).await });
         for index in 0..2 {
             assert_eq!(*health.borrow(), DiskHealth::Well);
-            // As long as an answer is held, no later one is given.
-            let go_on = Arc::new(Barrier::new(2));
-            let released = go_on.clone();
-            log.submit(Write::Flush, move |_| {
+            // As long as an answer is held, nothing more is written.
+            let (held, go_on) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+            let (met, released) = (held.clone(), go_on.clone());
+            let hold = move |_| {
+                met.wait();
                 released.wait();
-            })
-            .unwrap();
+            };
+            log.submit(Write::Flush, hold).unwrap();
+            held.wait();
             log.submit(append(index), drop).unwrap();
             let stalled = until(&mut health, |health| matches!(health, DiskHealth::Stalled(_))).await;
             let longer = until(&mut health, |health| *health != stalled).await;
+            go_on.wait();
             let (DiskHealth::Stalled(one), DiskHealth::Stalled(two)) = (stalled, longer) else {
                 panic!("{stalled:?}, then {longer:?}")
             };
             assert!(LIMIT <= one && one < two, "{one:?}, then {two:?}");
-            let waiting = tokio::task::spawn_blocking(move || go_on.wait());
-            waiting.await.unwrap();
             until(&mut health, |health| *health == DiskHealth::Well).await;
         }
         task.abort();

@@ -44,7 +44,7 @@ impl Collector for LogNumbers {
 
 /// Upper bound in seconds and count of each class.
 fn classes(histogram: &Histogram) -> Vec<(f64, u64)> {
-    let bound = |class| if class == Histogram::CLASSES - 1 { f64::MAX } else { seconds(Histogram::bound(class)) };
+    let bound = |class| if class == Histogram::CLASSES - 1 { f64::INFINITY } else { seconds(Histogram::bound(class)) };
     histogram.classes.iter().enumerate().map(|(class, count)| (bound(class), *count)).collect()
 }
 

@@ -79,7 +79,7 @@ pub(crate) fn start(
     let directory = Directory::new(path);
     let marks = MarksFile::open(&directory, false)?;
     let mut scan = scan(&directory, &marks, Some(identity), floor, true)?;
-    let _ = prove;
+    prove(&scan)?;
     for leftover in scan.unlisted.drain(..).chain(Some(directory.making()).filter(|path| path.exists())) {
         std::fs::remove_file(&leftover).map_err(OpenError::io("remove", leftover))?;
     }

@@ -125,7 +125,7 @@ fn answerable(state: &mut State) -> Vec<Ticket> {
 
 fn answer(tickets: Vec<Ticket>) {
     let mut left = Answers(tickets.into_iter());
-    while let Some(ticket) = left.0.next() {
+    for ticket in left.0.by_ref() {
         (ticket.done)(Ok(ticket.lsn));
     }
 }
