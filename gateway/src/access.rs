@@ -107,6 +107,7 @@ pub const INTERNAL: &[&str] = &[
     "pm.v1.RunnerSessionService",
     "pm.v1.MonitorIntakeService",
     "pm.v1.RaftService",
+    "pm.v1.PeerService",
     // Served by plugins to the runner of their node, on a Unix socket.
     "pm.v1.RuntimePluginService",
 ];

@@ -17,6 +17,7 @@
 //! | `leases` | which nodes are heard from; in the leader's memory only |
 //! | `view` | what everybody reads |
 //! | `io/` | disk and peers |
+//! | [`peers`] | links between replicas |
 //! | `api/` | one gRPC service a file |
 //! | `numbers` | metrics |
 //!
@@ -33,6 +34,7 @@ mod leases;
 mod numbers;
 mod open;
 mod options;
+pub mod peers;
 mod registry;
 mod sessions;
 pub mod view;
