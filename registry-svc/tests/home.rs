@@ -366,7 +366,7 @@ const WRONGS: &[Wrong] = &[
         },
         applied: None,
         code: 78,
-        words: &["has format 1", "upgraded"],
+        words: &["has format 1", "empty one"],
     },
     Wrong {
         what: "damaged founding plan",

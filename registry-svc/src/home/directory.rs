@@ -90,7 +90,7 @@ impl Home {
         match Identity::read(&self.identity())? {
             Mark::Current(identity) if files::is_there(&self.log())? => Ok(Found::Founded(identity)),
             Mark::Current(Identity { replica, .. }) => Err(HomeError::LogMissing { log: self.log(), replica }),
-            Mark::First { .. } => Err(HomeError::OldFormat(self.path.clone())),
+            Mark::First => Err(HomeError::OldFormat(self.path.clone())),
             Mark::Missing => {
                 self.must_be_unused()?;
                 let plan = FoundingFile::read(&self.founding())?.and_then(|file| file.plan);
@@ -121,11 +121,8 @@ impl Home {
         }
     }
 
-    /// Clears away what a founding or an upgrade no longer needs.
+    /// Clears away what a founding no longer needs.
     pub(super) fn tidy(&self) -> Result<(), HomeError> {
-        if files::is_there(&self.old_log())? {
-            files::rename(&self.old_log(), &self.path.join("log.redb.old"))?;
-        }
         files::remove_tree(&self.path.join("log.gone"))?;
         if files::is_there(&self.founding())? {
             files::rename(&self.founding(), &self.founders_file())?;

@@ -61,21 +61,8 @@ pub enum HomeError {
         found: u32,
     },
     /// The directory was written by the version before.
-    #[error("the data directory {} has format 1 and has to be upgraded first: start the registry on it once", .0.display())]
+    #[error("the data directory {} has format 1, from before the first release, which is no longer read: move it away and start with an empty one", .0.display())]
     OldFormat(PathBuf),
-    /// Something in the log of the version before is wrong.
-    #[error(
-        "{} cannot be upgraded, {what}: put back the file that was there, or {}",
-        file.display(), way_back(Some(*replica))
-    )]
-    OldLogDamaged {
-        /// The file.
-        file: PathBuf,
-        /// What is wrong.
-        what: String,
-        /// Whose it is.
-        replica: ReplicaId,
-    },
     /// The plan to found is not as it was written.
     #[error(
         "the founding plan {} is damaged: nothing was stored yet, so empty the directories of all founders and start \
@@ -210,7 +197,6 @@ impl HomeError {
             Self::Io { .. } | Self::Log { .. } => 74,
             Self::IdentityDamaged(_)
             | Self::IdentityMissing { .. }
-            | Self::OldLogDamaged { .. }
             | Self::PlanDamaged(_)
             | Self::LogMissing { .. }
             | Self::LogDamaged { .. }

@@ -53,14 +53,6 @@ pub(super) fn remove_tree(path: &Path) -> Result<(), HomeError> {
     }
 }
 
-/// Removes a file that may not be there.
-pub(super) fn remove_file(path: &Path) -> Result<(), HomeError> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(HomeError::io("remove", path)(error)),
-        Ok(()) | Err(_) => Ok(()),
-    }
-}
-
 /// Makes the name of a file durable.
 pub(super) fn sync_directory_of(path: &Path) -> Result<(), HomeError> {
     let parent = path.parent().unwrap_or(Path::new("/"));

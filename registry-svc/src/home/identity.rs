@@ -31,8 +31,8 @@ pub(super) enum Mark {
     Missing,
     /// Today's.
     Current(Identity),
-    /// Of the first format: replica and store.
-    First { replica: u64, store: String },
+    /// Of the first format.
+    First,
 }
 
 impl Identity {
@@ -63,10 +63,7 @@ impl Identity {
         let damaged = || HomeError::IdentityDamaged(path.to_owned());
         let mut lines = text.as_deref().and_then(sealed::open).ok_or_else(damaged)?;
         match lines.parsed("format").ok_or_else(damaged)? {
-            1 => {
-                let first = lines.parsed("node").zip(lines.parsed("store")).filter(|_| lines.is_at_end());
-                first.map(|(replica, store)| Mark::First { replica, store }).ok_or_else(damaged)
-            }
+            1 => Ok(Mark::First),
             2 => {
                 let mut fields = || {
                     let identity = Self {

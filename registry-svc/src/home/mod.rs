@@ -18,7 +18,7 @@
 //! | no | no | state, snapshots, log of an earlier version | refused: the mark is gone |
 //! | yes | no | | refused: the log is gone |
 //! | damaged, or of a later version | | | refused |
-//! | of format 1 | | | refused; [`upgrade`](upgrade::upgrade) makes format 2 of it |
+//! | of format 1, from before the first release | | | refused |
 //! | yes | another directory's | | refused: foreign |
 //! | yes | damaged, cut short, incomplete | | refused |
 //! | yes | opened less often than the mark knows | | refused: an older copy |
@@ -29,7 +29,6 @@
 //! |---|---|
 //! | [`Home`] | lock and look (`directory`), plan and found (`founding`), open (`opening`) |
 //! | [`Identity`], [`Found`], [`HomeError`] | its words |
-//! | [`upgrade`], `old_log` | format 1 becomes format 2, once |
 //! | [`health`], [`numbers`] | how the disk fares, for whoever leads and for metrics |
 //! | `founding_file`, `sealed`, `files` | bytes on the disk |
 
@@ -42,10 +41,8 @@ mod founding_file;
 pub mod health;
 mod identity;
 pub mod numbers;
-mod old_log;
 mod opening;
 mod sealed;
-pub mod upgrade;
 
 pub use directory::Home;
 pub use error::HomeError;
