@@ -170,10 +170,18 @@ impl StateStore {
         File::open(self.path.join("db")).and_then(|file| file.sync_data()).map_err(StateStoreError::Sync)
     }
 
-    /// Closes the store. After an error it is better left open until the
-    /// process ends: sled hangs when it is dropped on a full disk.
+    /// Closes the store; on return its files are free. After an error it is
+    /// better left open until the process ends: sled hangs when it is dropped
+    /// on a full disk.
     pub fn close(&self) {
-        drop(self.lock().take());
+        if self.lock().take().is_none() {
+            return;
+        }
+        // sled's own threads may hold its file, and with it its lock, a
+        // moment longer. Where it cannot be waited for, the next open says so.
+        if let Ok(file) = File::open(self.path.join("db")) {
+            let _ = file.lock();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Open>> {
