@@ -137,7 +137,9 @@ fn blocking<T: Send + 'static>(
     what: &'static str,
     work: impl FnOnce() -> Result<T, MachineFault> + Send + 'static,
 ) -> BoxFuture<'static, Result<T, MachineFault>> {
-    let done = tokio::task::spawn_blocking(work);
-    async move { done.await.unwrap_or_else(|error| Err(MachineFault::new(format!("{what} ended early"), error))) }
-        .boxed()
+    async move {
+        let done = tokio::task::spawn_blocking(work).await;
+        done.unwrap_or_else(|error| Err(MachineFault::new(format!("{what} ended early"), error)))
+    }
+    .boxed()
 }

@@ -3,6 +3,9 @@
 
 #![allow(dead_code, unreachable_pub, missing_docs)]
 
+pub mod child;
+pub mod disk;
+
 use process_model::spec::Command as Program;
 use process_model::{ActionVerb, InstanceReport, Phase, ProcessSpec, Timestamp, event_type};
 use registry_consensus::{Applied, Committed, Entry, Machine, Members, Position, ReplicaId, Snapshot, Voters};
