@@ -8,7 +8,6 @@ mod place;
 mod replica;
 
 use registry_consensus::{Committed, Entry, Machine, Payload, Position, Snapshot, SnapshotMeta, SnapshotSource};
-use registry_svc::io::state_store::StateStore;
 use registry_svc::machine::{MemoryMachine, Pace};
 use replica::*;
 use std::collections::BTreeMap;
@@ -20,9 +19,11 @@ use std::time::Duration;
 
 #[test]
 fn what_was_applied_is_there_after_closing_and_opening_however_often_rows_were_written() {
-    for pace in
-        [hurried(), Pace { every: Duration::from_secs(3600), rows: usize::MAX }, Pace { rows: 40, ..Pace::default() }]
-    {
+    for pace in [
+        hurried(),
+        Pace { every: Duration::from_secs(3600), rows: usize::MAX, ..Pace::default() },
+        Pace { rows: 40, ..Pace::default() },
+    ] {
         let dir = place::real_disk();
         let mut upto = 0;
         for part in [1, 60, 133, 400] {
@@ -318,24 +319,5 @@ async fn snapshots_that_are_taken_while_entries_are_applied_are_of_one_moment() 
     machine.close();
     let machine = open(dir.path());
     is_at(&machine, 2_000);
-    machine.close();
-}
-
-#[tokio::test]
-async fn before_a_snapshot_counts_the_rows_are_in_the_store_too() {
-    let dir = place::real_disk();
-    let machine = open_with(dir.path(), Pace { every: Duration::from_secs(3600), rows: usize::MAX });
-    apply_upto(&machine, 90);
-    machine.take_snapshot().await.unwrap();
-    // As a crash would find it: the database is still in use here.
-    let copy = place::real_disk();
-    for file in ["conf", "db"] {
-        std::fs::create_dir_all(copy.path().join("state")).unwrap();
-        std::fs::copy(dir.path().join("state").join(file), copy.path().join("state").join(file)).unwrap();
-    }
-    let store = StateStore::open(&copy.path().join("state")).unwrap();
-    let (state, applied) = store.load().unwrap();
-    assert_eq!((state, applied), (Model::at(90).state, Model::at(90).applied()));
-    store.close();
     machine.close();
 }

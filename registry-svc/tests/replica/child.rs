@@ -14,13 +14,16 @@ use std::time::Duration;
 pub const NAME: &str = "a_machine_in_its_own_process";
 const DIR: &str = "PM_TEST_MACHINE_DIR";
 const EVERY: &str = "PM_TEST_SNAPSHOT_EVERY";
+const AT_ONCE: &str = "PM_TEST_ROWS_AT_ONCE";
 
 pub fn run() {
     let dir = std::env::var(DIR).unwrap();
     let every: u64 = std::env::var(EVERY).unwrap().parse().unwrap();
-    let machine = open_with(Path::new(&dir), Pace { every: Duration::from_millis(2), rows: 4_000 });
+    let at_once: usize = std::env::var(AT_ONCE).unwrap().parse().unwrap();
+    let machine = open_with(Path::new(&dir), Pace { every: Duration::from_millis(2), rows: 4_000, at_once, rest: 0 });
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    for from in index(&machine).unwrap_or(0).. {
+    let begin = index(&machine).unwrap_or(0);
+    for from in begin..begin + MOST {
         apply_upto(&machine, from + 1);
         println!("machine: at {}", from + 1);
         if (from + 1) % every == 0 {
@@ -30,6 +33,9 @@ pub fn run() {
         std::io::stdout().flush().unwrap();
     }
 }
+
+/// A machine that nobody ends is a test that failed, not one that hangs.
+const MOST: u64 = 4_000;
 
 /// What a machine had said when it ended.
 #[derive(Default, Clone, Copy)]
@@ -47,9 +53,13 @@ pub struct Other {
 
 impl Other {
     pub fn start(dir: &Path, snapshot_every: u64, fail_point: Option<&str>) -> Self {
+        Self::start_with(dir, snapshot_every, Pace::default().at_once, fail_point)
+    }
+
+    pub fn start_with(dir: &Path, snapshot_every: u64, at_once: usize, fail_point: Option<&str>) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args([NAME, "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
-        command.env(DIR, dir).env(EVERY, snapshot_every.to_string());
+        command.env(DIR, dir).env(EVERY, snapshot_every.to_string()).env(AT_ONCE, at_once.to_string());
         match fail_point {
             Some(point) => command.env("PM_FAIL_POINT", format!("{point}:abort")),
             None => command.env_remove("PM_FAIL_POINT"),
