@@ -6,8 +6,8 @@
 //! | point | where |
 //! |---|---|
 //! | `rows_taken` | changed rows are taken from the state, nothing is written |
-//! | `rows_written` | a batch of rows is in the store |
-//! | `rows_replaced` | a part of all rows is in the emptied store |
+//! | `rows_written` | all of them are in the store |
+//! | `rows_part` | a part of many rows is in the store |
 //! | `snapshot_written` | a snapshot is in its file, not yet synced |
 //! | `snapshot_counts` | a snapshot has its name |
 

@@ -70,9 +70,6 @@ impl Inner {
         };
         let failed = |error: SnapshotError| MachineFault::new("cannot take a snapshot", error);
         let snapshot = self.files.write(&applied, frozen.rows()).map_err(failed)?;
-        // The rows too: with the log before it gone, each of the two is the
-        // way back when the other one is damaged.
-        self.behind.flush();
         *self.newest() = Some(snapshot.clone());
         self.numbers.snapshot.observe(began.elapsed().as_secs_f64());
         tracing::debug!(id = snapshot.meta.id, bytes = snapshot.source.len(), took = ?began.elapsed(), "took a snapshot");
@@ -82,12 +79,12 @@ impl Inner {
     fn install_snapshot(&self, snapshot: &Snapshot) -> Result<(), MachineFault> {
         let _one_at_a_time = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         let failed = |error: SnapshotError| MachineFault::new("cannot install a snapshot", error);
-        // The file first: a crash while the rows are replaced is repaired from it.
+        // The file is what makes it durable. The rows follow behind; a crash
+        // before or while they are replaced is repaired from it.
         let (ours, state) = self.files.keep(snapshot).map_err(failed)?;
         let applied = applied_record::applied(&ours.meta);
         self.view.replace(state, applied, || *self.behind.dirty() = Dirty::Everything);
         self.behind.noted();
-        self.behind.flush();
         *self.newest() = Some(ours);
         Ok(())
     }
@@ -137,7 +134,9 @@ fn blocking<T: Send + 'static>(
     what: &'static str,
     work: impl FnOnce() -> Result<T, MachineFault> + Send + 'static,
 ) -> BoxFuture<'static, Result<T, MachineFault>> {
-    let done = tokio::task::spawn_blocking(work);
-    async move { done.await.unwrap_or_else(|error| Err(MachineFault::new(format!("{what} ended early"), error))) }
-        .boxed()
+    async move {
+        let done = tokio::task::spawn_blocking(work).await;
+        done.unwrap_or_else(|error| Err(MachineFault::new(format!("{what} ended early"), error)))
+    }
+    .boxed()
 }

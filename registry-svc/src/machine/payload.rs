@@ -4,9 +4,12 @@
 //! ```text
 //! version (1) ‖ level (2) ‖ crc32 of all else (4) ‖ commands (4) ‖ { command }…      numbers: little endian
 //! ```
-//! A command is MessagePack with fields by position: half the size of named
-//! fields, and faster (`examples/payload_codecs.rs` measures). What follows
-//! for whoever changes a type that is part of a command, for ever:
+//! A command is MessagePack with fields by position. Measured with
+//! `examples/payload_codecs.rs`, an apply of one spec with 200 bytes of text:
+//! 942 bytes, 1.2 µs to write and 2.1 µs to read with named fields; 415 bytes,
+//! 0.7 and 1.3 µs by position; 380 bytes, 0.4 and 0.85 µs in postcard, which
+//! is not taken because nothing can ever be added inside of a command there.
+//! What follows for whoever changes a type that is part of a command, for ever:
 //!
 //! * A new field goes to the **end** of its struct, with `#[serde(default)]`. None is moved, removed, given another
 //!   type, or left out when it is empty (`skip_serializing_if`, `flatten`).

@@ -1,7 +1,7 @@
 //! The state as it was at a moment.
 
 use super::State;
-use crate::row::{Meta, Row};
+use crate::row::{Meta, Row, RowKey};
 
 /// The rows of a state as they were at a moment; the state goes on. Made by
 /// copying maps, not values: a pause of milliseconds for 100,000 instances.
@@ -31,6 +31,12 @@ impl Frozen {
     /// Every row, kind by kind, each in the order of its keys.
     pub fn rows(&self) -> impl Iterator<Item = Row> + '_ {
         self.0.rows()
+    }
+
+    /// The row of this key, if there is one.
+    #[must_use]
+    pub fn row(&self, key: &RowKey) -> Option<Row> {
+        self.0.row(key)
     }
 
     /// Counters and settings.
