@@ -18,7 +18,7 @@ impl Floor {
         let parent = binary::target_dir().join("tmp");
         std::fs::create_dir_all(&parent).context("cannot make the folder for the floors")?;
         let folder = tempfile::Builder::new().prefix("f").tempdir_in(parent).context("cannot make a folder")?;
-        for name in ["first", "restart_loop", "spawn_loop", "idle", "firehose", "trivial"] {
+        for name in ["first", "restart_loop", "spawn_loop", "idle", "firehose", "trivial", "sync_loop"] {
             let source = binary::workspace_root().join("benches/floor").join(format!("{name}.c"));
             let mut command = Command::new("cc");
             command.args(["-O2", "-static", "-o"]).arg(folder.path().join(name)).arg(&source);
