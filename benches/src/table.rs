@@ -50,19 +50,27 @@ impl Row {
         Self { value: format!("{value:.4} s"), ..Self::bound(measure, value, Some(most), "s") }
     }
 
-    /// A value of ours beside a rival's of the same run, where there is one.
-    pub(crate) fn rival(measure: &str, ours: f64, rival: Option<f64>, unit: &str, demand: Demand) -> Self {
-        let ratio = rival.filter(|rival| *rival > 0.0).map(|rival| ours / rival);
-        let ratio_is = |good: fn(&f64, &f64) -> bool, bound: f64| ratio.map(|ratio| good(&ratio, &bound));
+    /// A value of ours beside a rival's of the same run; either may be missing.
+    pub(crate) fn rival(
+        measure: &str,
+        ours: impl Into<Option<f64>>,
+        rival: impl Into<Option<f64>>,
+        unit: &str,
+        demand: Demand,
+    ) -> Self {
+        let (ours, rival) = (ours.into(), rival.into());
+        let ratio = ours.zip(rival).filter(|(_, rival)| *rival > 0.0).map(|(ours, rival)| ours / rival);
         let (target, reached) = match demand {
             Demand::Nothing => (String::new(), None),
-            Demand::RatioAtLeast(least) => (format!("≥ {least} ×"), ratio_is(f64::ge, least)),
-            Demand::RatioAtMost(most) => (format!("≤ {most} ×"), ratio_is(f64::le, most)),
-            Demand::ValueAtMost(most) => (format!("≤ {most} {unit}").trim_end().to_owned(), Some(ours <= most)),
+            Demand::RatioAtLeast(least) => (format!("≥ {least} ×"), ratio.map(|ratio| ratio >= least)),
+            Demand::RatioAtMost(most) => (format!("≤ {most} ×"), ratio.map(|ratio| ratio <= most)),
+            Demand::ValueAtMost(most) => {
+                (format!("≤ {most} {unit}").trim_end().to_owned(), ours.map(|value| value <= most))
+            }
         };
         Self {
             measure: measure.to_owned(),
-            value: quantity(ours, unit),
+            value: ours.map_or_else(|| "–".to_owned(), |ours| quantity(ours, unit)),
             floor: rival.map_or_else(String::new, |rival| quantity(rival, unit)),
             ratio: ratio.map_or_else(String::new, |ratio| format!("{ratio:.2} ×")),
             target,
@@ -162,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_rival_decides_only_where_it_is_asked_to() {
-        let row = |demand| Row::rival("reads/s", 30_000.0, Some(10_000.0), "", demand);
+        let row = |demand| Row::rival("reads/s", 30_000.0, 10_000.0, "", demand);
         assert_eq!(row(Demand::RatioAtLeast(3.0)).reached, Some(true));
         assert_eq!(row(Demand::RatioAtLeast(3.1)).reached, Some(false));
         assert_eq!(row(Demand::RatioAtMost(2.9)).reached, Some(false));

@@ -114,7 +114,10 @@ impl Cluster {
     pub(crate) async fn leader(&self) -> Result<usize> {
         let standings = self.standings().await?;
         let leader = standings.first().map_or(0, |standing| standing.leader);
-        ensure!(leader != 0 && standings.iter().all(|s| s.leader == leader), "the replicas do not agree: {standings:?}");
+        ensure!(
+            leader != 0 && standings.iter().all(|s| s.leader == leader),
+            "the replicas do not agree: {standings:?}"
+        );
         standings.iter().position(|standing| standing.me == leader).context("the leader is none of the replicas")
     }
 

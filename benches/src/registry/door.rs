@@ -2,8 +2,8 @@
 //! that there are two.
 
 use super::etcd_door::EtcdDoor;
-use super::our_door::OurDoor;
 use super::options::Work;
+use super::our_door::OurDoor;
 use tonic::Status;
 
 /// A connection to one replica; clones share it.

@@ -15,7 +15,9 @@ pub(crate) async fn failovers(ours: &mut Cluster, etcd: &mut Cluster, options: &
     let mut times: [Vec<Duration>; 2] = Default::default();
     for round in 0..usize::from(options.failovers) {
         for (cluster, times) in [&mut *ours, &mut *etcd].into_iter().zip(&mut times) {
-            times.push(failover(cluster, round, options).await?);
+            if cluster.count() > 1 {
+                times.push(failover(cluster, round, options).await?);
+            }
         }
     }
     let title = format!("leader kill -9 → next acknowledged write, p50 of {}", options.failovers);
@@ -27,20 +29,23 @@ pub(crate) async fn handovers(ours: &mut Cluster, etcd: &mut Cluster, options: &
     let mut times: [Vec<Duration>; 2] = Default::default();
     for round in 0..usize::from(options.handovers) {
         for (cluster, times) in [&mut *ours, &mut *etcd].into_iter().zip(&mut times) {
-            times.push(handover(cluster, round, options).await?);
+            if cluster.count() > 1 {
+                times.push(handover(cluster, round, options).await?);
+            }
         }
     }
     let title = format!("planned hand-over (SIGTERM of the leader; MoveLeader), p50 of {}", options.handovers);
     Ok(outages(&title, times, [Demand::ValueAtMost(20.0), Demand::Nothing]))
 }
 
+/// A cluster of one has none: nobody is there to take over.
 fn outages(title: &str, times: [Vec<Duration>; 2], demands: [Demand; 2]) -> Vec<Row> {
-    let [ours, etcd] = times.map(Times::new);
-    let ms = |time: Duration| time.as_secs_f64() * 1000.0;
+    let [ours, etcd] = times.map(|times| (!times.is_empty()).then(|| Times::new(times)));
+    let ms = |times: &Option<Times>, share| times.as_ref().map(|times| times.quantile(share).as_secs_f64() * 1000.0);
     let [median, longest] = demands;
     vec![
-        Row::rival(title, ms(ours.p50()), Some(ms(etcd.p50())), "ms", median),
-        Row::rival("  max", ms(ours.quantile(1.0)), Some(ms(etcd.quantile(1.0))), "ms", longest),
+        Row::rival(title, ms(&ours, 0.5), ms(&etcd, 0.5), "ms", median),
+        Row::rival("  max", ms(&ours, 1.0), ms(&etcd, 1.0), "ms", longest),
     ]
 }
 
@@ -75,7 +80,8 @@ async fn handover(cluster: &mut Cluster, round: usize, options: &Options) -> Res
 
 async fn move_leader(cluster: &Cluster, leader: usize) -> Result<()> {
     let standings = cluster.standings().await?;
-    let heir = standings.iter().find(|standing| standing.me != standing.leader).context("there is nobody to hand to")?;
+    let heir =
+        standings.iter().find(|standing| standing.me != standing.leader).context("there is nobody to hand to")?;
     match cluster.door(leader)? {
         Door::Etcd(mut door) => Ok(door.move_leader(heir.me).await.context("etcd does not hand over")?),
         Door::Ours(_) => bail!("ours hands over by SIGTERM"),

@@ -79,9 +79,11 @@ async fn rows(floor: &Floor, options: &Options) -> Result<Vec<Row>> {
 }
 
 async fn table(floor: &Floor, options: &Options) -> Result<Vec<Row>> {
-    let mut rows = vec![conditions(options)?];
-    let beside_each_other =
-        [Part::Memory, Part::Throughput, Part::Sequential, Part::Failover, Part::Handover].iter().any(|p| options.wants(*p));
+    println!("{}\n", conditions(options)?);
+    let mut rows = Vec::new();
+    let beside_each_other = [Part::Memory, Part::Throughput, Part::Sequential, Part::Failover, Part::Handover]
+        .iter()
+        .any(|p| options.wants(*p));
     if beside_each_other {
         let mut ours = Cluster::found(Side::Ours, options).await?;
         let mut etcd = Cluster::found(Side::Etcd, options).await?;
@@ -91,7 +93,9 @@ async fn table(floor: &Floor, options: &Options) -> Result<Vec<Row>> {
         rows.extend(failed.err().map(|error| Row::failed("registry", &error)));
     }
     if options.wants(Part::Scale) {
-        rows.extend(scale::rows(options).await.unwrap_or_else(|error| vec![Row::failed("registry, large state", &error)]));
+        rows.extend(
+            scale::rows(options).await.unwrap_or_else(|error| vec![Row::failed("registry, large state", &error)]),
+        );
     }
     Ok(rows)
 }
@@ -120,17 +124,11 @@ async fn compare(
     }
     if options.wants(Part::Failover) {
         eprintln!("  fail-overs …");
-        match ours.count().min(etcd.count()) {
-            1 => rows.push(Row::note("leader kill -9", "left out: one replica has nobody to fail over to")),
-            _ => rows.extend(leadership::failovers(ours, etcd, options).await?),
-        }
+        rows.extend(leadership::failovers(ours, etcd, options).await?);
     }
     if options.wants(Part::Handover) {
         eprintln!("  hand-overs …");
-        match ours.count().min(etcd.count()) {
-            1 => rows.push(Row::note("planned hand-over", "left out: one replica has nobody to hand over to")),
-            _ => rows.extend(leadership::handovers(ours, etcd, options).await?),
-        }
+        rows.extend(leadership::handovers(ours, etcd, options).await?);
     }
     Ok(())
 }
@@ -139,11 +137,11 @@ async fn compare(
 async fn memory(what: &str, ours: &Cluster, etcd: &Cluster, demand: Demand) -> Result<Row> {
     tokio::time::sleep(SETTLED).await;
     let mib = |cluster: &Cluster| Ok::<_, anyhow::Error>(cluster.pss()? / f64::from(1 << 20));
-    Ok(Row::rival(what, mib(ours)?, Some(mib(etcd)?), "MiB", demand))
+    Ok(Row::rival(what, mib(ours)?, mib(etcd)?, "MiB", demand))
 }
 
 /// What holds for all rows.
-fn conditions(options: &Options) -> Result<Row> {
+fn conditions(options: &Options) -> Result<String> {
     let output = Command::new("etcd").arg("--version").output().context("cannot run etcd")?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let version = said.split_whitespace().nth(2).unwrap_or("of unknown version").to_owned();
@@ -151,8 +149,8 @@ fn conditions(options: &Options) -> Result<Row> {
         Some(delay) => format!("; every fsync {} longer, by strace", humantime::format_duration(delay)),
         None => String::new(),
     };
-    let text = format!(
-        "{} replicas of ours, {} of etcd {version}, default settings; {} connections; values of {} bytes, {} keys; \
+    Ok(format!(
+        "registry beside etcd: {} replicas of ours, {} of etcd {version}, default settings; {} connections; values of {} bytes, {} keys; \
          medians of {} rounds in turns{delay}",
         options.replicas(Side::Ours),
         options.replicas(Side::Etcd),
@@ -160,8 +158,7 @@ fn conditions(options: &Options) -> Result<Row> {
         workload::VALUE_BYTES,
         workload::KEYS,
         options.rounds,
-    );
-    Ok(Row::note("registry beside etcd", &text))
+    ))
 }
 
 /// etcd, installed if it is missing.

@@ -36,12 +36,20 @@ fn url(port: u16) -> String {
 impl Replica {
     /// Number `index` of a cluster at these ports, with its data below
     /// `folder`; not started yet.
-    pub(crate) fn new(side: Side, index: usize, ports: &[Ports], folder: &Path, delay: Option<Duration>) -> Result<Self> {
+    pub(crate) fn new(
+        side: Side,
+        index: usize,
+        ports: &[Ports],
+        folder: &Path,
+        delay: Option<Duration>,
+    ) -> Result<Self> {
         let (port, second) = *ports.get(index).context("a replica without ports")?;
         let data = folder.join(format!("data-{index}")).display().to_string();
         let (program, arguments, metrics) = match side {
             Side::Ours => (binary::path("registry-svc"), ours(ports, port, second, &data, folder), second),
-            Side::Etcd => (etcd_program().context("etcd is not in PATH")?, etcd(index, ports, port, second, &data), port),
+            Side::Etcd => {
+                (etcd_program().context("etcd is not in PATH")?, etcd(index, ports, port, second, &data), port)
+            }
         };
         let log = folder.join(format!("log-{index}"));
         let metrics = format!("127.0.0.1:{metrics}");
@@ -87,8 +95,7 @@ impl Replica {
 fn ours(ports: &[Ports], port: u16, ops: u16, data: &str, folder: &Path) -> Vec<String> {
     let token = folder.join(super::cluster::TOKEN_FILE).display().to_string();
     let (listen, ops) = (format!("127.0.0.1:{port}"), format!("127.0.0.1:{ops}"));
-    let mut words =
-        vec!["--data-dir", data, "--listen", &listen, "--ops-listen", &ops, "--service-token-file", &token];
+    let mut words = vec!["--data-dir", data, "--listen", &listen, "--ops-listen", &ops, "--service-token-file", &token];
     let (own, count) = (url(port), ports.len().to_string());
     let peers = ports.iter().map(|(port, _)| url(*port)).collect::<Vec<_>>().join(",");
     if ports.len() > 1 {

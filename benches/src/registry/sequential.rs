@@ -60,21 +60,40 @@ pub(crate) async fn rows(ours: &Cluster, etcd: &Cluster, options: &Options, floo
     let disk = disks.get(disks.len() / 2).context("the floor was not taken")?;
     let [ours, etcd] = &taken;
     let ms = |seconds: f64| seconds * 1000.0;
-    let rival = |what: &str, ours: f64, etcd: f64, unit: &str, demand| Row::rival(what, ours, Some(etcd), unit, demand);
+    let rival = |what: &str, ours: f64, etcd: f64, unit: &str, demand| Row::rival(what, ours, etcd, unit, demand);
     let mut rows = vec![
-        rival("sequential durable write at the leader, p50", ms(ours.p50()), ms(etcd.p50()), "ms", Demand::RatioAtMost(1.0)),
+        rival(
+            "sequential durable write at the leader, p50",
+            ms(ours.p50()),
+            ms(etcd.p50()),
+            "ms",
+            Demand::RatioAtMost(1.0),
+        ),
         rival("  p99", ms(ours.p99()), ms(etcd.p99()), "ms", Demand::Nothing),
-        rival("  processor time of the servers for one write", ours.windows.servers(), etcd.windows.servers(), "µs", Demand::Nothing),
+        rival(
+            "  processor time of the servers for one write",
+            ours.windows.servers(),
+            etcd.windows.servers(),
+            "µs",
+            Demand::Nothing,
+        ),
     ];
     let over = |taken: &Taken| taken.fsync().map(|fsync| taken.p50() / fsync);
     match (ours.fsync(), over(ours)) {
         (Some(fsync), Some(times)) => {
-            rows.push(Row::rival("  mean fsync that the leader counts", ms(fsync), etcd.fsync().map(ms), "ms", Demand::Nothing));
+            rows.push(Row::rival(
+                "  mean fsync that the leader counts",
+                ms(fsync),
+                etcd.fsync().map(ms),
+                "ms",
+                Demand::Nothing,
+            ));
             rows.push(Row::rival("  p50 over that", times, over(etcd), "×", Demand::ValueAtMost(1.6)));
         }
         _ => rows.push(Row::note("  p50 over the leader's own mean fsync", "ours does not count its fsyncs yet")),
     }
-    let floor = format!("  p50 over pwrite + fdatasync of {} bytes, mean {:.3} ms", workload::VALUE_BYTES, ms(disk.0[0]));
+    let floor =
+        format!("  p50 over pwrite + fdatasync of {} bytes, mean {:.3} ms", workload::VALUE_BYTES, ms(disk.0[0]));
     rows.push(rival(&floor, ours.p50() / disk.0[0], etcd.p50() / disk.0[0], "×", Demand::Nothing));
     let [_, p50, p99] = disk.0.map(ms);
     rows.push(Row::note("  that floor's p50 / p99", &format!("{p50:.3} / {p99:.3} ms")));

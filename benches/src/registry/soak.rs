@@ -25,9 +25,9 @@ pub(crate) async fn rows(minutes: u32, options: &Options) -> Result<Vec<Row>> {
     let span = Duration::from_secs(60) * minutes;
     let (window, reign) = tokio::join!(load::window(&cluster, &doors, Work::Writes, span), watch(&cluster, span));
     let (windows, reign) = (Windows(vec![window?]), reign?);
-    let delay = options.fsync_delay.map_or_else(String::new, |delay| {
-        format!(", every fsync {} longer", humantime::format_duration(delay))
-    });
+    let delay = options
+        .fsync_delay
+        .map_or_else(String::new, |delay| format!(", every fsync {} longer", humantime::format_duration(delay)));
     let title = format!("changes of the leader in {minutes} min, {} clients{delay}", options.clients);
     let changes = (reign.last_term - reign.first_term) as f64;
     Ok(vec![
@@ -35,7 +35,13 @@ pub(crate) async fn rows(minutes: u32, options: &Options) -> Result<Vec<Row>> {
         Row::rival("  writes/s", windows.rate(), None, "", Demand::Nothing),
         Row::rival("  requests that failed", windows.failed() as f64, None, "", Demand::Nothing),
         Row::rival("  p99 of a write", windows.times().p99().as_secs_f64() * 1000.0, None, "ms", Demand::Nothing),
-        Row::rival("  longest write", windows.times().quantile(1.0).as_secs_f64() * 1000.0, None, "ms", Demand::Nothing),
+        Row::rival(
+            "  longest write",
+            windows.times().quantile(1.0).as_secs_f64() * 1000.0,
+            None,
+            "ms",
+            Demand::Nothing,
+        ),
     ])
 }
 

@@ -32,18 +32,18 @@ pub(crate) async fn rows(ours: &Cluster, etcd: &Cluster, options: &Options) -> R
         };
         let title = format!("{title}, {} clients at {place}", options.clients);
         let micros = |what: &str, ours: f64, etcd: f64| {
-            Row::rival(&format!("  {what} for one {one}"), ours, Some(etcd), "µs", Demand::Nothing)
+            Row::rival(&format!("  {what} for one {one}"), ours, etcd, "µs", Demand::Nothing)
         };
-        rows.push(Row::rival(&title, ours.rate(), Some(etcd.rate()), "", Demand::RatioAtLeast(wanted)));
+        rows.push(Row::rival(&title, ours.rate(), etcd.rate(), "", Demand::RatioAtLeast(wanted)));
         rows.push(micros("processor time of the servers", ours.servers(), etcd.servers()));
         rows.push(micros("processor time of the client", ours.client(), etcd.client()));
         let (busy, beside) = (ours.busy(), etcd.busy());
-        rows.push(Row::rival("  processors busy, servers and client", busy, Some(beside), "", Demand::Nothing));
+        rows.push(Row::rival("  processors busy, servers and client", busy, beside, "", Demand::Nothing));
         let p99 = [ours, etcd].map(|windows| windows.times().p99().as_secs_f64() * 1000.0);
-        rows.push(Row::rival(&format!("  p99 of a {one}"), p99[0], Some(p99[1]), "ms", Demand::Nothing));
+        rows.push(Row::rival(&format!("  p99 of a {one}"), p99[0], p99[1], "ms", Demand::Nothing));
         let failed = [ours, etcd].map(|windows| windows.failed() as f64);
         if failed != [0.0, 0.0] {
-            rows.push(Row::rival("  requests that FAILED", failed[0], Some(failed[1]), "", Demand::Nothing));
+            rows.push(Row::rival("  requests that FAILED", failed[0], failed[1], "", Demand::Nothing));
         }
     }
     Ok(rows)
