@@ -28,6 +28,7 @@ mod footprint;
 mod idle_cpu;
 mod memory;
 mod node;
+mod place;
 mod quantile;
 mod quickstart;
 mod realtime;

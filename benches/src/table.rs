@@ -118,7 +118,7 @@ pub(crate) enum Demand {
 
 /// Three digits or more, with its unit.
 fn quantity(value: f64, unit: &str) -> String {
-    let digits = if value.abs() >= 100.0 {
+    let digits = if value == 0.0 || value.abs() >= 100.0 {
         0
     } else if value.abs() >= 1.0 {
         2

@@ -6,8 +6,9 @@ use super::etcd_door::EtcdDoor;
 use super::options::{Options, Side};
 use super::our_door::{Bearer, OurDoor};
 use super::replica::Replica;
-use super::{place::Place, ports, workload};
+use super::{ports, workload};
 use crate::node::{memory, processor_time};
+use crate::place::Place;
 use anyhow::{Context as _, Result, bail, ensure};
 use std::time::{Duration, Instant};
 use tonic::transport::Channel;
@@ -17,6 +18,8 @@ pub(crate) const TOKEN_FILE: &str = "service.token";
 const TOKEN: &str = "a-token-that-the-services-share-0123456789";
 /// Longest wait for a cluster to serve; far above what is measured.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// Writers that fill the store.
+const FILLERS: usize = 50;
 /// Between two looks at whether it does.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -33,6 +36,7 @@ impl Cluster {
     /// Starts fresh servers, all together, and waits until each of them serves.
     pub(crate) async fn found(side: Side, options: &Options) -> Result<Self> {
         let place = Place::make()?;
+        place.is_on_a_disk()?;
         let token = place.path().join(TOKEN_FILE);
         std::fs::write(&token, TOKEN).context("cannot write the token")?;
         std::fs::set_permissions(&token, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
@@ -49,11 +53,22 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Writes every key once, so that each can be read.
+    /// Writes every key once, so that each can be read; many at a time, since
+    /// an fsync may be slow.
     pub(crate) async fn fill(&self) -> Result<()> {
-        let mut door = self.door(self.leader().await?)?;
-        for key in 0..workload::KEYS {
-            door.write(key, workload::next_serial()).await.context("cannot fill the store")?;
+        let door = self.door(self.leader().await?)?;
+        let mut writers = tokio::task::JoinSet::new();
+        for first in 0..FILLERS {
+            let mut door = door.clone();
+            writers.spawn(async move {
+                for key in (first..workload::KEYS).step_by(FILLERS) {
+                    door.write(key, workload::next_serial()).await?;
+                }
+                Ok::<_, tonic::Status>(())
+            });
+        }
+        while let Some(ended) = writers.join_next().await {
+            ended?.context("cannot fill the store")?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`options`] | conditions, from the command line |
-//! | [`cluster`], [`replica`], [`launch`], [`place`], [`ports`] | servers of either side, and that nothing is left of them |
+//! | [`cluster`], [`replica`], [`launch`], [`ports`] | servers of either side, and that nothing is left of them |
 //! | [`door`], [`our_door`], [`etcd_door`], [`etcd_messages`], [`workload`] | the client and what it asks for |
 //! | [`load`], [`throughput`], [`sequential`], [`metrics`] | many clients; one client |
 //! | [`outage`], [`leadership`] | a new leader, wanted and not |
@@ -23,7 +23,6 @@ mod metrics;
 mod options;
 mod our_door;
 mod outage;
-mod place;
 mod ports;
 mod replica;
 mod scale;

@@ -55,27 +55,35 @@ pub(crate) async fn rows(options: &Options) -> Result<Vec<Row>> {
     let built = began.elapsed();
     tokio::time::sleep(SETTLED).await;
 
-    let largest = cluster.pids()?.into_iter().map(|pid| memory(pid, "Pss")).collect::<Result<Vec<f64>>>()?;
-    let largest = largest.into_iter().fold(0.0, f64::max) / 1e6;
+    let before = largest(&cluster)?;
     let lists = lists(cluster.channel(leader)?).await?;
     nodes.shutdown().await;
     let restart = restart(&mut cluster).await?;
+    tokio::time::sleep(SETTLED).await;
+    let after = largest(&cluster)?;
     let ms = |time: Duration| time.as_secs_f64() * 1000.0;
     let only = |what: &str, value: f64, unit: &str, demand| Row::rival(what, value, None, unit, demand);
     Ok(vec![
         only(
             &format!("{} nodes × {} instances: memory of the largest registry (PSS)", options.nodes, options.instances),
-            largest,
+            before,
             "MB",
             Demand::ValueAtMost(500.0),
         ),
         only("  all killed → the first linearizable answer", restart.as_secs_f64(), "s", Demand::ValueAtMost(10.0)),
+        only("  memory of the largest after that", after, "MB", Demand::Nothing),
         only(&format!("  list of {PAGE} instances of them, p50"), ms(lists.p50()), "ms", Demand::ValueAtMost(20.0)),
         only("  p99 of it", ms(lists.p99()), "ms", Demand::Nothing),
         only("  all sessions begun", connected.as_secs_f64(), "s", Demand::Nothing),
         only("  apply → all placed, told, reported as running, committed", built.as_secs_f64(), "s", Demand::Nothing),
         only("  placements/s of that", f64::from(instances) / built.as_secs_f64(), "", Demand::Nothing),
     ])
+}
+
+/// Proportional memory of the registry that has most, in megabytes.
+fn largest(cluster: &Cluster) -> Result<f64> {
+    let all = cluster.pids()?.into_iter().map(|pid| memory(pid, "Pss")).collect::<Result<Vec<f64>>>()?;
+    Ok(all.into_iter().fold(0.0, f64::max) / 1e6)
 }
 
 /// Waits until what the nodes tell adds up to `wanted`.

@@ -4,8 +4,9 @@
 use super::cluster::Cluster;
 use super::load::{self, Windows};
 use super::options::{Options, Work};
-use super::{launch, metrics, place::Place, workload};
+use super::{launch, metrics, workload};
 use crate::floor::Floor;
+use crate::place::Place;
 use crate::table::{Demand, Row};
 use anyhow::{Context as _, Result, ensure};
 use std::time::Duration;
@@ -103,6 +104,7 @@ pub(crate) async fn rows(ours: &Cluster, etcd: &Cluster, options: &Options, floo
 /// The floor, now: a C program, slowed down as the servers are.
 fn disk(floor: &Floor, options: &Options) -> Result<Disk> {
     let place = Place::make()?;
+    place.is_on_a_disk()?;
     let records = if options.fsync_delay.is_some() { FEW_RECORDS } else { RECORDS };
     let file = place.path().join("floor").display().to_string();
     let words = [file, workload::VALUE_BYTES.to_string(), records.to_string()];

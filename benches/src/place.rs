@@ -1,5 +1,5 @@
-//! The folder of a run: beside the build, on a real disk. What earlier runs
-//! left that were killed is removed first.
+//! Folders of a run, beside the build. What earlier runs left that were killed
+//! is removed first.
 
 use anyhow::{Context as _, Result, ensure};
 use std::path::{Path, PathBuf};
@@ -18,16 +18,18 @@ impl Place {
     pub(crate) fn make() -> Result<Self> {
         let parent = binary::target_dir().join("tmp");
         std::fs::create_dir_all(&parent).context("cannot make the folder for the measures")?;
-        let system = rustix::fs::statfs(&parent).context("cannot ask for the file system")?;
-        ensure!(
-            system.f_type as i64 != TMPFS,
-            "{} is on a tmpfs; build into a folder on a disk (CARGO_TARGET_DIR)",
-            parent.display()
-        );
         sweep(&parent)?;
         let prefix = format!("{PREFIX}{}-", std::process::id());
         let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in(&parent).context("cannot make a folder")?;
         Ok(Self(folder))
+    }
+
+    /// An error unless it is on a disk.
+    pub(crate) fn is_on_a_disk(&self) -> Result<()> {
+        let system = rustix::fs::statfs(self.path()).context("cannot ask for the file system")?;
+        let at = self.path().display();
+        ensure!(system.f_type as i64 != TMPFS, "{at} is in memory; build into a folder on a disk (CARGO_TARGET_DIR)");
+        Ok(())
     }
 
     /// Where it is.
