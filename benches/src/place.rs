@@ -2,7 +2,7 @@
 //! is removed first.
 
 use anyhow::{Context as _, Result, ensure};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use system_tests::{binary, proc};
 use tempfile::TempDir;
 
@@ -50,7 +50,7 @@ fn sweep(parent: &Path) -> Result<()> {
 }
 
 /// The process in a folder's name.
-fn owner(path: &PathBuf) -> Option<u32> {
+fn owner(path: &Path) -> Option<u32> {
     path.file_name()?.to_str()?.strip_prefix(PREFIX)?.split('-').next()?.parse().ok()
 }
 

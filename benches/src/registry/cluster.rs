@@ -93,7 +93,7 @@ impl Cluster {
         let replica = self.replicas.get(index).context("there is no such replica")?;
         let channel = Channel::from_shared(replica.url.clone())?.connect_timeout(Duration::from_secs(2)).connect_lazy();
         Ok(match self.side {
-            Side::Ours => Door::Ours(OurDoor::new(channel, self.bearer.clone())),
+            Side::Ours => Door::Ours(Box::new(OurDoor::new(channel, self.bearer.clone()))),
             Side::Etcd => Door::Etcd(EtcdDoor::new(channel)),
         })
     }

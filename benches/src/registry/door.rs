@@ -10,7 +10,7 @@ use tonic::Status;
 #[derive(Clone)]
 pub(crate) enum Door {
     /// Of ours.
-    Ours(OurDoor),
+    Ours(Box<OurDoor>),
     /// Of etcd.
     Etcd(EtcdDoor),
 }

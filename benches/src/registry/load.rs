@@ -31,7 +31,7 @@ impl Window {
         self.times.len() as f64 / self.span.as_secs_f64()
     }
 
-    /// Requests that were not answered as they should be.
+    /// Requests that were not answered as they should be, the warm-up's too.
     pub(crate) fn failed(&self) -> u64 {
         self.failed
     }
@@ -134,11 +134,10 @@ async fn client(mut door: Door, work: Work, begins: Instant, ends: Instant) -> (
         match answer {
             Ok(()) if now >= begins => times.push(now - began),
             Ok(()) => {}
-            Err(_) if now >= begins => {
+            Err(_) => {
                 failed += 1;
                 tokio::time::sleep(PAUSE).await;
             }
-            Err(_) => tokio::time::sleep(PAUSE).await,
         }
     }
 }

@@ -55,15 +55,13 @@ impl Writer {
         Ok(())
     }
 
-    /// Waits until writes succeed again after what happened at `moment`;
-    /// answers the longest time without a success since the last one before it.
+    /// Waits until writes succeed again; answers the longest time without a
+    /// success since the last one before `moment`. Called once whatever began
+    /// then is over on the servers' side, so that nothing of it is missed.
     pub(crate) async fn outage(&self, moment: Instant) -> Result<Duration> {
-        let before = {
-            let successes = self.successes.lock().unwrap_or_else(PoisonError::into_inner);
-            successes.partition_point(|success| *success < moment)
-        };
-        self.until(before + AFTER).await?;
+        self.until(self.count() + AFTER).await?;
         let successes = self.successes.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = successes.partition_point(|success| *success < moment);
         longest_gap(&successes, before).context("there is no success before it")
     }
 }

@@ -10,7 +10,7 @@ pub(crate) const KEYS: usize = 1_000;
 /// Bytes of a value; of ours, of the whole encoded spec.
 pub(crate) const VALUE_BYTES: usize = 200;
 /// Bytes of an encoded spec that are not its text: name, lengths, instances.
-const SPEC_FRAME: usize = 18;
+const SPEC_FRAME: usize = 17;
 
 /// The name of a key.
 pub(crate) fn name(key: usize) -> String {
