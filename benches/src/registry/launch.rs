@@ -117,7 +117,7 @@ mod tests {
         let tethered = TETHER.join(" ");
         let line = format!("{tethered} sleep 1000 & echo $!; wait");
         let mut shell = Command::new("sh");
-        let mut shell = shell.args(["-c", &line]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut shell = shell.args(["-c", &line]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let said = system_tests::Lines::of(shell.stdout.take().unwrap());
         let pid: u32 = said.wait_for("").parse().unwrap();
         // It is tethered once setpriv has become the program.
