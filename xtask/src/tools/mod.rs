@@ -3,6 +3,7 @@
 
 pub(crate) mod buf;
 pub(crate) mod deny;
+pub(crate) mod etcd;
 pub(crate) mod node;
 pub(crate) mod python;
 pub(crate) mod system;
