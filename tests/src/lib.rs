@@ -15,6 +15,11 @@
 //! | [`Lines`] | the output of a running program, line by line, with bounded waits |
 //! | [`until`] | bounded looking, for what no event tells of |
 //! | [`proc`] | what the kernel says of a process |
+//! | [`Replicas`], [`Plan`], [`RegistryClient`] | replicas of a registry: started, killed, paused, wiped; a client of one |
+//! | [`Net`], [`Proxy`], [`Disk`], [`Injection`], [`clock`] | faults: partitions, slow wires, full and dead disks, system calls, wrong clocks |
+//! | [`Load`], [`Workload`], [`Record`] | clients under faults; what they leave, and the verdict over it |
+//! | [`HistoryLog`], [`linear`] | a history of operations, and whether it is linearizable |
+//! | [`Dice`], [`rounds`] | chance that can be repeated; how long a run is |
 //! | [`python`] | the interpreter with the test packages, and programs run by it |
 //! | [`binary`] | where the built programs are |
 //!
@@ -25,26 +30,48 @@
 
 mod api;
 pub mod binary;
+pub mod clock;
 mod cluster;
+mod dice;
+mod disk;
 mod event_watch;
+mod history_log;
 pub mod http;
 mod leftovers;
+pub mod linear;
 mod lines;
+mod netns;
 mod outcome;
+mod ports;
 pub mod proc;
+mod proxy;
 pub mod python;
+mod registry_client;
+mod replicas;
 mod sandbox;
+mod syscalls;
+mod tool;
 mod until;
 mod up;
+mod workload;
 
 pub use api::Api;
 pub use cluster::{Cluster, Service};
+pub use dice::{Dice, rounds};
+pub use disk::{Ballast, Disk};
 pub use event_watch::EventWatch;
+pub use history_log::HistoryLog;
 pub use lines::Lines;
+pub use netns::Net;
 pub use outcome::Outcome;
+pub use proxy::{Proxy, Wire};
+pub use registry_client::RegistryClient;
+pub use replicas::{End, Plan, Replica, Replicas};
 pub use sandbox::Sandbox;
+pub use syscalls::Injection;
 pub use until::until;
 pub use up::{Credentials, Up};
+pub use workload::{Gaps, Load, Proof, Record, Workload};
 
 use std::time::Duration;
 
