@@ -2,6 +2,9 @@
 //! with a deadline on each call, and of this replica only, so that a test
 //! decides whom it asks.
 
+// Later versions of the requests have more fields.
+#![allow(clippy::needless_update)]
+
 use crate::api::runtime;
 use pm_proto::v1;
 use pm_proto::v1::cluster_service_client::ClusterServiceClient;
@@ -121,7 +124,7 @@ impl RegistryClient {
     /// # Errors
     /// As the call.
     pub fn audit(&self) -> Result<Vec<v1::AuditEntry>, Status> {
-        let request = v1::ListAuditEntriesRequest { page_size: 1_000 };
+        let request = v1::ListAuditEntriesRequest { page_size: 1_000, ..Default::default() };
         self.wait(self.events().list_audit_entries(request)).map(|answer| answer.into_inner().entries)
     }
 }

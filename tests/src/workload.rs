@@ -55,7 +55,7 @@ impl Load {
     /// Another seed.
     #[must_use]
     pub fn seeded(self, dice: &mut Dice) -> Self {
-        Self { seed: dice.next(), ..self }
+        Self { seed: dice.throw(), ..self }
     }
 
     /// Begins.

@@ -24,14 +24,16 @@ pub(super) struct Audited {
     pub(super) hole: Option<String>,
 }
 
+/// What makes an entry one: revision, request id, command, time. A second one
+/// that is equal is the same entry, seen again.
+type Entry = (u64, String, String, Option<(i64, i32)>);
+
 pub(super) struct Auditor {
     replicas: Vec<RegistryClient>,
     successes: watch::Receiver<Vec<u64>>,
     /// True when all clients have ended.
     over: watch::Receiver<bool>,
-    /// Entries by what makes them one; the second of two equal ones is the
-    /// same entry, seen again.
-    seen: BTreeSet<(u64, String, String, Option<(i64, i32)>)>,
+    seen: BTreeSet<Entry>,
     hole: Option<String>,
 }
 
@@ -76,9 +78,10 @@ impl Auditor {
     }
 
     /// One reading, of the first replica that answers.
+    #[allow(clippy::needless_update, reason = "later versions of the request have more fields")]
     async fn read(&mut self) -> bool {
         for replica in &self.replicas {
-            let request = v1::ListAuditEntriesRequest { page_size: PAGE };
+            let request = v1::ListAuditEntriesRequest { page_size: PAGE, ..Default::default() };
             let Ok(answer) = replica.events().list_audit_entries(request).await else { continue };
             let entries = answer.into_inner().entries;
             let full = entries.len() == PAGE as usize;

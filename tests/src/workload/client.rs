@@ -183,8 +183,9 @@ pub(super) struct Found {
     pub(super) generation: u64,
 }
 
+#[allow(clippy::needless_update, reason = "later versions of the request have more fields")]
 async fn read(replica: &RegistryClient, key: &str) -> Result<Found, Status> {
-    let request = v1::GetProcessRequest { name: key.to_owned() };
+    let request = v1::GetProcessRequest { name: key.to_owned(), ..Default::default() };
     match replica.processes().get_process(request).await {
         Ok(answer) => {
             let process = answer.into_inner().process.ok_or_else(|| Status::data_loss("no process in the answer"))?;

@@ -13,6 +13,22 @@ pub(crate) fn c_compiler() -> Result<()> {
     install("a C compiler", &["gcc", "libc6-dev"])
 }
 
+/// What the tests of a cluster make faults with: namespaces and packet filter,
+/// system calls, clocks, disks.
+pub(crate) fn faults() -> Result<()> {
+    let programs =
+        [("ip", "-V"), ("nft", "--version"), ("unshare", "-V"), ("strace", "-V"), ("mkfs.ext4", "-V"), ("perl", "-v")];
+    let clocks = std::fs::read_dir("/usr/lib").into_iter().flatten().filter_map(Result::ok);
+    let clock = clocks.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1")).any(|library| library.exists());
+    if clock && programs.iter().all(|(program, version)| exec::succeeds(Command::new(program).arg(version))) {
+        return Ok(());
+    }
+    install(
+        "what faults are made with",
+        &["iproute2", "nftables", "util-linux", "strace", "e2fsprogs", "perl", "libfaketime"],
+    )
+}
+
 /// Installs packages; `what` says for whom.
 pub(crate) fn install(what: &str, packages: &[&str]) -> Result<()> {
     println!("installing {what}: Debian packages {}", packages.join(", "));
