@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`Sandbox`] | one test's own home on a real disk; everything started in it ends with it |
 //! | [`Up`] | a running `pmctl up` |
-//! | [`Cluster`] | the four services as processes of their own |
+//! | [`Cluster`], [`Beside`] | the four services as processes of their own; any other program |
 //! | [`Outcome`] | how a command ended, and what it said |
 //! | [`Api`], [`EventWatch`] | a gRPC client of the gateway; waiting for events instead of polling |
 //! | [`http`] | HTTP/1.1 by hand, byte by byte where a test needs it |
@@ -16,10 +16,10 @@
 //! | [`until`] | bounded looking, for what no event tells of |
 //! | [`proc`] | what the kernel says of a process |
 //! | [`Replicas`], [`Plan`], [`RegistryClient`] | replicas of a registry: started, killed, paused, wiped; a client of one |
-//! | [`Net`], [`Proxy`], [`Disk`], [`Injection`], [`clock`] | faults: partitions, slow wires, full and dead disks, system calls, wrong clocks |
+//! | [`faults`] | partitions, slow wires, full and dead disks, system calls, wrong clocks |
 //! | [`Load`], [`Workload`], [`Record`] | clients under faults; what they leave, and the verdict over it |
 //! | [`HistoryLog`], [`linear`] | a history of operations, and whether it is linearizable |
-//! | [`Dice`], [`rounds`] | chance that can be repeated; how long a run is |
+//! | [`TermWatch`], [`Bound`], [`Dice`], [`rounds`] | one leader a term; what is promised; chance that can be repeated; how long a run is |
 //! | [`python`] | the interpreter with the test packages, and programs run by it |
 //! | [`binary`] | where the built programs are |
 //!
@@ -29,46 +29,44 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod api;
+mod beside;
 pub mod binary;
-pub mod clock;
+mod bound;
 mod cluster;
 mod dice;
-mod disk;
 mod event_watch;
+pub mod faults;
 mod history_log;
 pub mod http;
 mod leftovers;
 pub mod linear;
 mod lines;
-mod netns;
 mod outcome;
 mod ports;
 pub mod proc;
-mod proxy;
 pub mod python;
 mod registry_client;
 mod replicas;
 mod sandbox;
-mod syscalls;
-mod tool;
+mod term_watch;
 mod until;
 mod up;
 mod workload;
 
 pub use api::Api;
+pub use beside::Beside;
+pub use bound::Bound;
 pub use cluster::{Cluster, Service};
 pub use dice::{Dice, rounds};
-pub use disk::{Ballast, Disk};
 pub use event_watch::EventWatch;
+pub use faults::{Ballast, Disk, Injection, Net, Proxy, Wire, clock};
 pub use history_log::HistoryLog;
 pub use lines::Lines;
-pub use netns::Net;
 pub use outcome::Outcome;
-pub use proxy::{Proxy, Wire};
 pub use registry_client::RegistryClient;
 pub use replicas::{End, Plan, Replica, Replicas};
 pub use sandbox::Sandbox;
-pub use syscalls::Injection;
+pub use term_watch::TermWatch;
 pub use until::until;
 pub use up::{Credentials, Up};
 pub use workload::{Gaps, Load, Proof, Record, Workload};

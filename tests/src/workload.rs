@@ -40,6 +40,8 @@ pub struct Load {
     /// Between two operations of a client: leaves the machine room for what is
     /// tested.
     pub pause: Duration,
+    /// Bytes that each value has more: fills a log soon.
+    pub bytes: usize,
     /// Seed of all choices.
     pub seed: u64,
 }
@@ -49,7 +51,7 @@ impl Load {
     /// beside three replicas.
     #[must_use]
     pub fn of(clients: usize) -> Self {
-        Self { clients, keys: clients.max(4), pause: Duration::from_millis(8), seed: 1 }
+        Self { clients, keys: clients.max(4), pause: Duration::from_millis(8), bytes: 0, seed: 1 }
     }
 
     /// Another seed.

@@ -94,7 +94,7 @@ impl Client {
         let seed = self.shared.load.seed & 0xffff_ffff;
         // The form of a UUID of version 8, which is everybody's own to fill.
         let request_id = format!("{seed:08x}-{:04x}-8000-8000-{:012x}", self.number, self.values);
-        let request = request(key, value, etag.as_ref(), &request_id);
+        let request = self.request(key, value, etag.as_ref(), &request_id);
         let asked = self.shared.log.invoked(self.number, key, call);
         let outcome = self.attempt(&request).await;
         match outcome {
@@ -114,6 +114,26 @@ impl Client {
         }
         let written = Written { key: key.to_owned(), request_id, outcome };
         self.shared.requests.lock().unwrap_or_else(PoisonError::into_inner).push(written);
+    }
+
+    fn request(&self, key: &str, value: u64, etag: Option<&String>, request_id: &str) -> v1::ApplyProcessesRequest {
+        let mut env: BTreeMap<String, String> = [(VALUE.to_owned(), value.to_string())].into();
+        if self.shared.load.bytes > 0 {
+            env.insert("MORE".to_owned(), "x".repeat(self.shared.load.bytes));
+        }
+        let spec = v1::ProcessSpec {
+            name: key.to_owned(),
+            command: Some(v1::process_spec::Command::Shell("true".to_owned())),
+            instances: Some(0),
+            env,
+            ..Default::default()
+        };
+        v1::ApplyProcessesRequest {
+            specs: vec![spec],
+            etags: etag.map(|etag| (key.to_owned(), etag.clone())).into_iter().collect(),
+            request_id: request_id.to_owned(),
+            ..Default::default()
+        }
     }
 
     async fn attempt(&mut self, request: &v1::ApplyProcessesRequest) -> WriteOutcome {
@@ -154,22 +174,6 @@ impl Client {
             }
         }
         self.seen.insert(key.to_owned(), (etag, value));
-    }
-}
-
-fn request(key: &str, value: u64, etag: Option<&String>, request_id: &str) -> v1::ApplyProcessesRequest {
-    let spec = v1::ProcessSpec {
-        name: key.to_owned(),
-        command: Some(v1::process_spec::Command::Shell("true".to_owned())),
-        instances: Some(0),
-        env: [(VALUE.to_owned(), value.to_string())].into(),
-        ..Default::default()
-    };
-    v1::ApplyProcessesRequest {
-        specs: vec![spec],
-        etags: etag.map(|etag| (key.to_owned(), etag.clone())).into_iter().collect(),
-        request_id: request_id.to_owned(),
-        ..Default::default()
     }
 }
 

@@ -11,7 +11,7 @@
 //! A namespace lives as long as the process in it, which ends with our end of
 //! its pipe: nothing is left however the test ends.
 
-use crate::tool;
+use super::tool;
 use std::net::Ipv4Addr;
 use std::process::{Child, Command, Stdio};
 

@@ -1,7 +1,7 @@
 //! A small disk of its own for one replica: ext4 in a file, mounted through a
 //! loop device. It can be full, and its power can be cut.
 
-use crate::tool;
+use super::tool;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
