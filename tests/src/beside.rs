@@ -2,6 +2,8 @@
 //! a file in the sandbox; it is killed when it is dropped.
 
 use crate::{Sandbox, binary};
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -23,7 +25,8 @@ impl Beside {
         Self::run(sandbox, name, command.args(words))
     }
 
-    /// Starts any command.
+    /// Starts any command. Our own settings (`PM_…`) reach it only if the
+    /// command says them.
     ///
     /// # Panics
     /// When it cannot be started.
@@ -31,8 +34,9 @@ impl Beside {
     pub fn run(sandbox: &Sandbox, name: &str, command: &mut Command) -> Self {
         let log = sandbox.path().join(format!("{name}.log"));
         let file: File = OpenOptions::new().create(true).append(true).open(&log).unwrap();
+        let said: BTreeSet<OsString> = command.get_envs().map(|(variable, _)| variable.to_owned()).collect();
         for (variable, _) in std::env::vars_os() {
-            if variable.to_string_lossy().starts_with("PM_") {
+            if variable.to_string_lossy().starts_with("PM_") && !said.contains(&variable) {
                 command.env_remove(&variable);
             }
         }

@@ -63,6 +63,7 @@ pub use faults::{Ballast, Disk, Injection, Net, Proxy, Wire, clock};
 pub use history_log::HistoryLog;
 pub use lines::Lines;
 pub use outcome::Outcome;
+pub use ports::free_ports;
 pub use registry_client::RegistryClient;
 pub use replicas::{End, Plan, Replica, Replicas};
 pub use sandbox::Sandbox;

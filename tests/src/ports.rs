@@ -14,13 +14,25 @@ const COUNT: u32 = 20_000;
 
 /// A port on which nobody listens, and which this program gives out once.
 pub(crate) fn free() -> u16 {
+    free_ports(1)
+}
+
+/// The first of so many ports in a row on which nobody listens, and which this
+/// program gives out once.
+///
+/// # Panics
+/// When there are none.
+#[must_use]
+pub fn free_ports(count: u16) -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    loop {
+    for _ in 0..COUNT {
         // Programs that run at the same time begin at different places.
-        let turn = std::process::id().wrapping_mul(37).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
-        let port = u16::try_from(FIRST + turn % COUNT).expect("the range ends below 65536");
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
+        let turn = NEXT.fetch_add(u32::from(count), Ordering::Relaxed);
+        let begin = std::process::id().wrapping_mul(37).wrapping_add(turn) % COUNT;
+        let begin = u16::try_from(FIRST + begin).expect("the range ends below 65536");
+        if (begin..begin + count).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
+            return begin;
         }
     }
+    panic!("not available here: {count} free ports in a row")
 }

@@ -17,7 +17,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
 
 /// Longest call. Longer than a change of the leader; a call that outlasts it
 /// has an unknown outcome.
@@ -85,6 +85,44 @@ impl RegistryClient {
     pub fn status(&self) -> Result<v1::GetClusterStatusResponse, Status> {
         let mut client = ClusterServiceClient::new(self.channel.clone());
         self.wait(client.get_cluster_status(v1::GetClusterStatusRequest {})).map(tonic::Response::into_inner)
+    }
+
+    /// Every instance, as of a majority.
+    ///
+    /// # Errors
+    /// As the call.
+    pub fn instances(&self) -> Result<Vec<v1::Instance>, Status> {
+        let mut client = InstanceServiceClient::new(self.channel.clone());
+        let answer = self.wait(client.list_instances(v1::ListInstancesRequest::default()))?;
+        Ok(answer.into_inner().instances)
+    }
+
+    /// Wants so many instances of a shell command to run.
+    ///
+    /// # Errors
+    /// As the call.
+    pub fn run_program(&self, name: &str, command: &str, instances: u32) -> Result<(), Status> {
+        let spec = v1::ProcessSpec {
+            name: name.to_owned(),
+            command: Some(v1::process_spec::Command::Shell(command.to_owned())),
+            instances: Some(instances),
+            ..Default::default()
+        };
+        let request = v1::ApplyProcessesRequest { specs: vec![spec], ..Default::default() };
+        self.wait(self.processes().apply_processes(request)).map(drop)
+    }
+
+    /// Reads a process, as of a majority; whether there is one.
+    ///
+    /// # Errors
+    /// As the call, but for NOT_FOUND.
+    pub fn has_program(&self, name: &str) -> Result<bool, Status> {
+        let request = v1::GetProcessRequest { name: name.to_owned(), ..Default::default() };
+        match self.wait(self.processes().get_process(request)) {
+            Ok(_) => Ok(true),
+            Err(status) if status.code() == Code::NotFound => Ok(false),
+            Err(status) => Err(status),
+        }
     }
 
     /// What this replica holds, without asking the others: the revision, and

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 use system_tests::{
-    Bound, Disk, Injection, Load, Net, Plan, Proxy, Record, Replicas, Sandbox, TermWatch, Wire, clock, until,
+    Beside, Bound, Disk, Injection, Load, Net, Plan, Proxy, Record, Replicas, Sandbox, TermWatch, Wire, clock, until,
 };
 
 /// Writes that show that a load runs.
@@ -201,6 +201,23 @@ fn a_sync_that_takes_long_is_felt() {
     let record = load.finish();
     let _ = record.is_good();
     assert!(record.gaps().longest_within(0, slow) >= Duration::from_millis(700), "{record}");
+}
+
+#[test]
+fn a_program_is_defined_and_run_by_a_runner_beside_the_replicas() {
+    let sandbox = Sandbox::new();
+    let replicas = Replicas::start(&sandbox, 1);
+    let (token, state, logs) = (sandbox.file("service.token"), sandbox.file("runner"), sandbox.file("logs"));
+    let addresses = replicas.addresses();
+    let words = ["--registry", &addresses, "--monitor", "http://127.0.0.1:9", "--node", "node-a"];
+    let places = ["--state-dir", &state, "--log-dir", &logs, "--service-token-file", &token];
+    let ports = ["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"];
+    let _runner = Beside::start(&sandbox, "runner", "runner-svc", &[&words[..], &places, &ports].concat());
+    let client = replicas.client(0);
+    assert!(!client.has_program("sleeper").unwrap());
+    client.run_program("sleeper", "exec sleep 1000", 2).unwrap();
+    assert!(client.has_program("sleeper").unwrap());
+    until("two programs run", || client.instances().unwrap().iter().filter(|instance| instance.pid != 0).count() == 2);
 }
 
 #[test]

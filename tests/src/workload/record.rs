@@ -168,3 +168,6 @@ impl fmt::Display for Record {
         write!(f, "{}", self.gaps)
     }
 }
+
+#[cfg(test)]
+mod tests;
