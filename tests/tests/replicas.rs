@@ -155,7 +155,7 @@ fn a_replica_in_a_network_of_its_own_can_be_cut_off_and_slowed_down() {
 fn a_full_disk_is_felt_and_what_was_acknowledged_outlasts_it() {
     let sandbox = Sandbox::new();
     let disk = Disk::new(sandbox.path(), "disk", 96 << 20);
-    let mut replicas = Plan::new(&sandbox, 1).directory(0, disk.path()).start();
+    let mut replicas = Plan::new(&sandbox, 1).directory(0, &disk.path().join("data")).start();
     let load = load(&replicas);
     load.wait_for_successes(SOME, "before the disk is full");
     let ballast = disk.fill(0);
