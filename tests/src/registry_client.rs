@@ -49,8 +49,14 @@ impl RegistryClient {
     /// call.
     #[must_use]
     pub fn new(url: &str, token: &str) -> Self {
+        Self::with_deadline(url, token, CALL)
+    }
+
+    /// The same with another deadline on each call.
+    #[must_use]
+    pub fn with_deadline(url: &str, token: &str, deadline: Duration) -> Self {
         let endpoint = Channel::from_shared(url.to_owned()).expect("the endpoint is an address");
-        let endpoint = endpoint.timeout(CALL).connect_timeout(CONNECT).tcp_nodelay(true);
+        let endpoint = endpoint.timeout(deadline).connect_timeout(CONNECT).tcp_nodelay(true);
         // A connection into a partition would stay for ever else.
         let endpoint = endpoint.http2_keep_alive_interval(CONNECT).keep_alive_timeout(CONNECT);
         let channel = {

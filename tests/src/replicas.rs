@@ -82,6 +82,13 @@ impl Replicas {
         self.replicas.iter().map(|replica| RegistryClient::new(&replica.url(), &self.token)).collect()
     }
 
+    /// A client of one of them that waits for as long as a test waits: how long
+    /// the replica itself takes for an answer is what is asked then.
+    #[must_use]
+    pub fn patient_client(&self, i: usize) -> RegistryClient {
+        RegistryClient::with_deadline(&self.replicas[i].url(), &self.token, DEADLINE)
+    }
+
     /// The addresses of all, as `--registry` takes them.
     #[must_use]
     pub fn addresses(&self) -> String {
