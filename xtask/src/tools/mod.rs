@@ -14,6 +14,7 @@ use anyhow::Result;
 /// Fetches all of them.
 pub(crate) fn all(workspace: &Workspace) -> Result<()> {
     system::c_compiler()?;
+    system::faults()?;
     node::ready()?;
     python::ready(workspace)?;
     buf::ready(workspace)?;
