@@ -47,6 +47,8 @@ pub(crate) struct Inner {
     pub(crate) standing: watch::Receiver<Standing>,
     pub(crate) applied: watch::Receiver<Option<u64>>,
     pub(crate) reads: Reads,
+    /// Who will take part, before the log says so.
+    pub(crate) expected: watch::Sender<BTreeSet<ReplicaId>>,
     pub(crate) stop: CancellationToken,
     words: mpsc::UnboundedSender<Word>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
@@ -113,6 +115,7 @@ impl Consensus {
             standing,
             applied,
             reads,
+            expected: watch::Sender::default(),
             stop,
             words,
             tasks: Mutex::default(),
@@ -161,12 +164,20 @@ impl Consensus {
         crate::propose::propose(&self.inner, batch).await
     }
 
+    /// These will found a cluster: keeps links to them until the log says who
+    /// the members are. Called on each of them, and again after a restart: a
+    /// founder that nobody can answer never leads.
+    pub fn expect(&self, members: &BTreeSet<ReplicaId>) {
+        self.inner.expected.send_replace(members.clone());
+    }
+
     /// Founds a cluster of these. Only ever called on one of them, and only
-    /// when all of them are empty.
+    /// when all of them are empty; all of them [expect](Self::expect) it.
     ///
     /// # Errors
     /// It has members already, or is none of these.
     pub async fn found(&self, members: &BTreeSet<ReplicaId>) -> Result<(), ConsensusError> {
+        self.expect(members);
         let founded = self.inner.raft.initialize(nodes_of(members)).await;
         founded.map_err(|error| ConsensusError::Refused(error.to_string()))
     }

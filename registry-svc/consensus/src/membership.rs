@@ -86,17 +86,23 @@ fn refused(error: &RaftError<u64, ClientWriteError<u64, EmptyNode>>) -> Consensu
     }
 }
 
-/// Keeps links to whoever takes part.
+/// Keeps links to whoever takes part, or will.
 pub(crate) async fn follow(consensus: Consensus) {
     let inner = consensus.inner;
-    let mut standing = inner.standing.clone();
+    let (mut standing, mut expected) = (inner.standing.clone(), inner.expected.subscribe());
     loop {
-        let others: Vec<ReplicaId> =
-            standing.borrow_and_update().members.all().into_iter().filter(|id| *id != inner.me).collect();
+        let mut members = standing.borrow_and_update().members.all();
+        if members.is_empty() {
+            members.clone_from(&expected.borrow_and_update());
+        }
+        let others: Vec<ReplicaId> = members.into_iter().filter(|id| *id != inner.me).collect();
         inner.peers.set_members(&others);
         tokio::select! {
+            biased;
             () = inner.stop.cancelled() => return,
             changed = standing.changed() => if changed.is_err() { return },
+            // The sender is ours.
+            _ = expected.changed() => {}
         }
     }
 }
