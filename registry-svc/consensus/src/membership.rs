@@ -57,8 +57,10 @@ impl Consensus {
     /// This replica does not lead, another change is under way, or one of them
     /// is not a member yet.
     pub async fn set_voters(&self, voters: &BTreeSet<ReplicaId>) -> Result<(), ConsensusError> {
-        let ids: BTreeSet<u64> = voters.iter().map(|id| id.0).collect();
-        let set = self.inner.raft.change_membership(ids, false).await;
+        let (raft, ids): (_, BTreeSet<u64>) = (self.inner.raft.clone(), voters.iter().map(|id| id.0).collect());
+        // It has two steps, and whoever asked may give up between them.
+        let set = tokio::spawn(async move { raft.change_membership(ids, false).await }).await;
+        let set = set.map_err(|panicked| ConsensusError::Stopped(panicked.to_string()))?;
         set.map(drop).map_err(|error| refused(&error))
     }
 

@@ -42,18 +42,17 @@ impl<S: Subject> Life<S> {
         oracle.opened((id, number), machine.applied().at);
         net.boots(id, number, disk.clone());
         let timing = Timing::of_election_timeout(settings.election_timeout.as_millis() as u64);
-        let way = Way { net: net.clone(), me: id, life: number, disk: disk.clone(), timing, standing: OnceLock::new() };
-        let way = Arc::new(way);
+        let way = Arc::new(Way { net: net.clone(), me: id, life: number, disk: disk.clone() });
         let watched =
             Watched { machine: machine.clone(), life: (id, number), disk: disk.clone(), oracle: oracle.clone() };
         let (consensus, starting) = Default::default();
         let life = Arc::new(Self { id, number, disk: disk.clone(), machine, consensus, starting });
-        let ports = Ports { disk, notices, machine: Arc::new(watched), peers: way.clone() };
+        let ports = Ports { disk, notices, machine: Arc::new(watched), peers: way };
         let begun = life.clone();
         *life.starting.lock().unwrap() = Some(tokio::spawn(async move {
             match Consensus::start(ReplicaId(id), settings, ports).await {
                 Ok(consensus) => {
-                    let _ = way.standing.set(consensus.standing());
+                    oracle.follows(id, consensus.standing(), timing);
                     let _ = begun.consensus.set(consensus.clone());
                     consensus.expect(&founders);
                     net.opens(id, number, consensus);

@@ -98,7 +98,7 @@ impl<S: Subject> World<S> {
             dice: slot.dice.fork(),
             oracle: self.oracle.clone(),
             net: self.net.clone(),
-            founders: if self.founders.contains(&ReplicaId(id)) { self.founders.clone() } else { BTreeSet::new() },
+            founders: self.founders.clone(),
         };
         self.oracle.note(|| format!("replica {id} starts, life {}", start.number));
         slot.life = Some(Life::begin(start));
@@ -211,10 +211,7 @@ impl<S: Subject> World<S> {
                 self.crash(id, Crash { dark: false, all_lost: false });
             }
             self.start(id);
-            let disk = self.life(id).disk.clone();
-            disk.stall(Duration::ZERO);
-            disk.pace(100, 1_500);
-            disk.leave_room(None);
+            self.life(id).disk.heal();
         }
     }
 

@@ -23,6 +23,7 @@ use tokio::time::{Instant, sleep_until};
 pub(crate) struct SimDisk {
     state: Mutex<State>,
     work: Notify,
+    healed: Notify,
 }
 
 impl SimDisk {
@@ -54,7 +55,7 @@ impl SimDisk {
             stalled_until: None,
             fails: false,
         };
-        let disk = Arc::new(Self { state: Mutex::new(state), work: Notify::new() });
+        let disk = Arc::new(Self { state: Mutex::new(state), work: Notify::new(), healed: Notify::new() });
         tokio::spawn(disk.clone().write());
         (disk, notices)
     }
@@ -72,7 +73,7 @@ impl SimDisk {
             sleep_until(until).await;
             // A stall that began meanwhile holds this sync, too.
             while let Some(until) = self.stalled() {
-                sleep_until(until).await;
+                tokio::select! { biased; () = self.healed.notified() => {} () = sleep_until(until) => {} }
             }
             if std::mem::take(&mut self.lock().fails) {
                 self.fail(&failed());
@@ -147,6 +148,17 @@ impl SimDisk {
     /// The next sync fails, and with it the log.
     pub(crate) fn break_down(&self) {
         self.lock().fails = true;
+    }
+
+    /// Nothing is wrong with it any more.
+    pub(crate) fn heal(&self) {
+        {
+            let mut state = self.lock();
+            (state.fails, state.stalled_until) = (false, None);
+        }
+        self.healed.notify_waiters();
+        self.pace(100, 1_500);
+        self.leave_room(None);
     }
 
     /// From now on there is room for so many bytes more; none: for any number.

@@ -89,6 +89,10 @@ impl State {
 
     /// A promise is never taken back.
     fn judge_vote(&self, new: Vote) {
+        let raises = self.live.vote.is_none_or(|old| old.term < new.term);
+        if raises && !new.committed && new.voted_for == Some(self.me) {
+            self.oracle.raises(self.me, new.term);
+        }
         let Some(old) = self.live.vote else { return };
         let changed = old.voted_for.is_some() && old.voted_for != new.voted_for;
         if new.term < old.term || (new.term == old.term && changed && !new.committed) {

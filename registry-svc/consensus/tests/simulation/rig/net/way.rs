@@ -4,37 +4,23 @@ use super::Net;
 use crate::rig::SimDisk;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
-use registry_consensus::{Answer, Call, LinkEvent, Note, PeerFault, Peers, ReplicaId, Snapshot, Standing, Vote};
-use registry_quorum::elections::Timing;
+use registry_consensus::{Answer, Call, LinkEvent, Note, PeerFault, Peers, ReplicaId, Snapshot, Vote};
 use std::collections::BTreeSet;
-use std::sync::{Arc, OnceLock};
-use tokio::sync::{mpsc, watch};
+use std::sync::Arc;
+use tokio::sync::mpsc;
 
 pub(crate) struct Way {
     pub(crate) net: Net,
     pub(crate) me: u64,
     pub(crate) life: u64,
     pub(crate) disk: Arc<SimDisk>,
-    pub(crate) timing: Timing,
-    /// Where this replica stands, once it runs.
-    pub(crate) standing: OnceLock<watch::Receiver<Standing>>,
-}
-
-impl Way {
-    fn seen(&self, call: &Call) {
-        let oracle = self.net.lock().oracle.clone();
-        oracle.asks(self.me, call, &self.disk);
-        if let Some(standing) = self.standing.get() {
-            oracle.stands(self.me, call, &standing.borrow().members.voters, &self.timing);
-        }
-    }
 }
 
 impl Peers for Way {
     fn call(&self, to: ReplicaId, call: Call) -> BoxFuture<'static, Result<Answer, PeerFault>> {
         let unreachable = PeerFault::Unreachable(to);
         let Some(lane) = self.net.lane(self.me, self.life, to.0) else { return ready(Err(unreachable)).boxed() };
-        self.seen(&call);
+        self.net.lock().oracle.clone().asks(self.me, &call, &self.disk);
         match lane.ask(call) {
             Ok(answer) => async move { answer.await.map_err(|_closed| unreachable) }.boxed(),
             Err(fault) => ready(Err(fault)).boxed(),

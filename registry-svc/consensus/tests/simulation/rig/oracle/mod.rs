@@ -20,10 +20,12 @@ mod words;
 
 pub(crate) use edges::Asked;
 
-use registry_consensus::Position;
+use registry_consensus::{Position, Standing};
+use registry_quorum::elections::Timing;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use story::Story;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// The judge; clones share it.
@@ -46,7 +48,7 @@ struct State {
     grants: BTreeMap<(u64, u64), BTreeMap<u64, Instant>>,
     /// Candidates whose leader asked them to take over.
     wishes: BTreeSet<(u64, u64)>,
-    raised: BTreeSet<(u64, u64)>,
+    standings: BTreeMap<u64, (watch::Receiver<Standing>, Timing)>,
     over: bool,
 }
 
