@@ -1,7 +1,7 @@
 //! Many seeds. Each runs in a process of its own: it repeats itself exactly
 //! (see `entropy`), and a panic anywhere in it is its end.
 
-use crate::rig::World;
+use crate::rig::{Oracle, World};
 use crate::words::Words;
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
@@ -22,6 +22,7 @@ const KINDS: &[&str] = &[
     "candidacy",
     "crash of a host",
     "crash of a process",
+    "crash while syncing",
     "failed sync",
     "full disk",
     "hand-over",
@@ -61,19 +62,25 @@ pub(crate) fn virtually<T>(future: impl Future<Output = T>) -> T {
 
 /// In a child process: one seed, and what it came to.
 fn child(seed: u64) {
-    // A task that panics would be a replica that is silent.
-    std::panic::set_hook(Box::new(|panic| {
-        eprintln!("{panic}\n{}", std::backtrace::Backtrace::capture());
-        std::process::exit(101);
-    }));
-    let world = virtually(World::<Words>::storm(seed));
-    if number("PM_SIM_SEED").is_some() {
-        println!("{}", world.oracle.story());
-    }
-    for (kind, count) in world.oracle.counts() {
-        println!("count {count} {kind}");
-    }
-    println!("digest {:016x}", world.oracle.digest());
+    virtually(async {
+        let oracle = Oracle::new();
+        let told = oracle.clone();
+        // A task that panics would be a replica that is silent.
+        std::panic::set_hook(Box::new(move |panic| {
+            eprintln!("{}\nPANIC: {panic}\n{}", told.story(), std::backtrace::Backtrace::capture());
+            std::process::exit(101);
+        }));
+        World::<Words>::storm(seed, oracle.clone()).await;
+        if number("PM_SIM_SEED").is_some() {
+            println!("{}", oracle.story());
+        }
+        // The test's name stands in the line.
+        println!();
+        for (kind, count) in oracle.counts() {
+            println!("count {count} {kind}");
+        }
+        println!("digest {:016x}", oracle.digest());
+    });
 }
 
 fn run(seed: u64, test: &str) -> Output {

@@ -26,7 +26,7 @@ struct State {
 }
 
 /// Filling, so that a log grows.
-const FILLING: usize = 100;
+const FILLING: usize = 300;
 
 impl Words {
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -8,6 +8,7 @@ use tokio::time::sleep;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Fault {
     Crash,
+    CrashWhileSyncing,
     HostCrash,
     PowerCut,
     BrokenDisk,
@@ -29,7 +30,9 @@ impl Fault {
     pub(crate) const ALL: &[Self] = &[
         Self::Crash,
         Self::Crash,
-        Self::Crash,
+        Self::CrashWhileSyncing,
+        Self::CrashWhileSyncing,
+        Self::CrashWhileSyncing,
         Self::HostCrash,
         Self::PowerCut,
         Self::BrokenDisk,
@@ -54,6 +57,7 @@ impl Fault {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Crash => "crash of a process",
+            Self::CrashWhileSyncing => "crash while syncing",
             Self::HostCrash => "crash of a host",
             Self::PowerCut => "power cut of all",
             Self::BrokenDisk => "failed sync",
@@ -98,6 +102,17 @@ impl<S: Subject> World<S> {
                 self.later(lasts, move |world| world.start(id));
                 self.crash(id, crash)
             }
+            Fault::CrashWhileSyncing => disk.is_some_and(|disk| {
+                disk.stall(Duration::from_secs(5));
+                let all = self.dice.permille(200);
+                self.later(self.dice.millis(5, 700), move |world| {
+                    for id in world.ids().into_iter().filter(|other| all || *other == id) {
+                        world.crash(id, Crash { dark: false, all_lost: world.dice.permille(700) });
+                        world.later(lasts, move |world| world.start(id));
+                    }
+                });
+                true
+            }),
             Fault::PowerCut => {
                 let all_lost = self.dice.permille(500);
                 let mut any = false;
@@ -174,7 +189,7 @@ impl<S: Subject> World<S> {
                 true
             }
             Fault::Interrupts => {
-                self.net.set_interrupts(300);
+                self.net.set_interrupts(400);
                 self.later(lasts, |world| world.net.set_interrupts(0));
                 true
             }

@@ -98,8 +98,8 @@ impl<S: Subject> Life<S> {
 pub(super) fn settings(id: u64, dice: &Dice) -> Settings {
     Settings {
         election_timeout: Duration::from_millis(dice.between(900, 1_100)),
-        snapshot_after: 12 << 10,
-        keep: 4 << 10,
+        snapshot_after: 8 << 10,
+        keep: 2 << 10,
         ..Settings::new(dice.between(0, u64::MAX - 1) ^ id)
     }
 }

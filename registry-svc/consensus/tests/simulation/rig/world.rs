@@ -50,9 +50,8 @@ impl<S> Clone for World<S> {
 
 impl<S: Subject> World<S> {
     /// Fresh replicas, so many to vote and so many to spare, that all run.
-    pub(crate) fn new(seed: u64, voters: u64, spare: u64) -> Self {
+    pub(crate) fn new(seed: u64, voters: u64, spare: u64, oracle: Oracle) -> Self {
         let dice = Dice::new(seed);
-        let oracle = Oracle::new();
         let net = Net::new(oracle.clone(), dice.fork());
         let founders = (1..=voters).map(ReplicaId).collect();
         let world = Self { oracle, net, dice, founders, slots: Arc::default() };
@@ -72,13 +71,17 @@ impl<S: Subject> World<S> {
         world
     }
 
-    /// With the first of its replicas founded; it has a leader.
+    /// Founded, with a leader.
     pub(crate) async fn founded(seed: u64, voters: u64, spare: u64) -> Self {
-        let world = Self::new(seed, voters, spare);
-        world.eventually("the replicas run", |world| world.lives().iter().all(|life| life.consensus().is_some())).await;
-        world.life(1).running().found(&world.founders).await.unwrap();
-        world.leader().await;
+        let world = Self::new(seed, voters, spare, Oracle::new());
+        world.found().await;
         world
+    }
+
+    pub(crate) async fn found(&self) {
+        self.eventually("the replicas run", |world| world.lives().iter().all(|life| life.consensus().is_some())).await;
+        self.life(1).running().found(&self.founders).await.unwrap();
+        self.leader().await;
     }
 
     pub(crate) fn start(&self, id: u64) {

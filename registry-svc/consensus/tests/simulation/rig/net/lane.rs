@@ -126,7 +126,7 @@ impl Lane {
     }
 
     /// The peer that answered the dial still runs.
-    fn is_there(&self) -> bool {
+    pub(super) fn is_there(&self) -> bool {
         self.net.lock().hosts.get(&self.to).is_some_and(|host| host.life == self.life && host.runs)
     }
 
@@ -179,6 +179,10 @@ impl Lane {
                         () = lane.closed.cancelled() => return,
                         answer = answer => answer,
                     };
+                    if !lane.is_there() {
+                        // Nobody is left who could send it.
+                        return;
+                    }
                     oracle.answers(lane.to, &asked, &answer, &lane.disk);
                     let _ = lane.answers.send((Instant::now() + lane.back.delay(), Parcel2(answer, to)));
                 });

@@ -58,7 +58,7 @@ impl Lane {
         }
         let received = sink.finish().map_err(|fault| refused(&fault))?;
         let vote = self.door.end_snapshot(from, vote, received).await;
-        if self.passes(false, Duration::ZERO).await { Ok(vote) } else { Err(unreachable()) }
+        if self.is_there() && self.passes(false, Duration::ZERO).await { Ok(vote) } else { Err(unreachable()) }
     }
 }
 

@@ -85,9 +85,9 @@ impl Oracle {
     pub(crate) fn check(&self) {
         let state = self.lock();
         if let Some(violation) = &state.violation {
-            let (violation, story) = (violation.clone(), state.story.text());
+            let violation = violation.clone();
             drop(state);
-            panic!("{story}\nVIOLATED: {violation}");
+            panic!("VIOLATED: {violation}");
         }
     }
 
@@ -100,9 +100,9 @@ impl Oracle {
         self.lock().over
     }
 
-    /// The story so far; equal when a seed is run again.
+    /// The story so far; equal when a seed is run again. Also told when somebody who panicked holds it.
     pub(crate) fn story(&self) -> String {
-        self.lock().story.text()
+        self.0.try_lock().map(|state| state.story.text()).unwrap_or_default()
     }
 
     /// A number that is equal when everything was, message by message.
