@@ -9,7 +9,7 @@ use crate::settings::Settings;
 use crate::signs::Signs;
 use crate::standing::{Role, Standing};
 use crate::{Answers, LogDisk, Machine, Payload, Peers, ReplicaId};
-use registry_log::{Notice, Vote, Write};
+use registry_log::Notice;
 use registry_quorum::Elections;
 use registry_quorum::elections::{self, HandOverEnd, Saw, Timing};
 use std::collections::BTreeSet;
@@ -47,6 +47,8 @@ pub(crate) struct Inner {
     pub(crate) standing: watch::Receiver<Standing>,
     pub(crate) applied: watch::Receiver<Option<u64>>,
     pub(crate) reads: Reads,
+    /// Who will take part, before the log says so.
+    pub(crate) expected: watch::Sender<BTreeSet<ReplicaId>>,
     pub(crate) stop: CancellationToken,
     words: mpsc::UnboundedSender<Word>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
@@ -54,8 +56,12 @@ pub(crate) struct Inner {
 
 impl Inner {
     pub(crate) fn tell(&self, saw: Saw) {
+        self.say(Word::Saw(saw));
+    }
+
+    pub(crate) fn say(&self, word: Word) {
         // The conductor ends before everything else does.
-        let _ = self.words.send(Word::Saw(saw));
+        let _ = self.words.send(word);
     }
 
     pub(crate) fn voters(&self) -> BTreeSet<ReplicaId> {
@@ -82,13 +88,13 @@ impl Consensus {
         let Ports { disk, notices, machine, peers } = ports;
         let timing = Timing::of_election_timeout(u64::try_from(settings.election_timeout.as_millis()).unwrap_or(1_000));
         let edge = Edge::new(disk.clone());
-        never_resume(me, &*disk, &edge).await?;
+        crate::opening::open(me, &*disk, &*machine, &edge).await?;
         let signs = Arc::new(Signs::new());
         let (applied_sender, applied) = watch::channel(None);
         let raft = Raft::new(
             me.0,
             Arc::new(config(&timing).map_err(|error| ConsensusError::Refused(error.to_string()))?),
-            Network { peers: peers.clone(), edge: edge.clone(), signs: signs.clone() },
+            Network::new(peers.clone(), edge.clone(), signs.clone()),
             LogStore::new(disk.clone(), edge.clone()),
             MachinePort::new(machine.clone(), edge.clone(), applied_sender),
         )
@@ -113,6 +119,7 @@ impl Consensus {
             standing,
             applied,
             reads,
+            expected: watch::Sender::default(),
             stop,
             words,
             tasks: Mutex::default(),
@@ -129,6 +136,7 @@ impl Consensus {
             told,
             disk_stalled: false,
             policy: SnapshotPolicy::new(&settings, backlog),
+            finishing: None,
             patience: settings.election_timeout,
         };
         let consensus = Self { inner: inner.clone() };
@@ -161,12 +169,21 @@ impl Consensus {
         crate::propose::propose(&self.inner, batch).await
     }
 
+    /// These will found a cluster, or are the cluster that this replica will
+    /// join: keeps links to them until the log says who the members are. Called
+    /// after each start: who has no links cannot answer a candidate, and a
+    /// founder that nobody answers never leads.
+    pub fn expect(&self, members: &BTreeSet<ReplicaId>) {
+        self.inner.expected.send_replace(members.clone());
+    }
+
     /// Founds a cluster of these. Only ever called on one of them, and only
-    /// when all of them are empty.
+    /// when all of them are empty; all of them [expect](Self::expect) it.
     ///
     /// # Errors
     /// It has members already, or is none of these.
     pub async fn found(&self, members: &BTreeSet<ReplicaId>) -> Result<(), ConsensusError> {
+        self.expect(members);
         let founded = self.inner.raft.initialize(nodes_of(members)).await;
         founded.map_err(|error| ConsensusError::Refused(error.to_string()))
     }
@@ -198,14 +215,4 @@ impl Consensus {
     pub fn is_leader(&self) -> bool {
         self.inner.standing.borrow().role == Role::Leader
     }
-}
-
-/// The library would go on leading in the same term after a restart, and so
-/// acknowledge with a log of which it may have forgotten what it never synced.
-/// A leader that restarts needs a new term, for which it has to ask.
-async fn never_resume(me: ReplicaId, disk: &dyn LogDisk, edge: &Arc<Edge>) -> Result<(), ConsensusError> {
-    let Some(vote) = disk.vote().filter(|vote| vote.committed && vote.voted_for == Some(me.0)) else { return Ok(()) };
-    let stopped = |error: &dyn std::error::Error| ConsensusError::Stopped(error.to_string());
-    let lsn = edge.submit(Write::Vote(Vote { committed: false, ..vote })).map_err(|refused| stopped(&refused))?;
-    edge.durable(lsn).await.map_err(|fault| stopped(&fault))
 }

@@ -69,8 +69,12 @@ impl Door for Consensus {
         async move {
             let installed = inner.raft.install_full_snapshot(raft_vote(vote), library_snapshot(snapshot)).await;
             inner.signs.heard(from, vote.term);
-            // The engine has ended otherwise, and so does the process; the sender sees the link break.
-            installed.map_or(vote, |answer| vote_of(&answer.vote))
+            match installed {
+                Ok(answer) => vote_of(&answer.vote),
+                // The engine has ended, and so does the process. Any answer would say that the snapshot is here: there
+                // is none, and the sender sees the link break.
+                Err(_ended) => std::future::pending().await,
+            }
         }
         .boxed()
     }

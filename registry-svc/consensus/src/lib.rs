@@ -29,6 +29,7 @@ mod machine;
 mod members;
 mod membership;
 mod messages;
+mod opening;
 mod payload;
 mod peers;
 mod propose;

@@ -57,8 +57,10 @@ impl Consensus {
     /// This replica does not lead, another change is under way, or one of them
     /// is not a member yet.
     pub async fn set_voters(&self, voters: &BTreeSet<ReplicaId>) -> Result<(), ConsensusError> {
-        let ids: BTreeSet<u64> = voters.iter().map(|id| id.0).collect();
-        let set = self.inner.raft.change_membership(ids, false).await;
+        let (raft, ids): (_, BTreeSet<u64>) = (self.inner.raft.clone(), voters.iter().map(|id| id.0).collect());
+        // It has two steps, and whoever asked may give up between them.
+        let set = tokio::spawn(async move { raft.change_membership(ids, false).await }).await;
+        let set = set.map_err(|panicked| ConsensusError::Stopped(panicked.to_string()))?;
         set.map(drop).map_err(|error| refused(&error))
     }
 
@@ -86,17 +88,23 @@ fn refused(error: &RaftError<u64, ClientWriteError<u64, EmptyNode>>) -> Consensu
     }
 }
 
-/// Keeps links to whoever takes part.
+/// Keeps links to whoever takes part, or will.
 pub(crate) async fn follow(consensus: Consensus) {
     let inner = consensus.inner;
-    let mut standing = inner.standing.clone();
+    let (mut standing, mut expected) = (inner.standing.clone(), inner.expected.subscribe());
     loop {
-        let others: Vec<ReplicaId> =
-            standing.borrow_and_update().members.all().into_iter().filter(|id| *id != inner.me).collect();
+        let mut members = standing.borrow_and_update().members.all();
+        if members.is_empty() {
+            members.clone_from(&expected.borrow_and_update());
+        }
+        let others: Vec<ReplicaId> = members.into_iter().filter(|id| *id != inner.me).collect();
         inner.peers.set_members(&others);
         tokio::select! {
+            biased;
             () = inner.stop.cancelled() => return,
             changed = standing.changed() => if changed.is_err() { return },
+            // The sender is ours.
+            _ = expected.changed() => {}
         }
     }
 }

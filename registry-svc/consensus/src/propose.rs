@@ -16,22 +16,23 @@ pub enum ProposeFault {
     /// This replica lost the lead meanwhile; what was written may or may not be committed.
     #[error("leadership was lost before the change was committed; whether it will be is open")]
     Unknown,
-    /// The replica is closing, or its disk or machine failed.
+    /// The replica is closing, or its disk or machine failed; what was written may or may not be committed.
     #[error("the registry is closing")]
     Closing,
 }
 
 pub(crate) async fn propose(inner: &Inner, batch: Payload) -> Result<Answers, ProposeFault> {
     let mut standing = inner.standing.clone();
-    {
+    let term = {
         let now = standing.borrow_and_update();
         if now.fault.is_some() {
             return Err(ProposeFault::Closing);
         }
-        if now.suspended.is_some() || now.holds {
-            return Err(ProposeFault::NotLeader { leader: None });
+        if !now.leads() || now.holds {
+            return Err(ProposeFault::NotLeader { leader: now.leader.filter(|leader| *leader != inner.me) });
         }
-    }
+        now.term
+    };
     let written = inner.raft.client_write(batch);
     tokio::pin!(written);
     loop {
@@ -45,7 +46,7 @@ pub(crate) async fn propose(inner: &Inner, batch: Payload) -> Result<Answers, Pr
                 }
                 let now = standing.borrow_and_update();
                 // The library answers a lost write only when another one takes its place in the log.
-                if now.leader != Some(inner.me) && now.leader.is_some() || now.suspended.is_some() {
+                if now.leader != Some(inner.me) || now.term != term || now.suspended.is_some() {
                     return Err(ProposeFault::Unknown);
                 }
             }
@@ -55,9 +56,9 @@ pub(crate) async fn propose(inner: &Inner, batch: Payload) -> Result<Answers, Pr
 
 fn fault(error: &RaftError<u64, ClientWriteError<u64, openraft::EmptyNode>>) -> ProposeFault {
     match error {
-        RaftError::APIError(ClientWriteError::ForwardToLeader(forward)) => {
-            ProposeFault::NotLeader { leader: forward.leader_id.map(ReplicaId) }
-        }
+        // Either it was refused because somebody else leads by now, or it was written, and another entry took its place
+        // here: then it may still be committed by a replica that has it. The library says the same of both.
+        RaftError::APIError(ClientWriteError::ForwardToLeader(_)) => ProposeFault::Unknown,
         // Only a change of the members is answered so.
         RaftError::APIError(ClientWriteError::ChangeMembershipError(_)) => ProposeFault::Unknown,
         RaftError::Fatal(Fatal::StorageError(_) | Fatal::Panicked | Fatal::Stopped) => ProposeFault::Closing,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
-/// A round without an answer for so long has no quorum.
+/// A round without an answer for so long has no quorum, and no reader waits longer for one.
 const ROUND: Duration = Duration::from_secs(2);
 
 /// Why it is not known up to where to read.
@@ -24,6 +24,9 @@ pub enum ReadFault {
     /// Not enough replicas answer.
     #[error("no majority of the replicas answers")]
     NoQuorum,
+    /// There is a majority, and this replica lacks entries that it has.
+    #[error("this replica lags behind the others")]
+    Behind,
     /// The replica is closing.
     #[error("the registry is closing")]
     Closing,
@@ -47,19 +50,30 @@ impl Consensus {
     /// which that is so.
     ///
     /// # Errors
-    /// See [`ReadFault`]; at the latest two seconds after the quorum is lost.
+    /// See [`ReadFault`]; two seconds after the call that the quorum is not
+    /// there, two seconds later that this replica lags.
     pub async fn read_barrier(&self) -> Result<u64, ReadFault> {
+        let inner = &self.inner;
         let (answer, index) = oneshot::channel();
-        self.inner.reads.0.send(answer).map_err(|_closed| ReadFault::Closing)?;
-        let index = index.await.map_err(|_closed| ReadFault::Closing)??;
-        let mut applied = self.inner.applied.clone();
+        inner.reads.0.send(answer).map_err(|_closed| ReadFault::Closing)?;
+        let index = match tokio::time::timeout(ROUND, index).await {
+            Ok(index) => index.map_err(|_closed| ReadFault::Closing)??,
+            Err(_late) => return Err(nobody(inner.standing.borrow().leader)),
+        };
+        let mut applied = inner.applied.clone();
         tokio::select! {
+            biased;
             reached = applied.wait_for(|applied| applied.is_some_and(|applied| applied >= index)) => {
                 reached.map(|_| index).map_err(|_closed| ReadFault::Closing)
             }
-            () = self.inner.stop.cancelled() => Err(ReadFault::Closing),
+            () = inner.stop.cancelled() => Err(ReadFault::Closing),
+            () = tokio::time::sleep(ROUND) => Err(ReadFault::Behind),
         }
     }
+}
+
+fn nobody(leader: Option<ReplicaId>) -> ReadFault {
+    if leader.is_some() { ReadFault::NoQuorum } else { ReadFault::NoLeader }
 }
 
 /// Runs round after round as long as somebody waits.
@@ -68,10 +82,12 @@ pub(crate) async fn run(consensus: Consensus, mut waiting: mpsc::UnboundedReceiv
     let mut waiters = Vec::new();
     loop {
         tokio::select! {
+            biased;
             () = inner.stop.cancelled() => return,
             count = waiting.recv_many(&mut waiters, usize::MAX) => if count == 0 { return },
         }
         let index = tokio::select! {
+            biased;
             () = inner.stop.cancelled() => return,
             index = tokio::time::timeout(ROUND, round(&inner)) => index.unwrap_or(Err(ReadFault::NoQuorum)),
         };
@@ -87,15 +103,16 @@ async fn round(inner: &Arc<Inner>) -> Result<u64, ReadFault> {
     let mut standing = inner.standing.clone();
     let deadline = tokio::time::Instant::now() + ROUND - Duration::from_millis(100);
     loop {
-        let leader = standing.borrow_and_update().leader;
-        let answer = match leader {
-            Some(me) if me == inner.me => confirmed_index(inner).await,
-            Some(leader) => match inner.peers.call(leader, Call::ReadIndex).await {
-                Ok(Answer::ReadIndex(index)) => index,
-                // It does not lead, cannot be reached, or says something else: the next standing tells who does.
-                Ok(_) | Err(_) => None,
-            },
-            None => None,
+        let (term, leader) = {
+            let now = standing.borrow_and_update();
+            (now.term, now.leader)
+        };
+        let mut later = standing.clone();
+        let answer = tokio::select! {
+            biased;
+            answer = ask(inner, leader) => answer,
+            // Who was asked may never answer, and somebody else leads by now.
+            _ = later.wait_for(|now| (now.term, now.leader) != (term, leader)) => None,
         };
         if let Some(index) = answer {
             return Ok(index);
@@ -103,12 +120,25 @@ async fn round(inner: &Arc<Inner>) -> Result<u64, ReadFault> {
         // Standing does not change when only a link broke and came back.
         let again = tokio::time::Instant::now() + Duration::from_millis(20);
         tokio::select! {
+            biased;
             changed = standing.changed() => if changed.is_err() { return Err(ReadFault::Closing) },
             () = tokio::time::sleep_until(again) => {}
         }
         if tokio::time::Instant::now() >= deadline {
-            return Err(if leader.is_some() { ReadFault::NoQuorum } else { ReadFault::NoLeader });
+            return Err(nobody(leader));
         }
+    }
+}
+
+async fn ask(inner: &Arc<Inner>, leader: Option<ReplicaId>) -> Option<u64> {
+    let leader = leader?;
+    if leader == inner.me {
+        return confirmed_index(inner).await;
+    }
+    match inner.peers.call(leader, Call::ReadIndex).await {
+        Ok(Answer::ReadIndex(index)) => index,
+        // It does not lead, cannot be reached, or says something else: the next standing tells who does.
+        Ok(_) | Err(_) => None,
     }
 }
 

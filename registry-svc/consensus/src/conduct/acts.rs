@@ -3,7 +3,9 @@
 
 use super::Conductor;
 use crate::consensus::Inner;
+use crate::library::vote_of;
 use crate::{Answer, Append, Call, Note, Vote};
+use futures::FutureExt as _;
 use registry_quorum::elections::{Do, HandOverEnd, Mandate, Saw};
 use registry_quorum::{Millis, ReplicaId};
 use std::sync::Arc;
@@ -29,7 +31,7 @@ impl Conductor {
             Do::AskPreVote(ballot) => self.tell_voters(&Note::PreVoteAsked(ballot)),
             Do::AnswerPreVote { to, opinion } => inner.peers.note(to, Note::PreVoteAnswered(opinion)),
             Do::Stand(mandate) => {
-                tokio::spawn(stand(inner.clone(), mandate));
+                tokio::spawn(stand(inner.clone(), mandate, self.elections.term()));
             }
             Do::Suspend(why) => {
                 tracing::warn!(%why, "leading is suspended");
@@ -85,28 +87,39 @@ impl Conductor {
     }
 }
 
-async fn stand(inner: Arc<Inner>, mandate: Mandate) {
-    let state = tokio::time::timeout(
-        PROMPT,
-        inner.raft.with_raft_state(|state| (state.vote_ref().leader_id.term, state.vote_ref().committed)),
-    );
-    let Ok(Ok((term, _))) = state.await else {
-        tracing::warn!("this replica could stand for election, but is busy");
-        return;
-    };
-    if let Mandate::Leader { past_leases: true } = mandate {
-        // Raises the promise of those who still hold a lease of the leader that asks for this: an append of the next
-        // term that fits no log changes nothing else. On the same link as the question for the vote, so before it.
-        let vote = Vote { term: term + 1, voted_for: None, committed: false };
-        let nowhere = registry_quorum::Position { term: term + 1, index: u64::MAX / 2 };
-        let append = Append { vote, previous: Some(nowhere), entries: Vec::new(), committed: None };
-        let members = inner.voters();
-        for peer in members.into_iter().filter(|id| *id != inner.me) {
-            drop(tokio::spawn(inner.peers.call(peer, Call::Append(append.clone()))));
+/// `seen`: the term, and its leader, in which this was decided. The library may be further by now, as somebody else
+/// stood, too: then it is his turn. It is asked in its own thread, and told to stand before it does anything else.
+async fn stand(inner: Arc<Inner>, mandate: Mandate, seen: (u64, Option<ReplicaId>)) {
+    let (told, me) = (inner.clone(), inner.me);
+    let late = tokio::time::Instant::now() + PROMPT;
+    let asked = inner.raft.with_raft_state(move |state| {
+        let vote = vote_of(state.vote_ref());
+        let now = (vote.term, vote.voted_for.map(ReplicaId).filter(|_| vote.committed));
+        if now != seen || tokio::time::Instant::now() > late {
+            return Some(false);
         }
+        if let Mandate::Leader { past_leases: true } = mandate {
+            past_leases(&told, me, vote.term);
+        }
+        // Ready at once: it only tells the library.
+        told.raft.trigger().elect().now_or_never().map(|told| told.is_ok())
+    });
+    match tokio::time::timeout(PROMPT, asked).await {
+        Ok(Ok(Some(true))) => {}
+        Ok(Ok(Some(false))) => tracing::info!("this replica could stand for election, but somebody else was quicker"),
+        Ok(Ok(None) | Err(_)) => tracing::warn!("this replica cannot stand for election: its engine ends"),
+        Err(_late) => tracing::warn!("this replica could stand for election, but is busy"),
     }
-    if let Err(fatal) = inner.raft.trigger().elect().await {
-        tracing::warn!(%fatal, "cannot stand for election");
+}
+
+/// Raises the promise of those who still hold a lease of the leader that asks for this: an append of the next term that
+/// fits no log changes nothing else. On the same link as the question for the vote, so before it.
+fn past_leases(inner: &Inner, me: ReplicaId, term: u64) {
+    let vote = Vote { term: term + 1, voted_for: None, committed: false };
+    let nowhere = registry_quorum::Position { term: term + 1, index: u64::MAX / 2 };
+    let append = Append { vote, previous: Some(nowhere), entries: Vec::new(), committed: None };
+    for peer in inner.voters().into_iter().filter(|id| *id != me) {
+        drop(tokio::spawn(inner.peers.call(peer, Call::Append(append.clone()))));
     }
 }
 
@@ -115,10 +128,12 @@ async fn confirm(inner: Arc<Inner>, peer: ReplicaId, term: u64) {
     let Ok(Answer::Confirmed { term: theirs, yes }) = inner.peers.call(peer, Call::Confirm { term }).await else {
         return;
     };
-    if yes {
+    // Who has not heard of this term yet follows as soon as it is told of it: a leader that waited until he has would
+    // wait for ever, as it tells nothing while it is suspended.
+    if yes || theirs <= term {
         inner.signs.acked(peer, sent);
         inner.tell(Saw::Tick);
-    } else if theirs > term {
+    } else {
         inner.tell(Saw::TermSeen(theirs));
     }
 }

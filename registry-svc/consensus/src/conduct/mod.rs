@@ -8,6 +8,7 @@
 //! ```
 
 mod acts;
+mod joint;
 mod sees;
 mod snapshots;
 
@@ -21,6 +22,7 @@ use registry_quorum::{Elections, ReplicaId};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 
 /// The longest sleep: a disk that hangs announces itself by time alone.
 const LONGEST_SLEEP: Duration = Duration::from_millis(250);
@@ -45,6 +47,8 @@ pub(crate) struct Conductor {
     pub(crate) told: registry_quorum::elections::Standing,
     pub(crate) disk_stalled: bool,
     pub(crate) policy: SnapshotPolicy,
+    /// Goes on with a change of the members that somebody else began.
+    pub(crate) finishing: Option<JoinHandle<()>>,
     /// So long may a write wait before the disk counts as stalled.
     pub(crate) patience: Duration,
 }
@@ -82,6 +86,7 @@ impl Conductor {
                 () = tokio::time::sleep_until(wake) => self.step(Saw::Tick),
             }
             self.snapshots();
+            self.joint();
         }
         self.publish();
     }

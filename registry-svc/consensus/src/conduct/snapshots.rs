@@ -6,13 +6,14 @@ use super::Conductor;
 use crate::settings::Settings;
 use std::collections::VecDeque;
 
-/// The log is looked at in steps of so many bytes.
+/// The log is looked at in steps of at most so many bytes.
 const GRAIN: u64 = 64 << 10;
 
 /// When, and up to where.
 pub(crate) struct SnapshotPolicy {
     after: u64,
     keep: u64,
+    grain: u64,
     /// Index of the last entry at each step of bytes appended.
     steps: VecDeque<(u64, u64)>,
     /// Bytes appended when the newest snapshot was asked for.
@@ -26,7 +27,8 @@ impl SnapshotPolicy {
     pub(crate) fn new(settings: &Settings, backlog: u64) -> Self {
         // What was in the log when it was opened counts: a replica that restarts often would never take one.
         let now = backlog > settings.snapshot_after;
-        Self { after: settings.snapshot_after, keep: settings.keep, steps: VecDeque::new(), since: 0, waits: None, now }
+        let (after, keep) = (settings.snapshot_after, settings.keep);
+        Self { after, keep, grain: GRAIN.min(keep / 4), steps: VecDeque::new(), since: 0, waits: None, now }
     }
 
     /// A snapshot is under way.
@@ -41,7 +43,7 @@ impl SnapshotPolicy {
 
     fn note(&mut self, appended: u64, last: Option<u64>) {
         let Some(last) = last else { return };
-        if self.steps.back().is_none_or(|(bytes, _)| appended >= bytes + GRAIN) {
+        if self.steps.back().is_none_or(|(bytes, _)| appended >= bytes + self.grain.max(1)) {
             self.steps.push_back((appended, last));
         }
     }
@@ -52,15 +54,15 @@ impl SnapshotPolicy {
 
     /// Up to where the log may go, now that a snapshot up to `snapshot` is there.
     fn purge(&mut self, appended: u64, snapshot: u64) -> Option<u64> {
-        let mut upto = None;
+        // Everything from before this process is behind its first step, which the snapshot may not reach yet.
+        let mut upto = self.now.then_some(snapshot);
         while let Some((bytes, last)) = self.steps.front().copied() {
-            if bytes + self.keep > appended && !self.now || last > snapshot {
+            if last > snapshot || !self.now && bytes + self.keep > appended {
                 break;
             }
-            upto = Some(last);
+            upto = upto.max(Some(last));
             self.steps.pop_front();
         }
-        // Everything from before this process is behind its first step.
         upto
     }
 }
@@ -106,14 +108,14 @@ mod tests {
 
     #[test]
     fn a_snapshot_is_due_after_its_bytes_and_the_newest_log_is_kept() {
-        let settings = Settings { snapshot_after: 10 * GRAIN, keep: 3 * GRAIN, ..Settings::new(1) };
+        let settings = Settings { snapshot_after: 10 * GRAIN, keep: 4 * GRAIN, ..Settings::new(1) };
         let mut policy = SnapshotPolicy::new(&settings, 0);
         for step in 1..=10 {
             policy.note(step * GRAIN, Some(step * 100));
             assert_eq!(policy.due(step * GRAIN, 0), step == 10, "step {step}");
         }
         assert!(!policy.due(10 * GRAIN, 20 * GRAIN), "a large snapshot is not taken again for a little log");
-        assert_eq!(policy.purge(10 * GRAIN, 1_000), Some(700));
+        assert_eq!(policy.purge(10 * GRAIN, 1_000), Some(600));
         assert_eq!(policy.purge(10 * GRAIN, 1_000), None);
         policy.want_now();
         assert!(policy.due(10 * GRAIN, 20 * GRAIN));
@@ -123,7 +125,10 @@ mod tests {
     #[test]
     fn a_long_log_from_before_asks_for_a_snapshot_at_once() {
         let settings = Settings { snapshot_after: 10, ..Settings::new(1) };
-        assert!(SnapshotPolicy::new(&settings, 11).due(0, 0));
+        let mut policy = SnapshotPolicy::new(&settings, 11);
+        policy.note(0, Some(900));
+        assert!(policy.due(0, 0));
+        assert_eq!(policy.purge(0, 700), Some(700), "though the end of the log is not applied yet");
         assert!(!SnapshotPolicy::new(&settings, 9).due(0, 0));
     }
 }

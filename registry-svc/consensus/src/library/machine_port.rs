@@ -117,6 +117,9 @@ impl RaftStateMachine<TypeConfig> for MachinePort {
         meta: &openraft::SnapshotMeta<u64, EmptyNode>,
         snapshot: Box<Snapshot>,
     ) -> Storage<()> {
+        // What the snapshot contradicts was truncated before this: that comes first on the disk, too.
+        let durable = self.edge.all_durable().await;
+        durable.map_err(|fault| storage(ErrorSubject::Logs, ErrorVerb::Write, &fault))?;
         let installed = self.machine.install_snapshot(*snapshot).await;
         installed.map_err(|fault| failed(ErrorVerb::Write, &fault.into()))?;
         self.applied.send_replace(meta.last_log_id.map(|id| id.index));

@@ -10,6 +10,7 @@
 //! | `log_store` | the library's log over [`LogDisk`](crate::LogDisk) |
 //! | `machine_port` | its state machine over [`Machine`](crate::Machine) |
 //! | `network` | its network over [`Peers`](crate::Peers) |
+//! | `went_back` | a follower that lost what it acknowledged is kept from the library |
 //! | `tuning` | its numbers, and why |
 
 mod fault;
@@ -19,6 +20,7 @@ mod network;
 mod record;
 mod tuning;
 mod type_config;
+mod went_back;
 mod words;
 
 pub use fault::ConsensusError;

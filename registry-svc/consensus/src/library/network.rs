@@ -6,6 +6,7 @@
 #![allow(clippy::result_large_err)]
 
 use super::type_config::TypeConfig;
+use super::went_back::Acknowledged;
 use super::words::{append_answer, position, raft_vote, told_append, vote_answer, vote_of, vote_question};
 use crate::edge::Edge;
 use crate::signs::Signs;
@@ -26,14 +27,16 @@ type Rpc<T, E = RaftError<u64>> = Result<T, RPCError<u64, EmptyNode, E>>;
 
 /// Makes the way to each peer.
 pub(crate) struct Network {
-    pub(crate) peers: Arc<dyn Peers>,
-    pub(crate) edge: Arc<Edge>,
-    pub(crate) signs: Arc<Signs>,
+    peers: Arc<dyn Peers>,
+    edge: Arc<Edge>,
+    signs: Arc<Signs>,
+    acknowledged: Arc<Acknowledged>,
 }
 
 /// The way to one peer.
 pub(crate) struct Way {
     to: ReplicaId,
+    acknowledged: Arc<Acknowledged>,
     peers: Arc<dyn Peers>,
     edge: Arc<Edge>,
     signs: Arc<Signs>,
@@ -44,7 +47,13 @@ impl RaftNetworkFactory<TypeConfig> for Network {
 
     async fn new_client(&mut self, target: u64, _: &EmptyNode) -> Way {
         let (peers, edge, signs) = (self.peers.clone(), self.edge.clone(), self.signs.clone());
-        Way { to: ReplicaId(target), peers, edge, signs }
+        Way { to: ReplicaId(target), acknowledged: self.acknowledged.clone(), peers, edge, signs }
+    }
+}
+
+impl Network {
+    pub(crate) fn new(peers: Arc<dyn Peers>, edge: Arc<Edge>, signs: Arc<Signs>) -> Self {
+        Self { peers, edge, signs, acknowledged: Arc::default() }
     }
 }
 
@@ -69,8 +78,14 @@ impl RaftNetwork<TypeConfig> for Way {
         let sent = self.signs.now();
         let committed = self.edge.tellable(rpc.leader_commit.map(position));
         let call = Call::Append(told_append(&rpc, committed));
+        let range = (rpc.prev_log_id.map(position), rpc.entries.last().map(|entry| position(entry.log_id)));
         match self.peers.call(self.to, call).await {
             Ok(Answer::Appended(answer)) => {
+                let lost = self.acknowledged.answered(self.to, rpc.vote.leader_id.term, range, &answer);
+                if let Err(went_back) = lost {
+                    tracing::error!(%went_back, "a replica gets no more entries");
+                    return Err(RPCError::Unreachable(Unreachable::new(&went_back)));
+                }
                 let answer = append_answer(answer);
                 if !matches!(answer, AppendEntriesResponse::HigherVote(_)) {
                     self.signs.acked(self.to, sent);

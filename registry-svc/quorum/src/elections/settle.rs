@@ -50,6 +50,9 @@ impl Elections {
 
     /// Whether this peer may stand as far as we are concerned.
     pub(super) fn grants(&self, from: ReplicaId, ballot: &Ballot, now: Millis) -> bool {
+        if self.is_blank() {
+            return self.disk_fault().is_none();
+        }
         let both_vote = self.is_fit() && self.standing.voters.contains(from);
         if !both_vote || self.suspects(now).is_none() || ballot.last < self.standing.last {
             return false;
@@ -58,6 +61,12 @@ impl Elections {
         // begins to suspect; the question is looked at again right after, when it is known.
         let we_go_first = ballot.last == self.standing.last && from < self.me;
         !we_go_first || self.bid.first_round_ends().is_some_and(|end| now >= end)
+    }
+
+    /// Never heard of any members, and of no leader: a fresh replica, whose founder is the only one that can ask. When
+    /// nobody who is blank said yes, a founder that failed at the first try would never win.
+    fn is_blank(&self) -> bool {
+        self.standing.voters.all().is_empty() && self.standing.leader.is_none()
     }
 
     /// Fit to vote and to stand: a voter whose disk takes the vote.
