@@ -59,7 +59,7 @@ pub(super) fn refused(refusal: &Refusal) -> Status {
 pub(super) fn not_proposed(error: &ProposeError) -> Status {
     match error {
         ProposeError::NotLeader { leader } => no_leader(leader.as_deref()),
-        ProposeError::Timeout => status(Code::Unavailable, reason::NO_LEADER, error.to_string(), &[]),
+        ProposeError::Timeout => status(Code::Unavailable, reason::RESULT_UNKNOWN, error.to_string(), &[]),
         ProposeError::Closing => closing(),
     }
 }

@@ -40,6 +40,18 @@ impl AnyChannel {
         }
     }
 
+    /// Finds out whether somebody is there, without a call: see [`ClusterChannel::knock`]. Of one connection see
+    /// [`super::Dial::knock`].
+    ///
+    /// # Errors
+    /// Nobody is, with everybody's address and reason.
+    pub async fn knock(&self) -> std::io::Result<()> {
+        match self {
+            Self::One(_) => Ok(()),
+            Self::Several(cluster) => cluster.knock().await,
+        }
+    }
+
     /// Addresses beside those that were given: see [`ClusterChannel::learn`].
     pub fn learn(&self, addresses: &[String]) {
         match self {

@@ -87,6 +87,20 @@ impl ClusterChannel {
         }
     }
 
+    /// Connects to the first who can be, if nobody is connected: for whoever waits for a service that may be away for
+    /// hours, a try costs a tenth of what a call does.
+    ///
+    /// # Errors
+    /// Nobody can be, with everybody's address and reason.
+    pub async fn knock(&self) -> std::io::Result<()> {
+        let mut nobody = NobodyAnswers::default();
+        let mut candidates = self.book().order(Instant::now());
+        match reach::reach(self, &mut candidates, &mut nobody).await {
+            Some(_) => Ok(()),
+            None => Err(std::io::Error::other(nobody)),
+        }
+    }
+
     fn book(&self) -> MutexGuard<'_, Book> {
         // Nothing that holds the lock panics halfway through a change.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
