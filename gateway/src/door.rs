@@ -1,7 +1,7 @@
 //! The order in which every request is looked at: token, then door, then
 //! everything else.
 
-use crate::access::{LOCAL, Role};
+use crate::access::LOCAL;
 use crate::backends::Backends;
 use crate::catalogue::Catalogue;
 use crate::gatekeeper::{Gatekeeper, require};
@@ -10,6 +10,7 @@ use crate::meters::{self, Meters};
 use crate::problem::Problem;
 use crate::rest::Rest;
 use crate::spans;
+use crate::visitor::Visitor;
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use pm_proto::error::{reason, status};
@@ -43,9 +44,9 @@ impl Door {
         let door = if is_grpc { meters::Door::Grpc } else { meters::Door::Http };
         let refusal = match self.gatekeeper.admit(request.headers()) {
             Ok(role) if is_grpc && request.version() == Version::HTTP_2 => {
-                return self.grpc(request, role, shutdown).await;
+                return self.grpc(request, Visitor { role, peer }, shutdown).await;
             }
-            Ok(role) if !is_grpc => return self.rest.answer(request, role, shutdown).await,
+            Ok(role) if !is_grpc => return self.rest.answer(request, Visitor { role, peer }, shutdown).await,
             Ok(_) => {
                 let message = "gRPC needs HTTP/2; for HTTP/1.1 there is JSON under /api/v1";
                 let refusal = status(Code::InvalidArgument, reason::INVALID_ARGUMENT, message, &[]);
@@ -59,21 +60,21 @@ impl Door {
         if is_grpc { refusal.into_http() } else { Problem::new(&refusal, false).into_response() }
     }
 
-    async fn grpc(&self, request: Request<Incoming>, role: Role, shutdown: &CancellationToken) -> Response<Body> {
+    async fn grpc(&self, request: Request<Incoming>, visitor: Visitor, shutdown: &CancellationToken) -> Response<Body> {
         let path = request.uri().path().to_owned();
         let name = path.strip_prefix('/').unwrap_or_default();
         if let Some(method) = self.catalogue.method(name) {
-            let span = spans::rpc(name, role, request.headers());
+            let span = spans::rpc(name, visitor.role, request.headers());
             let streams = method.descriptor.is_server_streaming() || method.descriptor.is_client_streaming();
             let observation = self.meters.begin(meters::Door::Grpc, name, streams, span.clone());
-            if let Err(refusal) = require(role, method.role, name) {
+            if let Err(refusal) = require(visitor.role, method.role, name) {
                 return observation.refuse(refusal);
             }
             let backend = self.backends.of(method.upstream);
-            return proxy::forward(method, backend, request, role, shutdown, observation).instrument(span).await;
+            return proxy::forward(method, backend, request, visitor, shutdown, observation).instrument(span).await;
         }
         if let Some(service) = local_service(name) {
-            let span = spans::rpc(name, role, request.headers());
+            let span = spans::rpc(name, visitor.role, request.headers());
             let observation = self.meters.begin(meters::Door::Grpc, service, true, span.clone());
             return self.local.answer(request, shutdown.clone(), observation).instrument(span).await;
         }

@@ -197,7 +197,7 @@ async fn commit(way: &Way, batch: Vec<Proposal>, numbers: &Numbers) {
             Err(ProposeError::NoLeader { .. }) => {}
         }
         let since = *failing.get_or_insert_with(Instant::now);
-        if since.elapsed() >= way::PATIENCE {
+        if began.elapsed() >= way::PATIENCE && since.elapsed() >= way::ELECTION {
             let error = if sent { ProposeError::Unknown } else { way.no_leader() };
             return refuse(answers, &error);
         }

@@ -45,10 +45,10 @@ fn an_entry_that_a_later_version_wrote_stops_it_before_anything_of_the_run_is_ap
     let dir = place::real_disk();
     let machine = open(dir.path());
     apply_upto(&machine, 10);
-    let mut later = registry_svc::machine::payload::encode(&[command(12)]).unwrap().0.to_vec();
+    let mut later = registry_svc::machine::payload::encode(&[command(12)]).unwrap().bytes().to_vec();
     later[0] = 77;
     let at = Position { term: 1, index: 12 };
-    let entries = vec![committed(11), Committed { at, entry: Entry::Batch(Payload(later.into())) }];
+    let entries = vec![committed(11), Committed { at, entry: Entry::Batch(Payload::new(later.into()).unwrap()) }];
     let error = machine.apply(entries).unwrap_err();
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert!(error.to_string().contains("entry 12") && source.contains("upgrade"), "{error}: {source}");

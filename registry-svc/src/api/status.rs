@@ -74,7 +74,7 @@ fn no_leader(address: Option<&str>) -> Status {
 /// Why a read cannot be linearizable.
 pub(crate) fn not_linearizable(fault: &ReadFault) -> Status {
     match fault {
-        ReadFault::NoLeader | ReadFault::NoQuorum => {
+        ReadFault::NoLeader | ReadFault::NoQuorum | ReadFault::Behind => {
             let text = format!("{fault}; try again, or read what this replica has with stale");
             status(Code::Unavailable, reason::NO_LEADER, text, &[("leader", "")])
         }

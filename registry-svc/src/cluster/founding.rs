@@ -10,7 +10,7 @@ use crate::options::Options;
 use crate::peers::{Introduced, STREAM_WINDOW, hand_out, introduce};
 use futures::future::join_all;
 use registry_consensus::ReplicaId;
-use registry_quorum::founding::{Decision, FoundingPlan, Introduction, decide};
+use registry_quorum::founding::{Condition, Decision, FoundingPlan, FoundingRefusal, Introduction, decide};
 use service_host::server::GrpcHost;
 use service_host::transport::Incoming;
 use std::sync::Arc;
@@ -44,6 +44,7 @@ pub(crate) async fn settle(
     listener: Option<&TcpListener>,
 ) -> Result<Settled, OpenError> {
     if let Found::Founded(identity) = home.look()? {
+        must_belong_here(&identity, options).await?;
         return Ok(Settled { identity, founders: home.founders()? });
     }
     if options.is_alone() {
@@ -70,6 +71,29 @@ pub(crate) async fn settle(
     settled
 }
 
+/// A directory that was founded elsewhere, and was put where a replica of
+/// another cluster is expected: its own peers are not here, and those that are
+/// would turn it away for ever. Nobody's silence and no single stranger keeps a
+/// member from starting.
+async fn must_belong_here(identity: &Identity, options: &Options) -> Result<(), OpenError> {
+    if options.is_alone() {
+        return Ok(());
+    }
+    let ours = identity.cluster.to_string();
+    let mut strangers = Vec::new();
+    for peer in introductions(options).await {
+        match peer.condition {
+            Condition::Founded { cluster, .. } if cluster == ours => return Ok(()),
+            Condition::Founded { cluster, .. } => strangers.push((peer.address, cluster)),
+            Condition::Fresh | Condition::Planned(_) => {}
+        }
+    }
+    match strangers.into_iter().next() {
+        Some((address, theirs)) => Err(OpenError::Founding(FoundingRefusal::OtherCluster { address, theirs, ours })),
+        None => Ok(()),
+    }
+}
+
 fn listener_again(listener: &TcpListener) -> Result<TcpListener, OpenError> {
     use std::os::fd::AsFd as _;
     let again = std::net::TcpListener::from(listener.as_fd().try_clone_to_owned()?);
@@ -88,7 +112,7 @@ fn alone(home: &Home, options: &Options) -> Result<Settled, OpenError> {
         address: options.advertise.clone(),
         store: home.store()?.to_string(),
         replicas: 1,
-        condition: registry_quorum::founding::Condition::Fresh,
+        condition: Condition::Fresh,
     };
     let cluster = Uuid::new_v4();
     match home.look()? {

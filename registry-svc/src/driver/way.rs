@@ -11,9 +11,14 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// So long no leader may be reached before callers are told. A client with
-/// other replicas to ask is better off with a quick answer.
+/// So long no leader may be reached before callers are told, counted from when
+/// they came. A client with other replicas to ask is better off with a quick answer.
 pub(super) const PATIENCE: Duration = Duration::from_millis(1_800);
+/// But at least so long after the first failure: about what an election takes.
+pub(super) const ELECTION: Duration = Duration::from_millis(500);
+/// A leader that did not answer for so long will not: a commit takes a few
+/// flushes, and one whose disk hangs so long hands over.
+const SILENCE: Duration = Duration::from_secs(5);
 /// A link may come back without any change of the standing.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -46,10 +51,17 @@ impl Way {
             return self.consensus.propose(batch).await.map(|answers| answers.0).map_err(|fault| self.failed(&fault));
         }
         let Some(leader) = leader.filter(|leader| *leader != me) else { return Err(self.no_leader()) };
-        match self.peers.call(leader, Call::Service(batch.bytes().clone())).await {
-            Ok(Answer::Service(bytes)) => read_answer(&bytes).map_err(|turned| self.turned(turned)),
-            // It never got there, or it did and the answer did not come back.
-            Ok(_) | Err(_) => Err(ProposeError::Unknown),
+        let mut standing = self.consensus.standing();
+        let asked = self.peers.call(leader, Call::Service(batch.bytes().clone()));
+        tokio::select! {
+            answer = asked => match answer {
+                Ok(Answer::Service(bytes)) => read_answer(&bytes).map_err(|turned| self.turned(turned)),
+                // It never got there, or it did and the answer did not come back.
+                Ok(_) | Err(_) => Err(ProposeError::Unknown),
+            },
+            // A leader that is cut off or asleep answers nothing, for as long as it is; another one leads by then.
+            _ = standing.wait_for(|now| now.leader.is_some_and(|now| now != leader)) => Err(ProposeError::Unknown),
+            () = tokio::time::sleep(SILENCE) => Err(ProposeError::Unknown),
         }
     }
 

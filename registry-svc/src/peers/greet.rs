@@ -11,6 +11,7 @@ use pm_proto::v1::link_response::Body;
 use pm_proto::v1::peer_service_client::PeerServiceClient;
 use registry_consensus::ReplicaId;
 use service_host::client::ServiceChannel;
+use service_host::transport::AnyChannel;
 use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +41,7 @@ pub(super) struct Greeted {
 /// Dials one address of a peer and greets whoever is there.
 pub(super) async fn dial(shared: &Shared, peer: ReplicaId, address: String) -> Result<Greeted, DialFault> {
     let channel = connect(&address, &shared.timing).await?;
-    let client = PeerServiceClient::new(InterceptedService::new(channel, shared.context.clone()))
+    let client = PeerServiceClient::new(InterceptedService::new(AnyChannel::One(channel), shared.context.clone()))
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
     match tokio::time::timeout(shared.timing.greet, greet(shared, peer, client, address.clone())).await {

@@ -10,7 +10,7 @@ use pm_proto::v1::peer_service_client::PeerServiceClient;
 use registry_quorum::founding::FoundingPlan;
 use service_host::client::{ClientContext, ServiceChannel};
 use service_host::secret::Secret;
-use service_host::transport::TransportError;
+use service_host::transport::{AnyChannel, TransportError};
 use std::time::Duration;
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Code, Status};
@@ -106,7 +106,7 @@ async fn client(
             IntroduceFault::Unreachable(why.to_string())
         }
     })?;
-    Ok(PeerServiceClient::new(InterceptedService::new(channel, context)))
+    Ok(PeerServiceClient::new(InterceptedService::new(AnyChannel::One(channel), context)))
 }
 
 async fn in_time<T>(

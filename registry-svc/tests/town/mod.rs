@@ -165,6 +165,7 @@ impl Runner {
             runner_version: "1".into(),
             cpus: 2,
             memory_bytes: 1,
+            ..Default::default()
         };
         send.send(v1::RunSessionRequest { message: Some(Message::Hello(hello)) }).await.unwrap();
         let mut client = RunnerSessionServiceClient::new(channel);

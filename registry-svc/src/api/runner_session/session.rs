@@ -1,7 +1,7 @@
 //! One session: one task that reads, commits, and writes what changed. It
 //! never waits for its runner to read while it should be reading itself.
 
-use super::orders::Told;
+use super::orders::{Told, in_term};
 use super::{inbox, is_announced};
 use crate::api::status::{bad_field, closing, not_proposed, refused};
 use crate::core::Core;
@@ -41,6 +41,9 @@ pub(super) struct Session {
     outgoing: Outgoing,
     outbox: VecDeque<v1::RunSessionResponse>,
     told: Told,
+    /// In which this replica leads. One that leads again in another term still
+    /// orders nothing that a runner of that term would refuse.
+    term: u64,
     /// Actions in the outbox, to be marked once it is empty.
     undelivered: Vec<String>,
     in_flight: FuturesOrdered<InFlight>,
@@ -66,7 +69,7 @@ impl Session {
         hello: NodeHello,
         place: Place,
         outgoing: Outgoing,
-        welcome: v1::RunSessionResponse,
+        (welcome, term): (v1::RunSessionResponse, u64),
     ) -> Self {
         registry.numbers.sessions.inc();
         Self {
@@ -76,6 +79,7 @@ impl Session {
             outgoing,
             outbox: VecDeque::from([welcome]),
             told: Told::default(),
+            term,
             undelivered: Vec::new(),
             in_flight: FuturesOrdered::new(),
         }
@@ -189,7 +193,7 @@ impl Session {
 
     fn tell_news(&mut self) {
         let news = self.told.news(&self.registry.view.read().state, &self.hello.node);
-        self.outbox.extend(news.messages);
+        self.outbox.extend(news.messages.into_iter().map(|message| in_term(message, self.term)));
         self.undelivered.extend(news.undelivered);
     }
 
