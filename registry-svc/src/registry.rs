@@ -100,8 +100,9 @@ impl Registry {
         myself.knows(known.clone());
         let reception = myself.reception();
         reception.open(&links, Arc::new(ServiceDoor(consensus.clone())));
-        if is_empty && known.keys().next() == Some(&me) {
-            // The same first entry whoever writes it, and however often.
+        if is_empty && !known.is_empty() {
+            // Each of the founders writes it, and it is the same first entry whoever does: so none depends on another
+            // to learn who votes.
             consensus.found(&known.keys().copied().collect()).await?;
         }
         let stop = CancellationToken::new();

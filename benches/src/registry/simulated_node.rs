@@ -69,6 +69,8 @@ fn hello(number: u32) -> SessionHello {
         runner_version: "simulated".to_owned(),
         cpus: 8,
         memory_bytes: 16 << 30,
+        epoch: 0,
+        term: 0,
     }
 }
 

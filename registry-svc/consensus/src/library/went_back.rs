@@ -66,7 +66,10 @@ mod tests {
         known.answered(PEER, 3, (at(4), at(9)), &Appended::All).unwrap();
         known.answered(PEER, 3, (at(9), None), &Appended::All).unwrap();
         let lost = known.answered(PEER, 3, (at(9), at(12)), &Appended::Conflict).unwrap_err();
-        assert!(lost.to_string().contains("replica 2 acknowledged entry 9 of term 1 and does not have entry 9"), "{lost}");
+        assert!(
+            lost.to_string().contains("replica 2 acknowledged entry 9 of term 1 and does not have entry 9"),
+            "{lost}"
+        );
         assert!(known.answered(PEER, 3, (at(5), None), &Appended::Conflict).is_err());
     }
 

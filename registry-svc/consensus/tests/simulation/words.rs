@@ -102,12 +102,16 @@ impl Machine for Words {
     fn take_snapshot(&self) -> BoxFuture<'_, Result<Snapshot, MachineFault>> {
         let (applied, bytes) = {
             let state = self.lock();
-            (state.applied.clone(), Bytes::from(state.order.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>()))
+            (
+                state.applied.clone(),
+                Bytes::from(state.order.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>()),
+            )
         };
         Box::pin(async move {
             let Applied { at, members_at, members } = applied;
             let id = format!("{at:?}");
-            let snapshot = Snapshot { meta: SnapshotMeta { id, at, members_at, members }, source: Arc::new(Bits(bytes)) };
+            let snapshot =
+                Snapshot { meta: SnapshotMeta { id, at, members_at, members }, source: Arc::new(Bits(bytes)) };
             tokio::time::sleep(self.shelf.dice().millis(1, 60)).await;
             self.shelf.put(snapshot.clone());
             Ok(snapshot)

@@ -72,7 +72,8 @@ impl<S: Subject> World<S> {
             return false;
         }
         self.oracle.count("read");
-        self.oracle.has_all(life.id, "a read that began after it was acknowledged", &acked, |word| life.machine.times(word));
+        self.oracle
+            .has_all(life.id, "a read that began after it was acknowledged", &acked, |word| life.machine.times(word));
         true
     }
 

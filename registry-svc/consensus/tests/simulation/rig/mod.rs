@@ -39,4 +39,4 @@ pub(crate) use net::{Net, Weather};
 pub(crate) use oracle::Oracle;
 pub(crate) use shelf::Shelf;
 pub(crate) use subject::Subject;
-pub(crate) use world::{World, Crash};
+pub(crate) use world::{Crash, World};

@@ -32,11 +32,8 @@ impl<S: Subject> World<S> {
         clients.push(tokio::spawn(world.clone().operates(dice.fork())));
         let ends = Instant::now() + STORM;
         // Some seeds know few kinds of faults, so that they reach states that a wild mixture never does.
-        let kinds: Vec<Fault> = if dice.permille(500) {
-            Fault::ALL.to_vec()
-        } else {
-            (0..3).map(|_| dice.one_of(Fault::ALL)).collect()
-        };
+        let kinds: Vec<Fault> =
+            if dice.permille(500) { Fault::ALL.to_vec() } else { (0..3).map(|_| dice.one_of(Fault::ALL)).collect() };
         while Instant::now() < ends {
             sleep(dice.millis(50, 1_000)).await;
             world.look();
@@ -62,8 +59,7 @@ impl<S: Subject> World<S> {
             let Some(leader) = world.settled() else { return false };
             let words = world.life(leader).machine.words();
             let members = world.life(leader).standing().members;
-            !members.voters.is_joint()
-                && members.all().iter().all(|id| world.life(id.0).machine.words() == words)
+            !members.voters.is_joint() && members.all().iter().all(|id| world.life(id.0).machine.words() == words)
         })
         .await;
         let acked = self.oracle.acked();

@@ -51,7 +51,8 @@ impl Lane {
         let (answers, answered) = mpsc::unbounded_channel();
         let (closed, transfer, joined) = Default::default();
         let net = net.clone();
-        let lane = Arc::new(Self { net, from, to, life, door, there, back, closed, transfer, disk, out, answers, joined });
+        let lane =
+            Arc::new(Self { net, from, to, life, door, there, back, closed, transfer, disk, out, answers, joined });
         tokio::spawn(lane.clone().deliver(sent));
         tokio::spawn(lane.clone().deliver_back(answered));
         lane

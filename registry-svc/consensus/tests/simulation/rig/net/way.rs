@@ -65,8 +65,7 @@ impl Peers for Way {
             }
             stays
         });
-        let known: BTreeSet<u64> =
-            inner.lines.keys().filter(|(from, _)| *from == self.me).map(|(_, to)| *to).collect();
+        let known: BTreeSet<u64> = inner.lines.keys().filter(|(from, _)| *from == self.me).map(|(_, to)| *to).collect();
         drop(inner);
         for to in members.difference(&known) {
             self.net.keep(self.me, self.life, *to);

@@ -20,7 +20,10 @@ impl Oracle {
             let (at, digest) = (entry.at, digest(&entry.entry));
             let known = *state.committed.entry(at.index).or_insert((at.term, digest));
             if known != (at.term, digest) {
-                state.violated(format!("replica {} applies another {at} than was applied there before: {entry:?}", life.0));
+                state.violated(format!(
+                    "replica {} applies another {at} than was applied there before: {entry:?}",
+                    life.0
+                ));
             }
             let before = state.reached.insert(life, at.index);
             if before.map_or(0, |before| before + 1) != at.index {

@@ -14,7 +14,9 @@ impl Oracle {
             self.leads(from, append.vote.term);
         }
         if let Some(committed) = append.committed.filter(|at| !durable(disk, *at)) {
-            self.violated(format!("replica {from} tells that {committed} is committed, and does not have it on its disk"));
+            self.violated(format!(
+                "replica {from} tells that {committed} is committed, and does not have it on its disk"
+            ));
         }
     }
 
