@@ -15,7 +15,7 @@
 //!   type, or left out when it is empty (`skip_serializing_if`, `flatten`).
 //! * A new variant may stand anywhere; variants are written by name, so none is renamed.
 //! * What an earlier version must not apply (a new order, a new field that matters) gets a higher [`LEVEL`], named in
-//!   [`level`]; it is proposed once every voter knows it. A replica that meets a higher level, or anything else that it
+//!   `level`; it is proposed once every voter knows it. A replica that meets a higher level, or anything else that it
 //!   does not know, ends with an error that says so. Nothing is ever skipped.
 //! * `tests/fixtures/commands-v2` holds every order as it was once written; they read back for ever.
 

@@ -3,11 +3,11 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`head`] | the first bytes: what it is of, how long it is, what it adds up to |
-//! | [`writer`] | rows → a file |
-//! | [`reader`] | a file, or what a peer has → verified → rows |
-//! | [`source`] | a file's bytes for whoever sends them |
-//! | [`sink`] | where a peer's bytes go |
+//! | `head` | the first bytes: what it is of, how long it is, what it adds up to |
+//! | `writer` | rows → a file |
+//! | `reader` | a file, or what a peer has → verified → rows |
+//! | `source` | a file's bytes for whoever sends them |
+//! | `sink` | where a peer's bytes go |
 //! | [`files`] | the directory: names, the newest, the old, the damaged |
 
 mod error;

@@ -24,10 +24,10 @@ impl CallKind {
     #[must_use]
     pub fn of(path: &str) -> Self {
         let method = path.rsplit('/').next().unwrap_or_default();
-        let begins = |beginning: &&str| method.starts_with(*beginning);
-        if STREAMS.iter().any(|stream| begins(&stream)) {
+        let begins = |beginnings: &[&str]| beginnings.iter().any(|beginning| method.starts_with(beginning));
+        if begins(&STREAMS) {
             Self::Stream
-        } else if READS.iter().any(|read| begins(&read)) {
+        } else if begins(&READS) {
             Self::Read
         } else {
             Self::Change
