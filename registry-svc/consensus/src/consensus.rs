@@ -2,7 +2,7 @@
 
 use crate::conduct::{Conductor, SnapshotPolicy, Word};
 use crate::edge::Edge;
-use crate::library::{ConsensusError, LogStore, MachinePort, Network, Raft, config, nodes_of};
+use crate::library::{ConsensusError, Covered, LogStore, MachinePort, Network, Raft, config, nodes_of};
 use crate::propose::ProposeFault;
 use crate::reading::Reads;
 use crate::settings::Settings;
@@ -89,14 +89,15 @@ impl Consensus {
         let timing = Timing::of_election_timeout(u64::try_from(settings.election_timeout.as_millis()).unwrap_or(1_000));
         let edge = Edge::new(disk.clone());
         crate::opening::open(me, &*disk, &*machine, &edge).await?;
+        let covered = Covered::new(machine.applied().at.map(|at| at.index));
         let signs = Arc::new(Signs::new());
         let (applied_sender, applied) = watch::channel(None);
         let raft = Raft::new(
             me.0,
             Arc::new(config(&timing).map_err(|error| ConsensusError::Refused(error.to_string()))?),
             Network::new(peers.clone(), edge.clone(), signs.clone()),
-            LogStore::new(disk.clone(), edge.clone()),
-            MachinePort::new(machine.clone(), edge.clone(), applied_sender),
+            LogStore::new(disk.clone(), edge.clone(), covered.clone()),
+            MachinePort::new(machine.clone(), edge.clone(), covered, applied_sender),
         )
         .await
         .map_err(|fatal| ConsensusError::Stopped(fatal.to_string()))?;

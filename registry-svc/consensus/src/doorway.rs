@@ -67,6 +67,13 @@ impl Door for Consensus {
     fn end_snapshot(&self, from: ReplicaId, vote: Vote, snapshot: Snapshot) -> BoxFuture<'static, Vote> {
         let inner = self.inner.clone();
         async move {
+            // An entry here that is not the snapshot's last one at its place was never committed, nor was what follows
+            // it: that goes first, as the library would cut the log back to the last entry that it knows to be
+            // committed, and lose what was acknowledged, before the snapshot is there. The answer says nothing new.
+            let last = Append { vote, previous: snapshot.meta.at, entries: Vec::new(), committed: None };
+            if let Ok(last) = asked_append(last) {
+                let _ = inner.raft.append_entries(last).await;
+            }
             let installed = inner.raft.install_full_snapshot(raft_vote(vote), library_snapshot(snapshot)).await;
             inner.signs.heard(from, vote.term);
             match installed {

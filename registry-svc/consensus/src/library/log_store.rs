@@ -4,6 +4,7 @@
 // The errors are the library's own, and its traits want them unboxed.
 #![allow(clippy::result_large_err)]
 
+use super::covered::Covered;
 use super::fault::{Storage, storage};
 use super::record;
 use super::type_config::{LogId, RaftEntry, TypeConfig};
@@ -12,10 +13,10 @@ use crate::LogDisk;
 use crate::edge::Edge;
 use openraft::storage::{LogFlushed, RaftLogStorage};
 use openraft::{EntryPayload, ErrorSubject, ErrorVerb, LogState, OptionalSend, RaftLogReader};
-use registry_log::{Entry, Extent, Limit, Lsn, Refused, Write};
+use registry_log::{Entry, Extent, Limit, Lsn, Position, Refused, Write};
 use std::fmt::Debug;
 use std::ops::{Bound, RangeBounds};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Entries in one message to a follower, and their bytes: as much as crosses
 /// a slow link within a heartbeat, since the library asks again after that.
@@ -29,11 +30,31 @@ const OVERHEAD: u64 = 64;
 pub(crate) struct LogStore {
     disk: Arc<dyn LogDisk>,
     edge: Arc<Edge>,
+    covered: Covered,
+    /// A purge that waits for its snapshot. Nothing is written to the log before it.
+    purge: Arc<Mutex<Option<Position>>>,
 }
 
 impl LogStore {
-    pub(crate) fn new(disk: Arc<dyn LogDisk>, edge: Arc<Edge>) -> Self {
-        Self { disk, edge }
+    pub(crate) fn new(disk: Arc<dyn LogDisk>, edge: Arc<Edge>, covered: Covered) -> Self {
+        Self { disk, edge, covered, purge: Arc::default() }
+    }
+
+    /// Does the purge that waits, once it may be done.
+    async fn purged(&self) -> Storage<()> {
+        let waits = *self.waiting();
+        let Some(upto) = waits else { return Ok(()) };
+        let covered = self.covered.reached(upto.index).await;
+        covered.map_err(|error| storage(ErrorSubject::Logs, ErrorVerb::Delete, &error))?;
+        // Whoever else waited for it may have been quicker.
+        if self.waiting().take_if(|waits| *waits == upto).is_some() {
+            self.submit(Write::Purge { upto }, ErrorSubject::Logs).await?;
+        }
+        Ok(())
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Option<Position>> {
+        self.purge.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read(&self, mut next: u64, end: u64, limit: Limit, whole: bool) -> Storage<Vec<RaftEntry>> {
@@ -141,6 +162,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         I: IntoIterator<Item = RaftEntry> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
+        self.purged().await?;
         let mut changes_members = false;
         let mut run: Vec<Entry> = Vec::new();
         let (mut bytes, most) = (0, self.disk.largest_append());
@@ -168,13 +190,24 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     async fn truncate(&mut self, from: LogId) -> Storage<()> {
+        self.purged().await?;
         self.submit(Write::Truncate { from: from.index }, ErrorSubject::Logs).await?;
         Ok(())
     }
 
     async fn purge(&mut self, upto: LogId) -> Storage<()> {
+        self.purged().await?;
         let upto = disk_position(position(upto));
-        self.submit(Write::Purge { upto }, ErrorSubject::Logs).await?;
+        *self.waiting() = Some(upto);
+        if self.covered.has(upto.index) {
+            return self.purged().await;
+        }
+        let store = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = store.purged().await {
+                tracing::error!(%error, "the log is not purged");
+            }
+        });
         Ok(())
     }
 }

@@ -2,11 +2,12 @@
 //! applied once it is durable here (`edge`, rule 2), so that nothing in memory,
 //! in a snapshot or in an answer is ahead of this replica's own disk.
 
+use super::covered::Covered;
 use super::fault::{Storage, storage};
 use super::type_config::{LogId, Membership, RaftEntry, StoredMembership, TypeConfig};
 use super::words::{log_id, members_of, membership_of, position};
 use crate::edge::Edge;
-use crate::{Answers, Committed, Entry, Machine, MachineFault, Snapshot, SnapshotMeta};
+use crate::{Answers, Committed, Entry, Machine, MachineFault, Position, Snapshot, SnapshotMeta};
 use openraft::storage::RaftStateMachine;
 use openraft::{EmptyNode, EntryPayload, ErrorSubject, ErrorVerb, OptionalSend, RaftSnapshotBuilder, StorageError};
 use std::sync::Arc;
@@ -17,14 +18,34 @@ use tokio::sync::watch;
 pub(crate) struct MachinePort {
     machine: Arc<dyn Machine>,
     edge: Arc<Edge>,
+    covered: Covered,
     /// Index of the last applied entry, and each change of it.
     applied: watch::Sender<Option<u64>>,
 }
 
 impl MachinePort {
-    pub(crate) fn new(machine: Arc<dyn Machine>, edge: Arc<Edge>, applied: watch::Sender<Option<u64>>) -> Self {
+    pub(crate) fn new(
+        machine: Arc<dyn Machine>,
+        edge: Arc<Edge>,
+        covered: Covered,
+        applied: watch::Sender<Option<u64>>,
+    ) -> Self {
         applied.send_replace(machine.applied().at.map(|at| at.index));
-        Self { machine, edge, applied }
+        Self { machine, edge, covered, applied }
+    }
+
+    /// A snapshot is durable, or there is none and the engine ends.
+    fn kept<T>(&self, done: Result<T, MachineFault>, at: impl FnOnce(&T) -> Option<Position>) -> Storage<T> {
+        match done {
+            Ok(done) => {
+                self.covered.reaches(at(&done));
+                Ok(done)
+            }
+            Err(fault) => {
+                self.covered.fails();
+                Err(failed(ErrorVerb::Write, &fault.into()))
+            }
+        }
     }
 }
 
@@ -74,7 +95,7 @@ pub(crate) fn library_snapshot(snapshot: Snapshot) -> openraft::Snapshot<TypeCon
 impl RaftSnapshotBuilder<TypeConfig> for MachinePort {
     async fn build_snapshot(&mut self) -> Storage<openraft::Snapshot<TypeConfig>> {
         let built = self.machine.take_snapshot().await;
-        built.map(library_snapshot).map_err(|fault| failed(ErrorVerb::Write, &fault.into()))
+        self.kept(built, |snapshot| snapshot.meta.at).map(library_snapshot)
     }
 }
 
@@ -119,9 +140,12 @@ impl RaftStateMachine<TypeConfig> for MachinePort {
     ) -> Storage<()> {
         // What the snapshot contradicts was truncated before this: that comes first on the disk, too.
         let durable = self.edge.all_durable().await;
-        durable.map_err(|fault| storage(ErrorSubject::Logs, ErrorVerb::Write, &fault))?;
+        if let Err(fault) = durable {
+            self.covered.fails();
+            return Err(storage(ErrorSubject::Logs, ErrorVerb::Write, &fault));
+        }
         let installed = self.machine.install_snapshot(*snapshot).await;
-        installed.map_err(|fault| failed(ErrorVerb::Write, &fault.into()))?;
+        self.kept(installed, |()| meta.last_log_id.map(position))?;
         self.applied.send_replace(meta.last_log_id.map(|id| id.index));
         Ok(())
     }

@@ -10,9 +10,11 @@
 //! | `log_store` | the library's log over [`LogDisk`](crate::LogDisk) |
 //! | `machine_port` | its state machine over [`Machine`](crate::Machine) |
 //! | `network` | its network over [`Peers`](crate::Peers) |
+//! | `covered` | the log is not purged before the snapshot is there |
 //! | `went_back` | a follower that lost what it acknowledged is kept from the library |
 //! | `tuning` | its numbers, and why |
 
+mod covered;
 mod fault;
 mod log_store;
 mod machine_port;
@@ -23,6 +25,7 @@ mod type_config;
 mod went_back;
 mod words;
 
+pub(crate) use covered::Covered;
 pub use fault::ConsensusError;
 pub(crate) use fault::broken;
 pub(crate) use log_store::LogStore;

@@ -3,7 +3,7 @@
 use super::net::Way;
 use super::watched::Watched;
 use super::{Dice, Kept, Net, Oracle, Shelf, SimDisk, Subject};
-use registry_consensus::{Consensus, Ports, ReplicaId, Settings, Standing};
+use registry_consensus::{Consensus, LogDisk as _, Ports, ReplicaId, Settings, Standing};
 use registry_quorum::elections::Timing;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -58,7 +58,10 @@ impl<S: Subject> Life<S> {
                     net.opens(id, number, consensus);
                 }
                 Err(_) if begun.disk.is_closed() => {}
-                Err(error) => oracle.violated(format!("replica {id} cannot start: {error}")),
+                Err(error) => {
+                    let (extent, at) = (begun.disk.extent(), begun.machine.applied().at);
+                    oracle.violated(format!("replica {id} cannot start: {error}; {extent:?}, applied {at:?}"));
+                }
             }
         }));
         life
