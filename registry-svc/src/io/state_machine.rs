@@ -31,8 +31,8 @@ impl StateMachine {
         Ok(Self { machine, book: Arc::new(LeaderBook::open(book)?) })
     }
 
-    fn snapshot(&self, snapshot: &registry_consensus::Snapshot) -> Result<Snapshot<TypeConfig>, StorageError<u64>> {
-        let bytes = bytes_of(&*snapshot.source).map_err(|error| fault(ErrorVerb::Read, &error))?;
+    fn snapshot(&self, snapshot: &registry_consensus::Snapshot) -> std::io::Result<Snapshot<TypeConfig>> {
+        let bytes = bytes_of(&*snapshot.source)?;
         Ok(Snapshot { meta: self.book.meta(&snapshot.meta), snapshot: Box::new(Cursor::new(bytes)) })
     }
 
@@ -132,6 +132,8 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
 
     async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot<TypeConfig>>, StorageError<u64>> {
         let newest = self.machine.newest_snapshot().map_err(|error| fault(ErrorVerb::Read, &error))?;
-        newest.map(|snapshot| self.snapshot(&snapshot)).transpose()
+        let machine = self.clone();
+        let load = move || newest.map(|snapshot| machine.snapshot(&snapshot)).transpose();
+        blocking(ErrorSubject::Snapshot(None), ErrorVerb::Read, load).await
     }
 }

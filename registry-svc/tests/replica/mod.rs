@@ -83,7 +83,7 @@ pub fn order(index: u64) -> Order {
             instances: (1..5).map(|n| seen(&format!("{name}-{n}"), index)).collect(),
             actions: vec![],
         }),
-        5 if index % 3 == 0 => Order::Delete { selectors: vec![name] },
+        5 if index.is_multiple_of(3) => Order::Delete { selectors: vec![name] },
         5 => Order::NodeLost { node: node() },
         _ => Order::NodeConnected(NodeHello {
             node: node(),
