@@ -14,7 +14,7 @@ use replica::*;
 use std::path::Path;
 
 #[test]
-#[ignore = "run by the others, in a process of its own"]
+#[ignore = "run by another test, in a process of its own"]
 fn a_machine_in_its_own_process() {
     child::run();
 }
@@ -52,7 +52,7 @@ fn after_kill_9_at_any_moment_the_state_is_one_that_was_and_the_log_leads_on() {
         upto += [3, 40, 97, 151, 210, 333, 80][round % 7];
         let said = Other::start(dir.path(), 100, None).kill_at(upto);
         let at = opened_after(dir.path(), said);
-        written += u64::from(at % 100 != 0);
+        written += u64::from(!at.is_multiple_of(100));
         upto = said.at + 20;
     }
     assert!(written > 0, "rows were never the newer of the two; the test does not test");
@@ -83,7 +83,7 @@ fn rows_are_lost(dir: &Path, said: Said, snapshot_every: u64) {
     assert!(StateStore::open(&dir.join("state")).unwrap().load().is_err(), "half a state must not count");
     let machine = open(dir);
     let at = index(&machine).unwrap_or(0);
-    assert!(at >= said.snapshot && at % snapshot_every == 0, "it begins at {at}, where no snapshot was taken");
+    assert!(at >= said.snapshot && at.is_multiple_of(snapshot_every), "it begins at {at}, where no snapshot was taken");
     is_at(&machine, at);
     apply_upto(&machine, said.at + 20);
     is_at(&machine, said.at + 20);
