@@ -25,7 +25,7 @@ fn opened_after(dir: &Path, said: Said) -> u64 {
     let store = StateStore::open(&dir.join("state")).unwrap();
     let (rows, applied) = store.load().expect("a crash tore a batch of rows");
     let rows_at = applied.at.map_or(0, |at| at.index);
-    assert_eq!(rows, Model::at(rows_at).state, "the rows at {rows_at} are not the state");
+    assert!(rows == Model::at(rows_at).state, "the rows at {rows_at} are not the state");
     assert_eq!(applied, Model::at(rows_at).applied());
     store.close();
 
