@@ -14,6 +14,7 @@ use replica::*;
 use std::path::Path;
 
 #[test]
+#[ignore = "run by another test, in a process of its own"]
 fn a_machine_in_its_own_process() {
     child::run();
 }
@@ -24,7 +25,7 @@ fn opened_after(dir: &Path, said: Said) -> u64 {
     let store = StateStore::open(&dir.join("state")).unwrap();
     let (rows, applied) = store.load().expect("a crash tore a batch of rows");
     let rows_at = applied.at.map_or(0, |at| at.index);
-    assert_eq!(rows, Model::at(rows_at).state, "the rows at {rows_at} are not the state");
+    assert!(rows == Model::at(rows_at).state, "the rows at {rows_at} are not the state");
     assert_eq!(applied, Model::at(rows_at).applied());
     store.close();
 
