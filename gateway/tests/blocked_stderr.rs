@@ -92,8 +92,12 @@ impl Stage {
         let mut calls = 0;
         while self.dropped() == 0 {
             for _ in 0..50 {
-                let answered = tokio::time::timeout(PATIENCE, processes.list_processes(ListProcessesRequest::default()));
-                assert_eq!(answered.await.expect("a call waits for stderr").unwrap_err().code(), tonic::Code::Unavailable);
+                let answered =
+                    tokio::time::timeout(PATIENCE, processes.list_processes(ListProcessesRequest::default()));
+                assert_eq!(
+                    answered.await.expect("a call waits for stderr").unwrap_err().code(),
+                    tonic::Code::Unavailable
+                );
                 let healthy = tokio::time::timeout(PATIENCE, health.check(HealthCheckRequest::default()));
                 healthy.await.expect("a call waits for stderr").unwrap();
                 calls += 2;

@@ -25,9 +25,9 @@ impl CallKind {
     pub fn of(path: &str) -> Self {
         let method = path.rsplit('/').next().unwrap_or_default();
         let begins = |beginning: &&str| method.starts_with(*beginning);
-        if STREAMS.iter().any(|stream| begins(&stream)) {
+        if STREAMS.iter().any(begins) {
             Self::Stream
-        } else if READS.iter().any(|read| begins(&read)) {
+        } else if READS.iter().any(begins) {
             Self::Read
         } else {
             Self::Change
