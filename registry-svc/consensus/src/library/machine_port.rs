@@ -2,6 +2,9 @@
 //! applied once it is durable here (`edge`, rule 2), so that nothing in memory,
 //! in a snapshot or in an answer is ahead of this replica's own disk.
 
+// The errors are the library's own, and its traits want them unboxed.
+#![allow(clippy::result_large_err)]
+
 use super::covered::Covered;
 use super::fault::{Storage, storage};
 use super::type_config::{LogId, Membership, RaftEntry, StoredMembership, TypeConfig};

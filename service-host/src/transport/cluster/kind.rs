@@ -24,10 +24,10 @@ impl CallKind {
     #[must_use]
     pub fn of(path: &str) -> Self {
         let method = path.rsplit('/').next().unwrap_or_default();
-        let begins = |beginnings: &[&str]| beginnings.iter().any(|beginning| method.starts_with(beginning));
-        if begins(&STREAMS) {
+        let begins = |beginning: &&str| method.starts_with(*beginning);
+        if STREAMS.iter().any(begins) {
             Self::Stream
-        } else if begins(&READS) {
+        } else if READS.iter().any(begins) {
             Self::Read
         } else {
             Self::Change

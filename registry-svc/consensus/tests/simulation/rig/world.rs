@@ -71,13 +71,6 @@ impl<S: Subject> World<S> {
         world
     }
 
-    /// Founded, with a leader.
-    pub(crate) async fn founded(seed: u64, voters: u64, spare: u64) -> Self {
-        let world = Self::new(seed, voters, spare, Oracle::new());
-        world.found().await;
-        world
-    }
-
     pub(crate) async fn found(&self) {
         self.eventually("the replicas run", |world| world.lives().iter().all(|life| life.consensus().is_some())).await;
         self.life(1).running().found(&self.founders).await.unwrap();
@@ -142,11 +135,6 @@ impl<S: Subject> World<S> {
     /// This very life goes on.
     pub(crate) fn lives_on(&self, life: &Life<S>) -> bool {
         self.slots().get(&life.id).and_then(|slot| slot.life.as_ref()).is_some_and(|now| now.number == life.number)
-    }
-
-    /// Other settings for a replica, from its next start on.
-    pub(crate) fn set(&self, id: u64, change: impl FnOnce(&mut Settings)) {
-        change(&mut self.slots().get_mut(&id).unwrap().settings);
     }
 
     /// Whoever leads the newest term, and acts on it.
