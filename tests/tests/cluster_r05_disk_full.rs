@@ -17,7 +17,7 @@ fn full(victim: impl Fn(&Replicas) -> usize) {
     let sandbox = Sandbox::new();
     let disks: Vec<Disk> = (0..3).map(|i| Disk::new(sandbox.path(), &format!("disk-{i}"), BYTES)).collect();
     let plan = Plan::new(&sandbox, 3);
-    let plan = (0..3).fold(plan, |plan, i| plan.directory(i, disks[i].path()));
+    let plan = (0..3).fold(plan, |plan, i| plan.directory(i, &disks[i].path().join("data")));
     let mut replicas = plan.start();
     // Values that come to the end of a segment, and so to the need for room.
     let load = Load { bytes: 48 << 10, ..Load::of(8) }.start(&replicas);
