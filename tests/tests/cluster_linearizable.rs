@@ -7,7 +7,7 @@
 use system_tests::{Dice, Load, Net, Plan, Replicas, Sandbox, TermWatch, rounds, until};
 
 /// Writes between two faults.
-const SOME: usize = 40;
+const SOME: usize = 25;
 
 #[derive(Clone, Copy, Debug)]
 enum Fault {
@@ -51,7 +51,7 @@ fn histories_under_kills_pauses_and_partitions_are_linearizable() {
     let mut replicas = Plan::in_spaces(&sandbox, &net, 3).start();
     let terms = TermWatch::start(&replicas);
     let load = Load { keys: 8, ..Load::of(16) }.seeded(&mut dice).start(&replicas);
-    for _ in 0..rounds(8) {
+    for _ in 0..rounds(6) {
         load.wait_for_successes(SOME, "before a fault");
         let fault = *dice.one_of(&FAULTS);
         // The leader as often as both others together.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use system_tests::{Dice, Load, Net, Plan, Proxy, Sandbox, TermWatch, Wire, rounds};
 
 /// Writes that show that the load runs.
-const SOME: usize = 40;
+const SOME: usize = 25;
 
 #[test]
 fn r09_links_that_lose_packets_lose_no_write() {
