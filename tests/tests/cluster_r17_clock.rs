@@ -1,0 +1,37 @@
+//! R17: the wall clock of one replica is a day behind. No election comes of it,
+//! and nothing is lost, whoever leads.
+
+// Outside of a test function, too, a test may end by a panic.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use system_tests::{Load, Plan, Sandbox, TermWatch, clock, rounds};
+
+/// Writes that show that the load runs.
+const SOME: usize = 100;
+/// The one with the wrong clock.
+const SKEWED: usize = 1;
+
+#[test]
+fn r17_a_wrong_clock_elects_nobody_and_loses_nothing() {
+    let sandbox = Sandbox::new();
+    let mut replicas = Plan::new(&sandbox, 3).environment(SKEWED, clock::skewed("-1d")).start();
+    let mut day = |i: usize| replicas.replica(i).said().chars().take(10).collect::<String>();
+    assert!(day(SKEWED) < day(0), "invalid: its clock is right: {} {}", day(SKEWED), day(0));
+    let terms = TermWatch::start(&replicas);
+    let load = Load::of(8).start(&replicas);
+    load.wait_for_successes(SOME, "at the beginning");
+    let (leader, before) = (replicas.wait_for_leader(), replicas.term());
+    load.wait_for_successes(rounds(4) * SOME, "with a wrong clock");
+    assert_eq!((replicas.wait_for_leader(), replicas.term()), (leader, before));
+    // Whoever leads next: twice, so that it is the skewed one's turn or its vote that counts.
+    for _ in 0..2 {
+        let leader = replicas.wait_for_leader();
+        replicas.kill(leader);
+        let _ = replicas.wait_for_leader_other_than(Some(leader));
+        load.wait_for_successes(SOME, "by the next leader");
+        replicas.restart(leader);
+    }
+    let _ = load.finish().is_good();
+    let _ = terms.finish();
+    replicas.wait_until_equal();
+}
