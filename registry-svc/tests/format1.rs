@@ -173,14 +173,14 @@ fn an_upgrade_that_is_cut_off_at_any_step_begins_anew() {
 
 #[test]
 fn a_log_of_format_1_that_is_damaged_is_refused_unchanged() {
-    let (file, count) = (std::fs::read(fixture().join("log.redb")).unwrap(), 60);
+    let file = std::fs::read(fixture().join("log.redb")).unwrap();
+    // Most of the file is empty: flips go where something is written.
+    let used: Vec<usize> = (0..file.len()).filter(|at| file[*at] != 0).collect();
     let mut refused = 0;
     let whole = upgraded(a_copy().path());
-    for n in 0..count {
+    for (n, at) in used.iter().step_by(used.len() / 200).copied().enumerate() {
         let dir = a_copy();
         let mut damaged = file.clone();
-        // Spread over the file, always another bit.
-        let at = (n * 7919 * 64 + n * 31) % damaged.len();
         damaged[at] ^= 1 << (n % 8);
         std::fs::write(dir.path().join("log.redb"), damaged).unwrap();
         let home = Home::lock(dir.path()).unwrap();
@@ -198,7 +198,8 @@ fn a_log_of_format_1_that_is_damaged_is_refused_unchanged() {
             }
         }
     }
-    assert!(refused > 0, "no flip hit anything; the test does not test");
+    // The rest hit pages that no commit refers to any more.
+    assert!(refused > 10, "{refused} flips hit anything; the test does not test");
 }
 
 #[test]
