@@ -5,7 +5,7 @@ use crate::cluster::{self, Gatekeeper, Myself, Settled};
 use crate::core::Core;
 use crate::door::ServiceDoor;
 use crate::driver::{Driver, Way};
-use crate::home::Home;
+use crate::home::{Home, numbers};
 use crate::keep;
 use crate::lease_keeper::{self, LeaseBook};
 use crate::log_settings;
@@ -272,6 +272,7 @@ async fn open_directory(
     let machine_numbers = MachineNumbers::default();
     machine_numbers.register(metrics);
     let (home, identity, node_id) = (home.clone(), settled.identity, options.node_id);
+    let metrics = metrics.clone();
     blocking(move || {
         if node_id != 0 {
             identity.must_be(registry_quorum::ReplicaId(node_id))?;
@@ -296,7 +297,9 @@ async fn open_directory(
         if purged > applied.map(|at| at.index) {
             return Err(OpenError::Hole { purged: purged.unwrap_or_default() });
         }
-        Ok(Opened { machine, log: Arc::new(log), notices, boot: survey.boot })
+        let log = Arc::new(log);
+        numbers::register(&metrics, log.clone());
+        Ok(Opened { machine, log, notices, boot: survey.boot })
     })
     .await
 }

@@ -7,17 +7,17 @@
 mod support;
 
 use registry_log::{Log, Write};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, mpsc};
 use support::{at, copy, entries, entry, eventually, fresh, open, real_disk, segment, small, write};
 
-/// Holds the writer thread until the returned barrier is met once more; it
-/// has to be, or the log never closes.
-fn hold_the_writer(log: &Log) -> Arc<Barrier> {
-    let (held, go_on) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
-    let (met, released) = (held.clone(), go_on.clone());
+/// Holds the writer thread until what is returned is dropped.
+fn hold_the_writer(log: &Log) -> mpsc::Sender<()> {
+    let held = Arc::new(Barrier::new(2));
+    let met = held.clone();
+    let (go_on, released) = mpsc::channel();
     let hold = move |_| {
         met.wait();
-        released.wait();
+        let _ = released.recv();
     };
     log.submit(Write::Flush, hold).unwrap();
     held.wait();
@@ -47,7 +47,7 @@ fn segments_are_freed_only_after_the_purge_that_frees_them_is_durable() {
     let_the_chores_run(&log);
     copy(&dir, &image);
     let segments = log.figures().segments;
-    go_on.wait();
+    drop(go_on);
     // A crash before: the purge never was, so everything is there.
     let crashed = open(&image, &small()).unwrap().0;
     assert_eq!((entries(&crashed).len(), crashed.extent().purged), (100, None));
@@ -67,7 +67,7 @@ fn a_mark_counts_nothing_that_is_not_durable() {
     log.submit(Write::Append(vec![entry(1, 5, 100)]), drop).unwrap();
     let_the_chores_run(&log);
     copy(&dir, &image);
-    go_on.wait();
+    drop(go_on);
     let crashed = open(&image, &small()).unwrap().0;
     assert_eq!((crashed.extent().last, crashed.committed()), (Some(at(1, 4)), Some(at(1, 4))));
 }

@@ -192,18 +192,20 @@ mod tests {
         for index in 0..2 {
             assert_eq!(*health.borrow(), DiskHealth::Well);
             // As long as an answer is held, nothing more is written.
-            let (held, go_on) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
-            let (met, released) = (held.clone(), go_on.clone());
+            let held = Arc::new(Barrier::new(2));
+            let met = held.clone();
+            let (go_on, released) = std::sync::mpsc::channel::<()>();
             let hold = move |_| {
                 met.wait();
-                released.wait();
+                // Until the other end is dropped, be it by a panic.
+                let _ = released.recv();
             };
             log.submit(Write::Flush, hold).unwrap();
             held.wait();
             log.submit(append(index), drop).unwrap();
             let stalled = until(&mut health, |health| matches!(health, DiskHealth::Stalled(_))).await;
             let longer = until(&mut health, |health| *health != stalled).await;
-            go_on.wait();
+            drop(go_on);
             let (DiskHealth::Stalled(one), DiskHealth::Stalled(two)) = (stalled, longer) else {
                 panic!("{stalled:?}, then {longer:?}")
             };
