@@ -55,7 +55,7 @@ async fn a_peer_that_is_killed_is_down_at_once_and_then_refused() {
     assert_eq!(event(&mut one.events).await, LinkEvent::Down { peer: ReplicaId(2), refused: false });
     assert_eq!(in_time("an answer", waits).await, Err(PeerFault::Unreachable(ReplicaId(2))));
     // Dialled again at once: its host says that nobody listens. A process that is just ending may still accept.
-    while !until_down(&mut one.events, 2).await {}
+    in_time("a refusal", async { while !until_down(&mut one.events, 2).await {} }).await;
     child.wait().unwrap();
 }
 
@@ -98,7 +98,7 @@ async fn where_the_link_stood_nobody_listens_that_counts_whatever_an_older_addre
     one.up(2).await;
     two.stop().await;
     assert!(!until_down(&mut one.events, 2).await, "first it fell");
-    while !until_down(&mut one.events, 2).await {}
+    in_time("a refusal", async { while !until_down(&mut one.events, 2).await {} }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -165,6 +165,19 @@ async fn a_peer_that_dials_is_dialled_where_it_says_that_it_is() {
     two.up(1).await;
     one.up(2).await;
     assert_eq!(one.book.of(ReplicaId(2))[0], two.address);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_dials_is_dialled_at_once_though_its_address_is_no_news() {
+    let token = Secret::generate();
+    let mut one = Replica::with(identity(1), &token, Trust::all(), patient()).await;
+    let address = closed_port();
+    one.member(2, &address);
+    assert!(until_down(&mut one.events, 2).await);
+    let listener = TcpListener::bind(address.strip_prefix("http://").unwrap()).await.unwrap();
+    let two = Replica::on(listener, identity(2), &token, Trust::all(), quick());
+    two.knows(&[&one]);
+    one.up(2).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

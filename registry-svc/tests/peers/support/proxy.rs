@@ -82,9 +82,10 @@ async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, delay: Duration, 
             }
         }
     };
-    let forwarding = async { tokio::join!(writing, reading) };
+    // Borrowed, so that both sockets stay open when it is polled no more.
+    let mut forwarding = std::pin::pin!(async { tokio::join!(writing, reading) });
     tokio::select! {
-        _ = forwarding => {}
+        _ = &mut forwarding => {}
         changed = mode.changed() => {
             if changed.is_ok() && *mode.borrow() == Mode::Silent {
                 std::future::pending::<()>().await;
