@@ -14,7 +14,6 @@ use replica::*;
 use std::path::Path;
 
 #[test]
-#[ignore = "run by another test, in a process of its own"]
 fn a_machine_in_its_own_process() {
     child::run();
 }
