@@ -72,19 +72,6 @@ fn r11_an_empty_directory_in_the_place_of_a_known_replica_is_refused() {
 }
 
 #[test]
-fn r04_an_older_copy_is_refused() {
-    let mut scene = Scene::start();
-    let older = scene.sandbox.path().join("older");
-    scene.replicas.kill(VICTIM);
-    scene.replicas.copy_directory(VICTIM, &older);
-    scene.replicas.restart(VICTIM);
-    scene.load.wait_for_successes(SOME, "after the copy");
-    scene.with(|replicas| replicas.put_directory(VICTIM, &older));
-    scene.is_refused(&[NOT_OURS, DAMAGED], &["--join"]);
-    scene.end();
-}
-
-#[test]
 fn r11_another_clusters_directory_is_refused() {
     let mut scene = Scene::start();
     let foreign = Sandbox::new();

@@ -51,6 +51,11 @@ pub(crate) async fn settle(
         return alone(home, options);
     }
     let myself = Arc::new(Myself::new(home.clone(), options)?);
+    // One that does not belong here is not to be seen here, not even for a moment.
+    let peers = introductions(options).await;
+    if let Decision::Refuse(refusal) = decide(&myself.is()?, &peers, options.join, &Uuid::new_v4().to_string()) {
+        return Err(OpenError::Founding(refusal));
+    }
     let done = CancellationToken::new();
     // Peers ask us, too, before there is anything else to serve.
     let host = match listener {
