@@ -24,7 +24,8 @@ struct Scene {
     load: Workload,
     replicas: Replicas,
     right: PathBuf,
-    sandbox: Sandbox,
+    /// Everything of the scene is in it, and goes with it.
+    _sandbox: Sandbox,
 }
 
 impl Scene {
@@ -34,7 +35,7 @@ impl Scene {
         let load = Load::of(4).start(&replicas);
         load.wait_for_successes(SOME, "at the beginning");
         let right = sandbox.path().join("right");
-        Self { load, replicas, right, sandbox }
+        Self { load, replicas, right, _sandbox: sandbox }
     }
 
     /// Ends the victim, keeps what it has, and changes that.
