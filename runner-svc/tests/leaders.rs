@@ -74,7 +74,7 @@ impl Talk {
     }
 
     /// The runner ends the session, whatever it still has to say.
-    async fn is_left(mut self) {
+    async fn until_left(mut self) {
         while self.up().await.is_some() {}
     }
 
@@ -226,7 +226,7 @@ async fn n08_what_a_replaced_leader_says_has_no_effect_even_after_the_runner_was
     assert_eq!((talk.hello.epoch, talk.hello.term), (0, 5));
     talk.welcome(0, 4, &[]).await;
     talk.send(Down::Assignments(v1::AssignmentUpdate { full: true, ..Default::default() })).await;
-    talk.is_left().await;
+    talk.until_left().await;
     stage.logs("refused what a replaced leader").await;
 
     // The next runner knows only the old one; and from its journal both, and whom it has obeyed.
@@ -235,7 +235,7 @@ async fn n08_what_a_replaced_leader_says_has_no_effect_even_after_the_runner_was
     let talk = stage.talk_with(1).await;
     assert_eq!(talk.hello.term, 5, "forgotten with the runner");
     talk.welcome(0, 4, &[]).await;
-    talk.is_left().await;
+    talk.until_left().await;
     let talk = stage.talk_with(0).await;
     talk.welcome(0, 6, &both).await;
     // Within a session too: an order of an earlier term ends it.
@@ -247,12 +247,12 @@ async fn n08_what_a_replaced_leader_says_has_no_effect_even_after_the_runner_was
         ..Default::default()
     };
     talk.send(Down::Action(order(5))).await;
-    talk.is_left().await;
+    talk.until_left().await;
     let talk = stage.talk_with(0).await;
     assert_eq!(talk.hello.term, 6);
     talk.welcome(0, 6, &both).await;
     talk.send(Down::Assignments(v1::AssignmentUpdate { full: true, term: 5, ..Default::default() })).await;
-    talk.is_left().await;
+    talk.until_left().await;
     assert!(is_alive(pid), "an order of a replaced leader was carried out");
 
     // A higher epoch outranks every term, and is obeyed.

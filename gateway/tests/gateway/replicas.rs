@@ -110,6 +110,24 @@ async fn stop_over_http(address: SocketAddr, name: &str) {
 }
 
 #[tokio::test]
+async fn a_message_over_four_mebibytes_is_refused_with_its_size_before_several_registries_too() {
+    let (first, _second, dial) = two();
+    let rig = Rig::before(dial).await;
+    let mut client = ProcessServiceClient::new(rig.grpc(ADMIN).await);
+    let apply = |bytes: usize| {
+        let spec = v1::ProcessSpec { name: "x".repeat(bytes), ..Default::default() };
+        v1::ApplyProcessesRequest { specs: vec![spec], ..Default::default() }
+    };
+    for bytes in [5 << 20, 10 << 20] {
+        let status = soon("the refusal", client.apply_processes(apply(bytes))).await.unwrap_err();
+        assert_eq!(reason_of(&status).as_deref(), Some(reason::REQUEST_TOO_LARGE), "{status:?}");
+    }
+    assert!(first.registry.0.applied.lock().unwrap().is_none());
+    soon("the change", client.apply_processes(apply(1 << 20))).await.unwrap();
+    assert!(first.registry.0.applied.lock().unwrap().is_some());
+}
+
+#[tokio::test]
 async fn a_refusal_of_all_replicas_and_their_absence_are_told_apart() {
     let (mut first, mut second, dial) = two();
     for replica in [&first, &second] {
