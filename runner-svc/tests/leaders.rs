@@ -75,7 +75,8 @@ impl Talk {
 
     /// The runner ends the session, whatever it still has to say.
     async fn until_left(mut self) {
-        while self.up().await.is_some() {}
+        let left = async { while self.up().await.is_some() {} };
+        tokio::time::timeout(PATIENCE, left).await.expect("the runner goes on with whom it must not obey");
     }
 
     async fn send(&self, message: Down) {
@@ -127,7 +128,7 @@ impl Talk {
     }
 }
 
-/// A runner before two replicas.
+/// A runner before three replicas.
 struct Stage {
     node: Node,
     talks: mpsc::Receiver<Talk>,
@@ -140,7 +141,7 @@ impl Stage {
         let (sender, talks) = mpsc::channel(4);
         let closed = CancellationToken::new();
         let mut replicas = Vec::new();
-        for number in 0..2 {
+        for number in 0..3 {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = format!("http://{}", listener.local_addr().unwrap());
             let (talks, leader, refused) = (sender.clone(), Arc::default(), Arc::default());
@@ -183,12 +184,15 @@ impl Stage {
 
     /// The next talk with this replica; others are hung up.
     async fn talk_with(&mut self, number: usize) -> Talk {
-        loop {
-            let talk = self.talk().await;
-            if talk.with == number {
-                return talk;
+        let found = async {
+            loop {
+                let talk = self.talk().await;
+                if talk.with == number {
+                    return talk;
+                }
             }
-        }
+        };
+        tokio::time::timeout(PATIENCE, found).await.expect("the runner does not call this replica")
     }
 
     async fn logs(&self, text: &str) {
@@ -211,7 +215,7 @@ impl Drop for Stage {
 #[tokio::test(flavor = "multi_thread")]
 async fn n08_what_a_replaced_leader_says_has_no_effect_even_after_the_runner_was_killed() {
     let mut stage = Stage::set().await;
-    let (both, old) = (stage.addresses(), stage.address(1));
+    let (both, old) = (stage.addresses()[..2].to_vec(), stage.address(1));
     stage.start(&stage.address(0));
     let spec = sh(&stage.node, "web", "exec sleep 1000");
     let mut talk = stage.talk().await;

@@ -28,6 +28,16 @@ async fn soon<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(30), future).await.expect("it took too long")
 }
 
+/// Until it is so, while others work.
+async fn until(is_so: impl Fn() -> bool) {
+    soon(async {
+        while !is_so() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_that_dies_under_load_is_seen_by_nobody_and_every_change_is_made_once() {
     const CLIENTS: usize = 8;
@@ -44,18 +54,14 @@ async fn a_leader_that_dies_under_load_is_seen_by_nobody_and_every_change_is_mad
         })
     });
     let clients: Vec<_> = clients.collect();
-    while replicas.shared.effects().len() < CLIENTS * CALLS / 4 {
-        tokio::task::yield_now().await;
-    }
+    until(|| replicas.shared.effects().len() >= CLIENTS * CALLS / 4).await;
     replicas.wires[0].cut();
     replicas.lead(NOBODY);
     // An election: the others refuse, and know nobody.
-    while replicas.shared.arrivals_of(1) + replicas.shared.arrivals_of(2) < 2 * CLIENTS {
-        tokio::task::yield_now().await;
-    }
+    until(|| replicas.shared.arrivals_of(1) + replicas.shared.arrivals_of(2) >= 2 * CLIENTS).await;
     replicas.lead(2);
     for client in clients {
-        client.await.unwrap();
+        soon(client).await.unwrap();
     }
     let effects = replicas.shared.effects();
     assert_eq!(effects.len(), CLIENTS * CALLS);

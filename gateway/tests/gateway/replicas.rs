@@ -84,13 +84,16 @@ async fn a_leader_that_is_killed_under_eight_clients_is_seen_by_none_and_every_c
         });
     }
     let done = || first.registry.0.stops.lock().unwrap().len();
-    while done() < CLIENTS * CALLS / 4 {
-        tokio::task::yield_now().await;
-    }
+    soon("a quarter of the changes", async {
+        while done() < CLIENTS * CALLS / 4 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     let before = done();
     *second.registry.0.leader.lock().unwrap() = None;
     first.kill();
-    while let Some(client) = clients.join_next().await {
+    while let Some(client) = soon("a client's end", clients.join_next()).await {
         client.unwrap();
     }
     let stops = second.registry.0.stops.lock().unwrap().clone();
