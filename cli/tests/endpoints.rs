@@ -107,9 +107,9 @@ async fn a_list_of_gateways_is_as_good_as_the_best_of_it() {
     let (output, took) = pmctl(&format!("{refused},{other}")).await;
     let text = said(&output);
     assert_eq!(output.status.code(), Some(8), "{text}");
-    for address in [&refused, &other] {
+    for (address, not) in [(&refused, &other), (&other, &refused)] {
         let line = text.lines().find(|line| line.contains(address.as_str())).expect(&text);
-        assert!(line.contains("refused"), "{text}");
+        assert!(line.contains("refused") && !line.contains(not.as_str()), "each has a line of its own: {text}");
     }
     assert!(text.contains("--endpoint") && took < Duration::from_secs(5), "{text} after {took:?}");
 

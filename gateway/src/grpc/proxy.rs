@@ -32,15 +32,16 @@ pub(crate) async fn forward(
         Ok(limit) => limit.map(|limit| Instant::now() + limit),
         Err(refusal) => return observation.refuse(refusal),
     };
-    let (tell, too_large) = oneshot::channel();
+    let (tell, mut too_large) = oneshot::channel();
     let request = request.map(|body| Body::new(FrameLimit::new(body, tell)));
     let answer = tokio::select! {
         biased;
-        size = seen(too_large) => Err(oversized(size)),
+        size = seen(&mut too_large) => Err(oversized(size)),
         // Before the answer: the backend keeps the same time, and its word for
         // a call that is over is CANCELLED.
         () = until(deadline) => Err(deadline_exceeded()),
-        answer = backend.call(request, method, visitor) => answer,
+        // Who reads the request here, and not on a connection's task, fails with it before it is seen above.
+        answer = backend.call(request, method, visitor) => too_large.try_recv().map_or(answer, |size| Err(oversized(size))),
     };
     match answer {
         Ok(response) => {
@@ -53,7 +54,7 @@ pub(crate) async fn forward(
     }
 }
 
-async fn seen(too_large: oneshot::Receiver<u32>) -> u32 {
+async fn seen(too_large: &mut oneshot::Receiver<u32>) -> u32 {
     match too_large.await {
         Ok(size) => size,
         // The body ended, or goes on within the limit.

@@ -23,6 +23,9 @@ use crate::deadline;
 /// Time for attempts of a call that names none: an election and the start of a replica fit in, a person's patience too.
 const DEFAULT_TIME: Duration = Duration::from_secs(10);
 
+/// An attempt with less time than this is not begun: what was heard so far says more than that the time is over.
+const LEAST_TIME: Duration = Duration::from_millis(20);
+
 /// Who says nothing for this long is not asked first any more; this call goes on waiting, since its answer may come.
 const SILENCE: Duration = Duration::from_secs(2);
 
@@ -150,7 +153,7 @@ impl Call<'_> {
             }
             if round_is_over || pauses.is_some() {
                 let wait = pauses.get_or_insert_default().next(roll());
-                if self.is_hopeless() || Instant::now() + wait >= self.until {
+                if self.is_hopeless() || Instant::now() + wait + LEAST_TIME >= self.until {
                     return self.give_up();
                 }
                 tokio::time::sleep(wait).await;
