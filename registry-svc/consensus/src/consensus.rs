@@ -136,6 +136,7 @@ impl Consensus {
             handing_over: Vec::new(),
             told,
             disk_stalled: false,
+            disk_full: false,
             policy: SnapshotPolicy::new(&settings, backlog),
             finishing: None,
             patience: settings.election_timeout,

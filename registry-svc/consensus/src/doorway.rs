@@ -90,7 +90,8 @@ impl Door for Consensus {
 impl Consensus {
     fn append(&self, from: ReplicaId, append: Append) -> BoxFuture<'static, Answer> {
         let inner = self.inner.clone();
-        if !append.entries.is_empty() && inner.edge.is_full() {
+        let bytes = append.entries.iter().map(|entry| entry.bytes.len() as u64).sum();
+        if !append.entries.is_empty() && inner.edge.is_full(bytes) {
             // Nothing could be appended, and the engine would wait for room with everything else.
             return futures::future::ready(Answer::Busy).boxed();
         }

@@ -83,13 +83,13 @@ impl LogStore {
     /// by the others: refusing would end the process instead.
     async fn submit(&self, write: Write, subject: ErrorSubject<u64>) -> Storage<Lsn> {
         loop {
-            let mut room = self.edge.room();
+            let mut space = self.edge.space();
             match self.edge.submit(write.clone()) {
                 Ok(lsn) => return Ok(lsn),
                 Err(Refused::DiskFull) => {
                     tracing::error!("the disk under the log is full; nothing is written until it has room");
                     // An error means that nobody tells any more: the replica is closing.
-                    if room.changed().await.is_err() {
+                    if space.changed().await.is_err() {
                         return Err(storage(subject, ErrorVerb::Write, &Refused::DiskFull));
                     }
                 }

@@ -66,6 +66,11 @@ fn unreachable<E: std::error::Error>(fault: &PeerFault) -> RPCError<u64, EmptyNo
 #[error("this replica does not lead at present")]
 struct Suspended;
 
+/// The peer takes nothing now; or it answered something else than was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("replica {0} takes no entries at present")]
+struct Busy(ReplicaId);
+
 impl RaftNetwork<TypeConfig> for Way {
     async fn append_entries(
         &mut self,
@@ -92,7 +97,8 @@ impl RaftNetwork<TypeConfig> for Way {
                 }
                 Ok(answer)
             }
-            Ok(_) => Err(RPCError::Network(NetworkError::new(&PeerFault::Nonsense(self.to)))),
+            // Not a network error: the library would ask again without a pause.
+            Ok(_) => Err(RPCError::Unreachable(Unreachable::new(&Busy(self.to)))),
             Err(fault) => Err(unreachable(&fault)),
         }
     }

@@ -18,7 +18,6 @@ const MANY: u64 = 100;
 const KINDS: &[&str] = &[
     "acknowledged",
     "append joined one under way",
-    "append refused by a full disk",
     "candidacy",
     "crash of a host",
     "crash of a process",
