@@ -35,6 +35,8 @@ pub(crate) struct Edge {
     appended: AtomicU64,
     /// How the disk is filled; told whenever it may have room again.
     space: watch::Sender<Space>,
+    /// The most bytes that were refused since there was room.
+    refused: AtomicU64,
 }
 
 /// How far the disk has come.
@@ -84,6 +86,7 @@ impl Edge {
             caught_up: Notify::new(),
             appended: AtomicU64::new(0),
             space: watch::Sender::new(Space::Ample),
+            refused: AtomicU64::new(0),
         })
     }
 
@@ -178,7 +181,20 @@ impl Edge {
     /// that are on their way already, and for a new leader's first one.
     pub(crate) fn is_full(&self, more: u64) -> bool {
         let ample = *self.space.borrow() == Space::Ample;
-        !ample && self.disk.room() < more.saturating_add(self.disk.largest_append() / 8)
+        let full = !ample && self.disk.room() < more.saturating_add(self.disk.largest_append() / 8);
+        if full {
+            self.refused.fetch_max(more, Ordering::Relaxed);
+        }
+        full
+    }
+
+    /// Whether the disk has no room for what was refused before.
+    pub(crate) fn is_still_full(&self) -> bool {
+        let full = self.is_full(self.refused.load(Ordering::Relaxed));
+        if !full {
+            self.refused.store(0, Ordering::Relaxed);
+        }
+        full
     }
 
     /// Told when the disk may have room again; to be asked for before what may be refused.

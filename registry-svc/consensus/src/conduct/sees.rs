@@ -66,7 +66,7 @@ impl Conductor {
         if std::mem::replace(&mut self.disk_stalled, stalled) != stalled {
             self.take(Saw::DiskStalled(stalled), now);
         }
-        let full = self.inner.edge.is_full(0);
+        let full = self.inner.edge.is_still_full();
         if std::mem::replace(&mut self.disk_full, full) != full {
             self.take(Saw::DiskFull(full), now);
         }

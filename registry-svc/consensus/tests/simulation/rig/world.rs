@@ -144,9 +144,14 @@ impl<S: Subject> World<S> {
         self.slots().get(&life.id).and_then(|slot| slot.life.as_ref()).is_some_and(|now| now.number == life.number)
     }
 
-    /// Other settings for a replica, from its next start on.
-    pub(crate) fn set(&self, id: u64, change: impl FnOnce(&mut Settings)) {
-        change(&mut self.slots().get_mut(&id).unwrap().settings);
+    /// A copy of what is on a disk now.
+    pub(crate) fn kept(&self, id: u64) -> Kept {
+        self.life(id).disk.copy()
+    }
+
+    /// Puts an old copy in the place of what a replica left.
+    pub(crate) fn put_back(&self, id: u64, kept: Kept) {
+        self.slots().get_mut(&id).unwrap().kept = kept;
     }
 
     /// Whoever leads the newest term, and acts on it.

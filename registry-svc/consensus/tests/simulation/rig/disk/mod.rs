@@ -133,6 +133,11 @@ impl SimDisk {
         kept
     }
 
+    pub(crate) fn copy(&self) -> Kept {
+        let state = self.lock();
+        Kept { content: state.durable.clone(), committed: state.committed, history: state.history.clone() }
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.lock().closed.is_some()
     }

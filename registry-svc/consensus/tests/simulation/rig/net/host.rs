@@ -62,11 +62,6 @@ impl Net {
         let inner = self.lock();
         let host = inner.hosts.get(&who).filter(|host| host.life == life);
         if let Some(ear) = host.and_then(|host| host.ear.as_ref()) {
-            let (peer, kind) = match &event {
-                LinkEvent::Up { peer, .. } => (peer.0, 1),
-                LinkEvent::Down { peer, refused } => (peer.0, 2 + u64::from(*refused)),
-            };
-            let _ = kind;
             inner.oracle.note(|| format!("{who} sees {event:?}"));
             // It may be ending.
             let _ = ear.send(event);

@@ -8,21 +8,25 @@ use registry_consensus::{Answer, Append, Appended, Call, Position, Vote};
 
 impl Oracle {
     /// A replica sends this.
-    pub(crate) fn asks(&self, from: u64, call: &Call, disk: &SimDisk) {
+    pub(crate) fn asks(&self, (from, life): (u64, u64), call: &Call, disk: &SimDisk) {
         let Call::Append(append) = call else { return };
         if append.vote.committed && append.vote.voted_for == Some(from) {
-            self.leads(from, append.vote.term);
+            self.leads((from, life), append.vote.term);
         }
         if let Some(committed) = append.committed.filter(|at| !durable(disk, *at)) {
             self.violated(format!("replica {from} tells that {committed} is committed, and does not have it on its disk"));
         }
     }
 
-    fn leads(&self, id: u64, term: u64) {
+    fn leads(&self, life: (u64, u64), term: u64) {
         let mut state = self.lock();
-        match state.leaders.insert(term, id) {
-            Some(other) if other != id => {
-                state.violated(format!("replicas {other} and {id} both lead term {term}"));
+        let id = life.0;
+        match state.leaders.insert(term, life) {
+            Some(other) if other.0 != id => {
+                state.violated(format!("replicas {} and {id} both lead term {term}", other.0));
+            }
+            Some(other) if other != life => {
+                state.violated(format!("replica {id} leads term {term} again after a restart"));
             }
             Some(_) => {}
             None => {
