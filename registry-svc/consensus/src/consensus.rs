@@ -95,7 +95,7 @@ impl Consensus {
         let raft = Raft::new(
             me.0,
             Arc::new(config(&timing).map_err(|error| ConsensusError::Refused(error.to_string()))?),
-            Network::new(peers.clone(), edge.clone(), signs.clone()),
+            Network::new(peers.clone(), disk.clone(), edge.clone(), signs.clone()),
             LogStore::new(disk.clone(), edge.clone(), covered.clone()),
             MachinePort::new(machine.clone(), edge.clone(), covered, applied_sender),
         )

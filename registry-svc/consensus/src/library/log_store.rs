@@ -122,7 +122,11 @@ impl RaftLogReader<TypeConfig> for LogStore {
     }
 
     async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> Storage<Vec<RaftEntry>> {
-        self.read(start, end, MESSAGE, false)
+        let entries = self.read(start, end, MESSAGE, false)?;
+        // What is sent has to follow what the follower has. The library purges nothing that it is about to send while it
+        // leads; but who sends may outlive that for a moment, and takes nothing for a heartbeat, which ends it.
+        let follows = entries.first().is_none_or(|first| first.log_id.index == start);
+        Ok(if follows { entries } else { Vec::new() })
     }
 }
 
