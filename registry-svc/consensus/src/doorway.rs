@@ -1,7 +1,6 @@
 //! What the others ask of this replica, answered.
 
 use crate::consensus::Consensus;
-use crate::edge::Edge;
 use crate::library::{
     Raft, answered_append, answered_vote, asked_append, asked_vote, library_snapshot, raft_vote, vote_of,
 };
@@ -105,17 +104,17 @@ impl Consensus {
         };
         let raft: Raft = inner.raft.clone();
         let asked = begun(async move { raft.append_entries(rpc).await });
-        let (edge, signs): (Arc<Edge>, Arc<Signs>) = (inner.edge.clone(), inner.signs.clone());
         async move {
+            let (edge, signs) = (&inner.edge, &inner.signs);
             let Ok(answer) = asked.await else { return Answer::Busy };
             let answer = answered_append(answer);
             if let (Some(term), false) = (leads, matches!(answer, Appended::Outvoted(_))) {
                 signs.heard(from, term);
             }
-            // Rule 1 of the edge.
-            match edge.all_durable().await {
-                Ok(()) => Answer::Appended(answer),
-                Err(_fault) => Answer::Busy,
+            // Rule 1 of the edge; what the library has may be in a snapshot that is being installed.
+            match (edge.all_durable().await, inner.covered.settled().await) {
+                (Ok(()), Ok(())) => Answer::Appended(answer),
+                (Err(_), _) | (_, Err(_)) => Answer::Busy,
             }
         }
         .boxed()

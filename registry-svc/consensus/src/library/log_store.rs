@@ -206,6 +206,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         if self.covered.has(upto.index) {
             return self.purged().await;
         }
+        self.covered.wants(upto.index);
         let store = self.clone();
         tokio::spawn(async move {
             if let Err(error) = store.purged().await {

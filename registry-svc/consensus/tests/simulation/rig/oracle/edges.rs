@@ -1,7 +1,6 @@
 //! What leaves a replica must be on its disk: the rules of the edge, seen
 //! from outside.
 
-use super::applied::covered;
 use super::{Oracle, pair};
 use crate::rig::SimDisk;
 use registry_consensus::{Answer, Append, Appended, Call, Position, Vote};
@@ -13,7 +12,7 @@ impl Oracle {
         if append.vote.committed && append.vote.voted_for == Some(from) {
             self.leads((from, life), append.vote.term);
         }
-        if let Some(committed) = append.committed.filter(|at| !durable(disk, *at)) {
+        if let Some(committed) = append.committed.filter(|at| !self.durable(from, disk, *at)) {
             self.violated(format!("replica {from} tells that {committed} is committed, and does not have it on its disk"));
         }
     }
@@ -40,9 +39,9 @@ impl Oracle {
     pub(crate) fn answers(&self, by: u64, asked: &Asked, answer: &Answer, disk: &SimDisk) {
         let missing = match (asked, answer) {
             (Asked::Append { previous, entries }, Answer::Appended(Appended::All)) => {
-                previous.iter().chain(entries).find(|at| !durable(disk, **at)).map(ToString::to_string)
+                previous.iter().chain(entries).find(|at| !self.durable(by, disk, **at)).map(ToString::to_string)
             }
-            (Asked::Append { .. }, Answer::Appended(Appended::UpTo(Some(at)))) if !durable(disk, *at) => {
+            (Asked::Append { .. }, Answer::Appended(Appended::UpTo(Some(at)))) if !self.durable(by, disk, *at) => {
                 Some(at.to_string())
             }
             (Asked::Vote(vote), Answer::Vote(answer)) if answer.granted => {
@@ -54,6 +53,12 @@ impl Oracle {
         if let Some(missing) = missing {
             self.violated(format!("replica {by} answers {answer:?} and does not have {missing} on its disk"));
         }
+    }
+
+    /// It was durable there at some time. What was truncated since was by a leader that has another one there.
+    fn durable(&self, id: u64, disk: &SimDisk, at: Position) -> bool {
+        let snapshot = self.lock().snapshots.get(&id).is_some_and(|index| *index >= at.index);
+        snapshot || disk.look(|history, _| history.entries.contains(&pair(at)))
     }
 }
 
@@ -74,9 +79,4 @@ impl Asked {
             Call::Confirm { .. } | Call::ReadIndex | Call::Service(_) => Self::Other,
         }
     }
-}
-
-/// It was durable here at some time. What was truncated since was by a leader that has another one there.
-fn durable(disk: &SimDisk, at: Position) -> bool {
-    disk.look(|history, purged| history.entries.contains(&pair(at)) || covered(purged, at))
 }

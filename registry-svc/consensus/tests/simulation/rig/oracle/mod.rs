@@ -43,6 +43,8 @@ struct State {
     reached: BTreeMap<(u64, u64), u64>,
     /// By term: the replica, and its life.
     leaders: BTreeMap<u64, (u64, u64)>,
+    /// By replica: up to where its durable snapshots reach.
+    snapshots: BTreeMap<u64, u64>,
     acked: BTreeSet<u64>,
     /// By candidate and the term that it was in: who said yes, and when it was asked.
     grants: BTreeMap<(u64, u64), BTreeMap<u64, Instant>>,
