@@ -43,6 +43,7 @@ pub(crate) struct Inner {
     pub(crate) machine: Arc<dyn Machine>,
     pub(crate) peers: Arc<dyn Peers>,
     pub(crate) edge: Arc<Edge>,
+    pub(crate) covered: Covered,
     pub(crate) signs: Arc<Signs>,
     pub(crate) standing: watch::Receiver<Standing>,
     pub(crate) applied: watch::Receiver<Option<u64>>,
@@ -95,9 +96,9 @@ impl Consensus {
         let raft = Raft::new(
             me.0,
             Arc::new(config(&timing).map_err(|error| ConsensusError::Refused(error.to_string()))?),
-            Network::new(peers.clone(), edge.clone(), signs.clone()),
+            Network::new(peers.clone(), disk.clone(), edge.clone(), signs.clone()),
             LogStore::new(disk.clone(), edge.clone(), covered.clone()),
-            MachinePort::new(machine.clone(), edge.clone(), covered, applied_sender),
+            MachinePort::new(machine.clone(), edge.clone(), covered.clone(), applied_sender),
         )
         .await
         .map_err(|fatal| ConsensusError::Stopped(fatal.to_string()))?;
@@ -116,6 +117,7 @@ impl Consensus {
             machine,
             peers,
             edge,
+            covered,
             signs: signs.clone(),
             standing,
             applied,
@@ -136,6 +138,7 @@ impl Consensus {
             handing_over: Vec::new(),
             told,
             disk_stalled: false,
+            disk_full: false,
             policy: SnapshotPolicy::new(&settings, backlog),
             finishing: None,
             patience: settings.election_timeout,

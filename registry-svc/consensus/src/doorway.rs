@@ -1,7 +1,6 @@
 //! What the others ask of this replica, answered.
 
 use crate::consensus::Consensus;
-use crate::edge::Edge;
 use crate::library::{
     Raft, answered_append, answered_vote, asked_append, asked_vote, library_snapshot, raft_vote, vote_of,
 };
@@ -90,7 +89,8 @@ impl Door for Consensus {
 impl Consensus {
     fn append(&self, from: ReplicaId, append: Append) -> BoxFuture<'static, Answer> {
         let inner = self.inner.clone();
-        if !append.entries.is_empty() && inner.edge.is_full() {
+        let bytes = append.entries.iter().map(|entry| entry.bytes.len() as u64).sum();
+        if !append.entries.is_empty() && inner.edge.is_full(bytes) {
             // Nothing could be appended, and the engine would wait for room with everything else.
             return futures::future::ready(Answer::Busy).boxed();
         }
@@ -104,17 +104,17 @@ impl Consensus {
         };
         let raft: Raft = inner.raft.clone();
         let asked = begun(async move { raft.append_entries(rpc).await });
-        let (edge, signs): (Arc<Edge>, Arc<Signs>) = (inner.edge.clone(), inner.signs.clone());
         async move {
+            let (edge, signs) = (&inner.edge, &inner.signs);
             let Ok(answer) = asked.await else { return Answer::Busy };
             let answer = answered_append(answer);
             if let (Some(term), false) = (leads, matches!(answer, Appended::Outvoted(_))) {
                 signs.heard(from, term);
             }
-            // Rule 1 of the edge.
-            match edge.all_durable().await {
-                Ok(()) => Answer::Appended(answer),
-                Err(_fault) => Answer::Busy,
+            // Rule 1 of the edge; what the library has may be in a snapshot that is being installed.
+            match (edge.all_durable().await, inner.covered.settled().await) {
+                (Ok(()), Ok(())) => Answer::Appended(answer),
+                (Err(_), _) | (_, Err(_)) => Answer::Busy,
             }
         }
         .boxed()

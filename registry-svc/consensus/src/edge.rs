@@ -15,7 +15,7 @@
 //! and nobody was told of it.
 
 use crate::LogDisk;
-use registry_log::{Entry, Fault, Lsn, Refused, Write};
+use registry_log::{Entry, Fault, Lsn, Refused, Space, Write};
 use registry_quorum::Position;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -33,8 +33,10 @@ pub(crate) struct Edge {
     pub(crate) caught_up: Notify,
     /// Payload bytes appended since this was opened, for the snapshot policy.
     appended: AtomicU64,
-    /// Whether the disk is full; changes whenever it may have room again.
-    room: watch::Sender<bool>,
+    /// How the disk is filled; told whenever it may have room again.
+    space: watch::Sender<Space>,
+    /// The most bytes that were refused since there was room.
+    refused: AtomicU64,
 }
 
 /// How far the disk has come.
@@ -83,7 +85,8 @@ impl Edge {
             held_back: AtomicBool::new(false),
             caught_up: Notify::new(),
             appended: AtomicU64::new(0),
-            room: watch::Sender::new(false),
+            space: watch::Sender::new(Space::Ample),
+            refused: AtomicU64::new(0),
         })
     }
 
@@ -168,19 +171,35 @@ impl Edge {
         self.disk.term(index).map(|term| Position { term, index })
     }
 
-    /// The disk says whether it is full.
-    pub(crate) fn set_full(&self, full: bool) {
-        self.room.send_replace(full);
+    /// The disk says how it is filled.
+    pub(crate) fn set_space(&self, space: Space) {
+        self.space.send_replace(space);
     }
 
-    /// Whether the disk takes no entries at present.
-    pub(crate) fn is_full(&self) -> bool {
-        *self.room.borrow()
+    /// Whether the disk would be full with so many bytes more. It is said before it is so: an append that the disk
+    /// refuses holds up the library, and with it the purge that would make room. What is left then is for the entries
+    /// that are on their way already, and for a new leader's first one.
+    pub(crate) fn is_full(&self, more: u64) -> bool {
+        let ample = *self.space.borrow() == Space::Ample;
+        let full = !ample && self.disk.room() < more.saturating_add(self.disk.largest_append() / 8);
+        if full {
+            self.refused.fetch_max(more, Ordering::Relaxed);
+        }
+        full
+    }
+
+    /// Whether the disk has no room for what was refused before.
+    pub(crate) fn is_still_full(&self) -> bool {
+        let full = self.is_full(self.refused.load(Ordering::Relaxed));
+        if !full {
+            self.refused.store(0, Ordering::Relaxed);
+        }
+        full
     }
 
     /// Told when the disk may have room again; to be asked for before what may be refused.
-    pub(crate) fn room(&self) -> watch::Receiver<bool> {
-        self.room.subscribe()
+    pub(crate) fn space(&self) -> watch::Receiver<Space> {
+        self.space.subscribe()
     }
 
     /// Payload bytes appended so far.

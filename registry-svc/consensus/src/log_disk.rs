@@ -38,6 +38,8 @@ pub trait LogDisk: Send + Sync + 'static {
     fn figures(&self) -> Figures;
     /// Bytes that the entries of one append may take.
     fn largest_append(&self) -> u64;
+    /// Bytes that entries may take for sure; asked while space is not ample.
+    fn room(&self) -> u64;
 }
 
 impl LogDisk for Log {
@@ -79,5 +81,9 @@ impl LogDisk for Log {
 
     fn largest_append(&self) -> u64 {
         Self::largest_append(self)
+    }
+
+    fn room(&self) -> u64 {
+        Self::room(self)
     }
 }

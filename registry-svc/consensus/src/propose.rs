@@ -28,7 +28,9 @@ pub(crate) async fn propose(inner: &Inner, batch: Payload) -> Result<Answers, Pr
         if now.fault.is_some() {
             return Err(ProposeFault::Closing);
         }
-        if !now.leads() || now.holds {
+        // A moment later it is known to everybody, and somebody else leads.
+        let full = inner.edge.is_full(batch.bytes().len() as u64);
+        if !now.leads() || now.holds || full {
             return Err(ProposeFault::NotLeader { leader: now.leader.filter(|leader| *leader != inner.me) });
         }
         now.term

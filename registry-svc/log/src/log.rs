@@ -124,6 +124,14 @@ impl Log {
         self.shared.figures()
     }
 
+    /// Bytes that entries may take before another segment has to be made:
+    /// what is left for sure when [`Space`](crate::Space) is not ample. Ends of
+    /// segments that are too short for an entry count in vain.
+    #[must_use]
+    pub fn room(&self) -> u64 {
+        self.shared.room()
+    }
+
     /// Bytes that the entries of one append may take on the disk, at 56 bytes
     /// each besides the payload, rounded up to a multiple of eight.
     #[must_use]

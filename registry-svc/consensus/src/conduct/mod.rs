@@ -46,6 +46,7 @@ pub(crate) struct Conductor {
     pub(crate) handing_over: Vec<oneshot::Sender<HandOverEnd>>,
     pub(crate) told: registry_quorum::elections::Standing,
     pub(crate) disk_stalled: bool,
+    pub(crate) disk_full: bool,
     pub(crate) policy: SnapshotPolicy,
     /// Goes on with a change of the members that somebody else began.
     pub(crate) finishing: Option<JoinHandle<()>>,

@@ -31,12 +31,11 @@ impl Conductor {
     pub(super) fn notice(&mut self, notice: &Notice) {
         match notice {
             Notice::Space(space) => {
-                let full = *space == Space::Full;
-                self.inner.edge.set_full(full);
-                self.step(Saw::DiskFull(full));
+                self.inner.edge.set_space(*space);
                 if *space == Space::Low {
                     self.policy.want_now();
                 }
+                self.step(Saw::Tick);
             }
             // Whether a request waits too long is seen when it has: every step looks.
             Notice::Busy => {}
@@ -68,6 +67,13 @@ impl Conductor {
         let stalled = self.inner.disk.durable().oldest_waiting.is_some_and(|waits| waits >= self.patience);
         if std::mem::replace(&mut self.disk_stalled, stalled) != stalled {
             self.take(Saw::DiskStalled(stalled), now);
+        }
+        let full = self.inner.edge.is_still_full();
+        if std::mem::replace(&mut self.disk_full, full) != full {
+            self.take(Saw::DiskFull(full), now);
+        }
+        if full {
+            self.policy.want_now();
         }
         self.take(saw, now);
         signs.set_doubting(self.elections.suspects(now).is_some());

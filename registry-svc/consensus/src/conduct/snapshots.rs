@@ -3,8 +3,10 @@
 //! bounded is the disk and the time of a restart.
 
 use super::Conductor;
+use crate::consensus::Inner;
 use crate::settings::Settings;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// The log is looked at in steps of at most so many bytes.
 const GRAIN: u64 = 64 << 10;
@@ -52,6 +54,11 @@ impl SnapshotPolicy {
         self.waits.is_none() && (self.now || appended.saturating_sub(self.since) >= self.after.max(size))
     }
 
+    /// A snapshot is wanted now, and none is under way.
+    fn has_nothing_new(&self) -> bool {
+        self.now && self.waits.is_none()
+    }
+
     /// Up to where the log may go, now that a snapshot up to `snapshot` is there.
     fn purge(&mut self, appended: u64, snapshot: u64) -> Option<u64> {
         // Everything from before this process is behind its first step, which the snapshot may not reach yet.
@@ -83,12 +90,7 @@ impl Conductor {
             && let Some(snapshot) = snapshot
         {
             self.policy.waits = None;
-            if let Some(upto) = self.policy.purge(appended, snapshot) {
-                tokio::spawn(async move {
-                    // Fails only when the engine has ended.
-                    let _ = inner.raft.trigger().purge_log(upto).await;
-                });
-            }
+            purge(inner, self.policy.purge(appended, snapshot));
             self.policy.now = false;
             return;
         }
@@ -98,7 +100,20 @@ impl Conductor {
             tokio::spawn(async move {
                 let _ = inner.raft.trigger().snapshot().await;
             });
+        } else if let Some(snapshot) = snapshot.filter(|_| self.policy.has_nothing_new()) {
+            // The newest snapshot has everything: what it was kept for can go.
+            purge(inner, self.policy.purge(appended, snapshot));
+            self.policy.now = false;
         }
+    }
+}
+
+fn purge(inner: Arc<Inner>, upto: Option<u64>) {
+    if let Some(upto) = upto {
+        tokio::spawn(async move {
+            // Fails only when the engine has ended.
+            let _ = inner.raft.trigger().purge_log(upto).await;
+        });
     }
 }
 

@@ -12,6 +12,8 @@ pub(crate) struct Covered(watch::Sender<Reach>);
 #[derive(Clone, Copy)]
 struct Reach {
     upto: Option<u64>,
+    /// The library speaks as if it reached here.
+    wanted: Option<u64>,
     failed: bool,
 }
 
@@ -22,7 +24,7 @@ pub(crate) struct NotCovered(u64);
 
 impl Covered {
     pub(crate) fn new(upto: Option<u64>) -> Self {
-        Self(watch::Sender::new(Reach { upto, failed: false }))
+        Self(watch::Sender::new(Reach { upto, wanted: None, failed: false }))
     }
 
     /// A snapshot up to here is durable.
@@ -39,10 +41,25 @@ impl Covered {
         self.0.borrow().upto >= Some(index)
     }
 
+    /// The library has asked for a snapshot up to here.
+    pub(super) fn wants(&self, index: u64) {
+        self.0.send_modify(|reach| reach.wanted = reach.wanted.max(Some(index)));
+    }
+
+    /// Waits for the snapshot up to here.
     pub(super) async fn reached(&self, index: u64) -> Result<(), NotCovered> {
         let mut reach = self.0.subscribe();
         let reached = reach.wait_for(|reach| reach.failed || reach.upto >= Some(index)).await;
         // We hold the sender.
         reached.ok().filter(|reach| reach.upto >= Some(index)).map(drop).ok_or(NotCovered(index))
+    }
+
+    /// Waits until the machine has what the library says that it has.
+    pub(crate) async fn settled(&self) -> Result<(), NotCovered> {
+        let wanted = self.0.borrow().wanted;
+        match wanted {
+            Some(index) => self.reached(index).await,
+            None => Ok(()),
+        }
     }
 }

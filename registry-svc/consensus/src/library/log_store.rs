@@ -83,13 +83,13 @@ impl LogStore {
     /// by the others: refusing would end the process instead.
     async fn submit(&self, write: Write, subject: ErrorSubject<u64>) -> Storage<Lsn> {
         loop {
-            let mut room = self.edge.room();
+            let mut space = self.edge.space();
             match self.edge.submit(write.clone()) {
                 Ok(lsn) => return Ok(lsn),
                 Err(Refused::DiskFull) => {
                     tracing::error!("the disk under the log is full; nothing is written until it has room");
                     // An error means that nobody tells any more: the replica is closing.
-                    if room.changed().await.is_err() {
+                    if space.changed().await.is_err() {
                         return Err(storage(subject, ErrorVerb::Write, &Refused::DiskFull));
                     }
                 }
@@ -122,7 +122,11 @@ impl RaftLogReader<TypeConfig> for LogStore {
     }
 
     async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> Storage<Vec<RaftEntry>> {
-        self.read(start, end, MESSAGE, false)
+        let entries = self.read(start, end, MESSAGE, false)?;
+        // What is sent has to follow what the follower has. The library purges nothing that it is about to send while it
+        // leads; but who sends may outlive that for a moment, and takes nothing for a heartbeat, which ends it.
+        let follows = entries.first().is_none_or(|first| first.log_id.index == start);
+        Ok(if follows { entries } else { Vec::new() })
     }
 }
 
@@ -202,6 +206,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         if self.covered.has(upto.index) {
             return self.purged().await;
         }
+        self.covered.wants(upto.index);
         let store = self.clone();
         tokio::spawn(async move {
             if let Err(error) = store.purged().await {

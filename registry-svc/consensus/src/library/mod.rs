@@ -20,6 +20,8 @@ mod log_store;
 mod machine_port;
 mod network;
 mod record;
+#[cfg(test)]
+mod suite_tests;
 mod tuning;
 mod type_config;
 mod went_back;

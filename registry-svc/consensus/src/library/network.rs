@@ -10,7 +10,7 @@ use super::went_back::Acknowledged;
 use super::words::{append_answer, position, raft_vote, told_append, vote_answer, vote_of, vote_question};
 use crate::edge::Edge;
 use crate::signs::Signs;
-use crate::{Answer, Call, PeerFault, Peers, ReplicaId};
+use crate::{Answer, Call, LogDisk, PeerFault, Peers, ReplicaId};
 use openraft::error::{Fatal, NetworkError, RPCError, RaftError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::{Backoff, RPCOption, RaftNetwork, RaftNetworkFactory};
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse};
@@ -28,6 +28,7 @@ type Rpc<T, E = RaftError<u64>> = Result<T, RPCError<u64, EmptyNode, E>>;
 /// Makes the way to each peer.
 pub(crate) struct Network {
     peers: Arc<dyn Peers>,
+    disk: Arc<dyn LogDisk>,
     edge: Arc<Edge>,
     signs: Arc<Signs>,
     acknowledged: Arc<Acknowledged>,
@@ -37,6 +38,7 @@ pub(crate) struct Network {
 pub(crate) struct Way {
     to: ReplicaId,
     acknowledged: Arc<Acknowledged>,
+    disk: Arc<dyn LogDisk>,
     peers: Arc<dyn Peers>,
     edge: Arc<Edge>,
     signs: Arc<Signs>,
@@ -47,13 +49,14 @@ impl RaftNetworkFactory<TypeConfig> for Network {
 
     async fn new_client(&mut self, target: u64, _: &EmptyNode) -> Way {
         let (peers, edge, signs) = (self.peers.clone(), self.edge.clone(), self.signs.clone());
-        Way { to: ReplicaId(target), acknowledged: self.acknowledged.clone(), peers, edge, signs }
+        let (disk, acknowledged) = (self.disk.clone(), self.acknowledged.clone());
+        Way { to: ReplicaId(target), acknowledged, disk, peers, edge, signs }
     }
 }
 
 impl Network {
-    pub(crate) fn new(peers: Arc<dyn Peers>, edge: Arc<Edge>, signs: Arc<Signs>) -> Self {
-        Self { peers, edge, signs, acknowledged: Arc::default() }
+    pub(crate) fn new(peers: Arc<dyn Peers>, disk: Arc<dyn LogDisk>, edge: Arc<Edge>, signs: Arc<Signs>) -> Self {
+        Self { peers, disk, edge, signs, acknowledged: Arc::default() }
     }
 }
 
@@ -66,6 +69,11 @@ fn unreachable<E: std::error::Error>(fault: &PeerFault) -> RPCError<u64, EmptyNo
 #[error("this replica does not lead at present")]
 struct Suspended;
 
+/// The peer takes nothing now; or it answered something else than was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("replica {0} takes no entries at present")]
+struct Busy(ReplicaId);
+
 impl RaftNetwork<TypeConfig> for Way {
     async fn append_entries(
         &mut self,
@@ -74,6 +82,10 @@ impl RaftNetwork<TypeConfig> for Way {
     ) -> Rpc<AppendEntriesResponse<u64>> {
         if self.signs.is_suspended() {
             return Err(RPCError::Unreachable(Unreachable::new(&Suspended)));
+        }
+        // The library lets those who send go on when it leads no more. Its word for it ends them.
+        if let Some(mine) = self.disk.vote().map(raft_vote).filter(|mine| *mine > rpc.vote) {
+            return Ok(AppendEntriesResponse::HigherVote(mine));
         }
         let sent = self.signs.now();
         let committed = self.edge.tellable(rpc.leader_commit.map(position));
@@ -92,7 +104,8 @@ impl RaftNetwork<TypeConfig> for Way {
                 }
                 Ok(answer)
             }
-            Ok(_) => Err(RPCError::Network(NetworkError::new(&PeerFault::Nonsense(self.to)))),
+            // Not a network error: the library would ask again without a pause.
+            Ok(_) => Err(RPCError::Unreachable(Unreachable::new(&Busy(self.to)))),
             Err(fault) => Err(unreachable(&fault)),
         }
     }

@@ -70,6 +70,14 @@ impl Layout {
         true
     }
 
+    /// Bytes that entries may take in what is ready, if they are small against
+    /// a segment: what does not fit at the end of one is lost to them.
+    pub(crate) fn room(&self) -> u64 {
+        let ready = self.ready.iter().map(|(_, bytes)| bytes - BLOCK - LARGEST_CHANGE);
+        let last = self.ready.back().map_or(self.bytes, |(_, bytes)| *bytes);
+        (self.bytes - self.offset + ready.sum::<u64>()).saturating_sub(margin(last))
+    }
+
     /// Whether records of these sizes fit into what is ready, each segment's
     /// head included.
     pub(crate) fn has_room(&self, sizes: impl IntoIterator<Item = u64>, keeps_margin: bool) -> bool {
@@ -102,6 +110,16 @@ mod tests {
         assert!(layout.has_room([most + 8], false));
         layout.add(2, BYTES);
         assert!(layout.has_room([most + 8], true), "the margin is in the next segment then");
+    }
+
+    #[test]
+    fn the_room_is_what_entries_may_take() {
+        let mut layout = Layout::new(1, BYTES - 96, BYTES);
+        assert_eq!(layout.room(), 0, "the margin is not theirs");
+        layout.add(2, BYTES);
+        let room = layout.room();
+        assert_eq!(room, 96 + BYTES - BLOCK - LARGEST_CHANGE - margin(BYTES));
+        assert!(layout.has_room([room - 96], true) && !layout.has_room([room - 96 + 8], true));
     }
 
     #[test]

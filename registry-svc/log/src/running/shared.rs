@@ -158,6 +158,10 @@ impl Shared {
         Durable { lsn: state.durable, last: state.durable_last, oldest_waiting }
     }
 
+    pub(crate) fn room(&self) -> u64 {
+        self.lock().layout.room()
+    }
+
     pub(crate) fn figures(&self) -> Figures {
         let state = self.lock();
         Figures {

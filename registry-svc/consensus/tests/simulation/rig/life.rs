@@ -91,6 +91,15 @@ impl<S: Subject> Life<S> {
         self.consensus.get().map(|consensus| consensus.standing().borrow().clone()).unwrap_or_default()
     }
 
+    /// How many times a word has had its effect here.
+    pub(crate) fn machine_has(&self, word: u64) -> u32 {
+        self.machine.times(word)
+    }
+
+    pub(crate) fn words(&self) -> Vec<u64> {
+        self.machine.words()
+    }
+
     /// It leads, and acts on it.
     pub(crate) fn leads(&self) -> bool {
         self.standing().leads()

@@ -42,27 +42,25 @@ impl<S: Subject> World<S> {
         }
         world.oracle.finish();
         world.heal();
-        world.comes_right().await;
+        world.within(ELECTED, "somebody leads after the last fault", |world| world.leads().is_some()).await;
         for client in clients {
             let _ = client.await;
         }
         world.equal().await;
     }
 
-    async fn comes_right(&self) {
-        self.within(ELECTED, "somebody leads after the last fault", |world| world.leads().is_some()).await;
-    }
-
     /// All have all acknowledged words, in the same order.
     pub(crate) async fn equal(&self) {
-        self.within(EQUAL, "all replicas are equal", |world| {
+        let acked = self.oracle.acked();
+        self.within(EQUAL, "all replicas have everything that was acknowledged, and are equal", |world| {
             let Some(leader) = world.settled() else { return false };
             let words = world.life(leader).machine.words();
             let members = world.life(leader).standing().members;
-            !members.voters.is_joint() && members.all().iter().all(|id| world.life(id.0).machine.words() == words)
+            !members.voters.is_joint()
+                && acked.iter().all(|word| words.contains(word))
+                && members.all().iter().all(|id| world.life(id.0).machine.words() == words)
         })
         .await;
-        let acked = self.oracle.acked();
         for id in self.life(self.settled().unwrap()).standing().members.all() {
             let life = self.life(id.0);
             self.oracle.has_all(id.0, "after all faults", &acked, |word| life.machine.times(word));

@@ -137,6 +137,16 @@ impl<S: Subject> World<S> {
         self.slots().get(&life.id).and_then(|slot| slot.life.as_ref()).is_some_and(|now| now.number == life.number)
     }
 
+    /// A copy of what is on a disk now.
+    pub(crate) fn kept(&self, id: u64) -> Kept {
+        self.life(id).disk.copy()
+    }
+
+    /// Puts an old copy in the place of what a replica left.
+    pub(crate) fn put_back(&self, id: u64, kept: Kept) {
+        self.slots().get_mut(&id).unwrap().kept = kept;
+    }
+
     /// Whoever leads the newest term, and acts on it.
     pub(crate) fn leads(&self) -> Option<u64> {
         let lives = self.lives();

@@ -133,6 +133,11 @@ impl SimDisk {
         kept
     }
 
+    pub(crate) fn copy(&self) -> Kept {
+        let state = self.lock();
+        Kept { content: state.durable.clone(), committed: state.committed, history: state.history.clone() }
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.lock().closed.is_some()
     }
@@ -166,8 +171,8 @@ impl SimDisk {
         let mut state = self.lock();
         state.capacity = bytes.map_or(u64::MAX, |bytes| state.live.bytes() + bytes);
         match bytes {
-            Some(_) => state.set_space(Space::Low),
-            None => state.look_for_room(),
+            Some(bytes) if bytes < LARGEST => state.set_space(Space::Low),
+            Some(_) | None => state.look_for_room(),
         }
     }
 
@@ -226,5 +231,9 @@ impl LogDisk for SimDisk {
 
     fn largest_append(&self) -> u64 {
         LARGEST
+    }
+
+    fn room(&self) -> u64 {
+        self.lock().room()
     }
 }

@@ -81,6 +81,9 @@ impl State {
         for record in &records {
             self.live.apply(record);
         }
+        if self.space == Space::Ample && self.room() < LARGEST {
+            self.set_space(Space::Low);
+        }
         self.next += records.len() as u64;
         let lsn = self.next - 1;
         self.queue.push_back(Queued { lsn, records, since: Instant::now(), done });
@@ -138,10 +141,14 @@ impl State {
 
     /// Purged, or freed by somebody else.
     pub(super) fn look_for_room(&mut self) {
-        let free = self.capacity.saturating_sub(self.live.bytes());
+        let free = self.room();
         if self.space != Space::Ample && free > ENOUGH {
             self.set_space(if free > LARGEST { Space::Ample } else { Space::Low });
         }
+    }
+
+    pub(super) fn room(&self) -> u64 {
+        self.capacity.saturating_sub(self.live.bytes())
     }
 }
 

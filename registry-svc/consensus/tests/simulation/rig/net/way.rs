@@ -20,7 +20,7 @@ impl Peers for Way {
     fn call(&self, to: ReplicaId, call: Call) -> BoxFuture<'static, Result<Answer, PeerFault>> {
         let unreachable = PeerFault::Unreachable(to);
         let Some(lane) = self.net.lane(self.me, self.life, to.0) else { return ready(Err(unreachable)).boxed() };
-        self.net.lock().oracle.clone().asks(self.me, &call, &self.disk);
+        self.net.lock().oracle.clone().asks((self.me, self.life), &call, &self.disk);
         match lane.ask(call) {
             Ok(answer) => async move { answer.await.map_err(|_closed| unreachable) }.boxed(),
             Err(fault) => ready(Err(fault)).boxed(),

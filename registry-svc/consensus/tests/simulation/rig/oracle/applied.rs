@@ -9,7 +9,9 @@ impl Oracle {
     /// A life of a replica begins with the state of this snapshot, or with none.
     pub(crate) fn opened(&self, life: (u64, u64), at: Option<Position>) {
         if let Some(at) = at {
-            self.lock().reached.insert(life, at.index);
+            let mut state = self.lock();
+            state.reached.insert(life, at.index);
+            state.covered(life.0, at.index);
         }
     }
 
@@ -42,6 +44,7 @@ impl Oracle {
         if !disk.look(|history, purged| history.entries.contains(&pair(at)) || covered(purged, at)) {
             self.violated(format!("replica {} has {at} in a snapshot, and not on its disk", life.0));
         }
+        self.lock().covered(life.0, at.index);
     }
 
     /// It replaced its state by a snapshot of somebody else.
@@ -50,6 +53,7 @@ impl Oracle {
         self.count("snapshot installed");
         self.note(|| format!("replica {} installed a snapshot up to {at}", life.0));
         let mut state = self.lock();
+        state.covered(life.0, at.index);
         let before = state.reached.insert(life, at.index);
         if before.is_some_and(|before| before > at.index) {
             state.violated(format!("replica {} goes back from index {before:?} to a snapshot up to {at}", life.0));
@@ -57,6 +61,14 @@ impl Oracle {
         if state.committed.get(&at.index).is_none_or(|(term, _)| *term != at.term) {
             state.violated(format!("replica {} has a snapshot of {at}, which nobody applied", life.0));
         }
+    }
+}
+
+impl super::State {
+    /// A replica has a durable snapshot up to here.
+    fn covered(&mut self, id: u64, index: u64) {
+        let known = self.snapshots.entry(id).or_default();
+        *known = index.max(*known);
     }
 }
 

@@ -41,8 +41,10 @@ struct State {
     committed: BTreeMap<u64, (u64, u64)>,
     /// By life: the last index that it applied.
     reached: BTreeMap<(u64, u64), u64>,
-    /// By term.
-    leaders: BTreeMap<u64, u64>,
+    /// By term: the replica, and its life.
+    leaders: BTreeMap<u64, (u64, u64)>,
+    /// By replica: up to where its durable snapshots reach.
+    snapshots: BTreeMap<u64, u64>,
     acked: BTreeSet<u64>,
     /// By candidate and the term that it was in: who said yes, and when it was asked.
     grants: BTreeMap<(u64, u64), BTreeMap<u64, Instant>>,
@@ -85,8 +87,9 @@ impl Oracle {
     pub(crate) fn check(&self) {
         let state = self.lock();
         if let Some(violation) = &state.violation {
-            let violation = violation.clone();
+            let (violation, story) = (violation.clone(), state.story.text());
             drop(state);
+            eprintln!("{story}");
             panic!("VIOLATED: {violation}");
         }
     }
