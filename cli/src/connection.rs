@@ -108,6 +108,7 @@ impl Connection {
             | Exit::TimedOut
             | Exit::Unreachable
             | Exit::Partial
+            | Exit::Untrue
             | Exit::Interrupted => failure,
         }
     }

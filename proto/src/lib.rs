@@ -27,6 +27,9 @@ pub mod metadata {
     /// Who asks, as established by the gateway. Believed only next to a valid
     /// service token.
     pub const ACTOR: &str = "pm-actor";
+    /// Where a request came from: the peer's address as the gateway saw it.
+    /// Believed only next to a valid service token.
+    pub const SOURCE: &str = "pm-source";
     /// `Bearer TOKEN`.
     pub const AUTHORIZATION: &str = "authorization";
 }

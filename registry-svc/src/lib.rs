@@ -40,3 +40,4 @@ pub mod view;
 pub use open::OpenError;
 pub use options::Options;
 pub use registry::Registry;
+pub use registry_domain::Retention;

@@ -156,6 +156,7 @@ impl Registry {
         let order = Order::Configure(Configure {
             cluster_id: Uuid::new_v4().to_string(),
             event_retention: self.inner.options.event_retention as u64,
+            retention: Some(self.inner.options.retention.clone()),
         });
         match self.inner.driver.note(OWN_ACTOR, order).await {
             Ok(_) | Err(ProposeError::NotLeader { .. }) => Ok(()),

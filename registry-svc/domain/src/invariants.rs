@@ -13,6 +13,7 @@ pub fn broken(state: &State) -> Vec<String> {
     numbers(state, &mut faults);
     actions(state, &mut faults);
     bounds(state, &mut faults);
+    state.broken_history(&mut faults);
     faults
 }
 
@@ -79,7 +80,7 @@ fn bounds(state: &State, faults: &mut Vec<String>) {
         ("processes", state.processes.len(), limits::PROCESSES),
         ("instances", state.instances.len(), limits::INSTANCES),
         ("finished actions", state.actions.len() - state.open_actions.len(), limits::FINISHED_ACTIONS),
-        ("audit entries", state.audit.len(), limits::AUDIT_ENTRIES),
+        ("audit entries", state.audit.len(), usize::try_from(state.meta.retention.audit_entries).unwrap_or(usize::MAX)),
         ("replies", state.replies.len(), limits::STORED_REPLIES),
         ("events", state.events.len(), usize::try_from(state.meta.event_retention).unwrap_or(usize::MAX)),
     ] {

@@ -7,8 +7,6 @@ pub const PROCESSES: usize = 10_000;
 pub const INSTANCES: usize = 100_000;
 /// Actions that are over. Enough for the longest answer of `ListActions`.
 pub const FINISHED_ACTIONS: usize = 1_000;
-/// Audit entries. Ten full answers of `ListAuditEntries`.
-pub const AUDIT_ENTRIES: usize = 10_000;
 /// Replies kept for repeated request ids. A client repeats within seconds; at
 /// a hundred changes a second this is ten seconds of them.
 pub const STORED_REPLIES: usize = 1_000;

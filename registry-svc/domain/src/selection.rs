@@ -89,6 +89,11 @@ fn selects(state: &State, selector: &Selector, instance: &Instance) -> bool {
     by_process || (!taken && selector.matches(&instance.id.to_string()))
 }
 
+/// There is no process of this name.
+pub(crate) fn no_process(state: &State, name: &str) -> Refusal {
+    Refusal::NotFound(vec![miss(state, &Selector::new(name), Kind::Processes)])
+}
+
 enum Kind {
     Processes,
     Instances,

@@ -2,7 +2,7 @@
 //! read by whoever serves it.
 
 use crate::row::{Meta, Row, RowKey};
-use crate::{AuditEntry, Instance, Node, NodeState, Process, StoredReply, action_number};
+use crate::{AuditEntry, History, Instance, Node, NodeState, Process, StoredReply, action_number};
 use process_model::{Action, Assignment, Event, InstanceId, NodeName, ProcessName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -18,6 +18,7 @@ pub struct State {
     pub(crate) events: BTreeMap<u64, Event>,
     pub(crate) audit: BTreeMap<u64, AuditEntry>,
     pub(crate) replies: BTreeMap<u64, StoredReply>,
+    pub(crate) history: History,
     /// Found from `actions`: those that are not over.
     pub(crate) open_actions: BTreeSet<u64>,
     /// Found from `replies`: number by request id.
@@ -142,6 +143,10 @@ impl State {
             RowKey::Event(revision) => self.events.get(revision).cloned().map(Row::Event),
             RowKey::Audit(number) => self.audit.get(number).cloned().map(Row::Audit),
             RowKey::Reply(number) => self.replies.get(number).cloned().map(Row::Reply),
+            RowKey::Generation(name, number) => {
+                self.history.generations.get(&(name.clone(), *number)).cloned().map(Row::Generation)
+            }
+            RowKey::Lineage(name) => self.history.lineages.get(name).cloned().map(Row::Lineage),
         }
     }
 
@@ -155,6 +160,8 @@ impl State {
             .chain(self.events.values().cloned().map(Row::Event))
             .chain(self.audit.values().cloned().map(Row::Audit))
             .chain(self.replies.values().cloned().map(Row::Reply))
+            .chain(self.history.generations.values().cloned().map(Row::Generation))
+            .chain(self.history.lineages.values().cloned().map(Row::Lineage))
     }
 
     /// Takes in a stored row, in any order.
@@ -177,6 +184,8 @@ impl State {
                 self.reply_by_request.insert(reply.request_id.clone(), reply.number);
                 self.replies.insert(reply.number, reply);
             }
+            Row::Generation(generation) => self.history.load_generation(generation),
+            Row::Lineage(lineage) => self.history.load_lineage(lineage),
         }
     }
 }

@@ -3,7 +3,7 @@
 use pm_proto::convert::{spec_to_wire, timestamp_to_wire};
 use pm_proto::v1;
 use process_model::NodeName;
-use registry_domain::{AuditEntry, Instance, Node, NodeState, Process, State};
+use registry_domain::{Instance, Node, NodeState, Process, State};
 use std::collections::BTreeMap;
 
 pub(super) fn process(process: &Process) -> v1::Process {
@@ -75,18 +75,6 @@ pub(super) fn node(node: &Node, instances: u32) -> v1::Node {
         instances,
         state_time: Some(timestamp_to_wire(node.state_time)),
         create_time: Some(timestamp_to_wire(node.created)),
-    }
-}
-
-pub(super) fn audit(entry: &AuditEntry) -> v1::AuditEntry {
-    v1::AuditEntry {
-        revision: entry.revision,
-        time: Some(timestamp_to_wire(entry.time)),
-        actor: entry.actor.clone(),
-        command: entry.command.clone(),
-        targets: entry.targets.clone(),
-        reason: entry.reason.clone(),
-        request_id: entry.request_id.clone(),
     }
 }
 
