@@ -4,13 +4,14 @@
 use crate::access::{LOCAL, Role};
 use crate::backends::Backends;
 use crate::catalogue::Catalogue;
+use crate::denials::Denials;
 use crate::gatekeeper::{Gatekeeper, require};
 use crate::grpc::{self, local::Local, proxy};
 use crate::meters::{self, Meters};
 use crate::problem::Problem;
 use crate::rest::Rest;
 use crate::spans;
-use http::{Request, Response, Version};
+use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use pm_proto::error::{reason, status};
 use std::net::SocketAddr;
@@ -26,6 +27,7 @@ pub(crate) struct Door {
     pub(crate) gatekeeper: Gatekeeper,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) backends: Backends,
+    pub(crate) denials: Denials,
     pub(crate) local: Local,
     pub(crate) rest: Rest,
     pub(crate) meters: Meters,
@@ -43,9 +45,16 @@ impl Door {
         let door = if is_grpc { meters::Door::Grpc } else { meters::Door::Http };
         let refusal = match self.gatekeeper.admit(request.headers()) {
             Ok(role) if is_grpc && request.version() == Version::HTTP_2 => {
-                return self.grpc(request, role, shutdown).await;
+                return self.grpc(request, role, peer, shutdown).await;
             }
-            Ok(role) if !is_grpc => return self.rest.answer(request, role, shutdown).await,
+            Ok(role) if !is_grpc => {
+                let (method, uri) = (request.method().clone(), request.uri().clone());
+                let response = self.rest.answer(request, role, shutdown).await;
+                if response.status() == StatusCode::FORBIDDEN {
+                    self.denials.note(role, peer, &format!("{method} {}", uri.path()));
+                }
+                return response;
+            }
             Ok(_) => {
                 let message = "gRPC needs HTTP/2; for HTTP/1.1 there is JSON under /api/v1";
                 let refusal = status(Code::InvalidArgument, reason::INVALID_ARGUMENT, message, &[]);
@@ -59,7 +68,13 @@ impl Door {
         if is_grpc { refusal.into_http() } else { Problem::new(&refusal, false).into_response() }
     }
 
-    async fn grpc(&self, request: Request<Incoming>, role: Role, shutdown: &CancellationToken) -> Response<Body> {
+    async fn grpc(
+        &self,
+        request: Request<Incoming>,
+        role: Role,
+        peer: SocketAddr,
+        shutdown: &CancellationToken,
+    ) -> Response<Body> {
         let path = request.uri().path().to_owned();
         let name = path.strip_prefix('/').unwrap_or_default();
         if let Some(method) = self.catalogue.method(name) {
@@ -67,6 +82,7 @@ impl Door {
             let streams = method.descriptor.is_server_streaming() || method.descriptor.is_client_streaming();
             let observation = self.meters.begin(meters::Door::Grpc, name, streams, span.clone());
             if let Err(refusal) = require(role, method.role, name) {
+                self.denials.note(role, peer, name);
                 return observation.refuse(refusal);
             }
             let backend = self.backends.of(method.upstream);
