@@ -1,24 +1,22 @@
 //! The floors: C programs of `benches/floor/`, compiled static when the
 //! measures run, so that the same compiler and kernel serve both sides.
 
+use crate::place::Place;
 use anyhow::{Context as _, Result, bail};
 use std::path::PathBuf;
 use std::process::Command;
 use system_tests::binary;
-use tempfile::TempDir;
 
 /// The compiled programs; removed when it is dropped.
 pub(crate) struct Floor {
-    folder: TempDir,
+    folder: Place,
 }
 
 impl Floor {
     /// Compiles all of them.
     pub(crate) fn compile() -> Result<Self> {
-        let parent = binary::target_dir().join("tmp");
-        std::fs::create_dir_all(&parent).context("cannot make the folder for the floors")?;
-        let folder = tempfile::Builder::new().prefix("f").tempdir_in(parent).context("cannot make a folder")?;
-        for name in ["first", "restart_loop", "spawn_loop", "idle", "firehose", "trivial"] {
+        let folder = Place::make()?;
+        for name in ["first", "restart_loop", "spawn_loop", "idle", "firehose", "trivial", "sync_loop"] {
             let source = binary::workspace_root().join("benches/floor").join(format!("{name}.c"));
             let mut command = Command::new("cc");
             command.args(["-O2", "-static", "-o"]).arg(folder.path().join(name)).arg(&source);

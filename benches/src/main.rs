@@ -1,6 +1,9 @@
 //! Measures of the built product, each as a ratio to a floor taken in the same
 //! run: `cargo run --release -p benches [NAME …]`; without names all of them.
 //!
+//! `registry` takes options of its own (`registry --help`), and stands alone
+//! then.
+//!
 //! Prints one table. Times drift from machine to machine, ratios less so; a
 //! measure that misses its target is shown, and never fails the run.
 //!
@@ -16,6 +19,7 @@
 //! | [`status`] | `pmctl status` of 500 instances, whole command | exec of a program that only ends |
 //! | [`memory`] | PSS of `pmctl up`, all services in it, and its slope | – |
 //! | [`quickstart`] | `pmctl up` of the quickstart to all ready | – |
+//! | [`registry`] | writes, reads, fail-over, memory, a large state | Debian's etcd; pwrite and fdatasync in C |
 
 mod adopt;
 mod capture;
@@ -24,9 +28,11 @@ mod footprint;
 mod idle_cpu;
 mod memory;
 mod node;
+mod place;
 mod quantile;
 mod quickstart;
 mod realtime;
+mod registry;
 mod reports;
 mod restart;
 mod start;
@@ -35,6 +41,7 @@ mod table;
 mod watch;
 
 use anyhow::{Context as _, Result, bail};
+use clap::Parser as _;
 use floor::Floor;
 use std::process::Command;
 use system_tests::binary;
@@ -53,10 +60,17 @@ const MEASURES: &[(&str, Measure)] = &[
     ("status", status::run),
     ("memory", memory::run),
     ("quickstart", quickstart::run),
+    ("registry", registry::run),
 ];
 
 fn main() -> Result<()> {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
+    if wanted.first().is_some_and(|name| name == "registry") {
+        let options = registry::Options::parse_from(&wanted);
+        build()?;
+        print!("{}", table::render(&registry::run_with(&Floor::compile()?, &options)?));
+        return Ok(());
+    }
     if let Some(unknown) = wanted.iter().find(|name| !MEASURES.iter().any(|(known, _)| known == name)) {
         let known: Vec<&str> = MEASURES.iter().map(|(name, _)| *name).collect();
         bail!("there is no measure {unknown}; there are {}", known.join(", "));

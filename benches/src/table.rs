@@ -50,6 +50,46 @@ impl Row {
         Self { value: format!("{value:.4} s"), ..Self::bound(measure, value, Some(most), "s") }
     }
 
+    /// A value of ours beside a rival's of the same run; either may be missing.
+    pub(crate) fn rival(
+        measure: &str,
+        ours: impl Into<Option<f64>>,
+        rival: impl Into<Option<f64>>,
+        unit: &str,
+        demand: Demand,
+    ) -> Self {
+        let (ours, rival) = (ours.into(), rival.into());
+        let ratio = ours.zip(rival).filter(|(_, rival)| *rival > 0.0).map(|(ours, rival)| ours / rival);
+        let (target, reached) = match demand {
+            Demand::Nothing => (String::new(), None),
+            Demand::RatioAtLeast(least) => (format!("≥ {least} ×"), ratio.map(|ratio| ratio >= least)),
+            Demand::RatioAtMost(most) => (format!("≤ {most} ×"), ratio.map(|ratio| ratio <= most)),
+            Demand::ValueAtMost(most) => {
+                (format!("≤ {most} {unit}").trim_end().to_owned(), ours.map(|value| value <= most))
+            }
+        };
+        Self {
+            measure: measure.to_owned(),
+            value: ours.map_or_else(|| "–".to_owned(), |ours| quantity(ours, unit)),
+            floor: rival.map_or_else(String::new, |rival| quantity(rival, unit)),
+            ratio: ratio.map_or_else(String::new, |ratio| format!("{ratio:.2} ×")),
+            target,
+            reached,
+        }
+    }
+
+    /// Something to know, without a verdict.
+    pub(crate) fn note(measure: &str, text: &str) -> Self {
+        Self {
+            measure: measure.to_owned(),
+            value: text.to_owned(),
+            floor: String::new(),
+            ratio: String::new(),
+            target: String::new(),
+            reached: None,
+        }
+    }
+
     /// A measure that could not be taken.
     pub(crate) fn failed(measure: &str, error: &anyhow::Error) -> Self {
         Self {
@@ -63,13 +103,38 @@ impl Row {
     }
 }
 
+/// What is demanded of a value that stands beside a rival's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Demand {
+    /// Only to know it.
+    Nothing,
+    /// So many times the rival's, or more.
+    RatioAtLeast(f64),
+    /// So many times the rival's, or less.
+    RatioAtMost(f64),
+    /// In its own unit.
+    ValueAtMost(f64),
+}
+
+/// Three digits or more, with its unit.
+fn quantity(value: f64, unit: &str) -> String {
+    let digits = if value == 0.0 || value.abs() >= 100.0 {
+        0
+    } else if value.abs() >= 1.0 {
+        2
+    } else {
+        3
+    };
+    format!("{value:.digits$} {unit}").trim_end().to_owned()
+}
+
 fn milliseconds(time: Duration) -> String {
     format!("{:.2} ms", time.as_secs_f64() * 1000.0)
 }
 
 /// As a Markdown table with aligned columns.
 pub(crate) fn render(rows: &[Row]) -> String {
-    let head = ["measure", "value", "floor", "ratio", "target", ""].map(str::to_owned);
+    let head = ["measure", "value", "floor or rival", "ratio", "target", ""].map(str::to_owned);
     let lines: Vec<[String; 6]> = std::iter::once(head)
         .chain(rows.iter().map(|row| {
             let verdict = match row.reached {
@@ -102,6 +167,18 @@ pub(crate) fn render(rows: &[Row]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rival_decides_only_where_it_is_asked_to() {
+        let row = |demand| Row::rival("reads/s", 30_000.0, 10_000.0, "", demand);
+        assert_eq!(row(Demand::RatioAtLeast(3.0)).reached, Some(true));
+        assert_eq!(row(Demand::RatioAtLeast(3.1)).reached, Some(false));
+        assert_eq!(row(Demand::RatioAtMost(2.9)).reached, Some(false));
+        assert_eq!(row(Demand::ValueAtMost(30_000.0)).reached, Some(true));
+        assert_eq!(row(Demand::Nothing).reached, None);
+        let alone = Row::rival("reads/s", 1.0, None, "", Demand::RatioAtLeast(3.0));
+        assert_eq!((alone.ratio.as_str(), alone.reached), ("", None));
+    }
 
     #[test]
     fn a_missed_target_is_shown_and_columns_are_aligned() {

@@ -1,5 +1,5 @@
-//! Calling the service: one channel, every client over it, and what a refusal
-//! means to the user.
+//! Calling the service: one channel to whichever gateway answers, every client
+//! over it, and what a refusal means to the user.
 
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -17,7 +17,7 @@ use pm_proto::v1::process_service_client::ProcessServiceClient;
 use pm_proto::v1::sample_service_client::SampleServiceClient;
 use service_host::client::{ServiceChannel, service_channel};
 use service_host::secret::Secret;
-use service_host::transport::Dial;
+use service_host::transport::NobodyAnswers;
 use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
@@ -58,8 +58,8 @@ impl Connection {
     /// # Errors
     /// The endpoint is malformed.
     pub fn to(target: Target, token: &Secret) -> Result<Self, Failure> {
-        let channel = service_channel(&Dial::Tcp(target.endpoint.clone()), token)
-            .map_err(|e| Failure::usage(format!("cannot use the endpoint {}: {e}", target.endpoint)))?;
+        let channel = service_channel(&target.endpoints.dial(), token)
+            .map_err(|e| Failure::usage(format!("cannot use the endpoint {}: {e}", target.endpoints)))?;
         Ok(Self { channel, target })
     }
 
@@ -89,6 +89,9 @@ impl Connection {
     #[must_use]
     pub fn refused(&self, what: &str, status: &Status) -> Failure {
         // Without a reason of ours it is the transport that speaks.
+        if let Some(nobody) = NobodyAnswers::of(status) {
+            return self.target.nobody(nobody);
+        }
         if status.code() == Code::Unavailable && reason_of(status).is_none() {
             return self.target.unreachable(&transport_cause(status));
         }
@@ -169,12 +172,21 @@ fn read_token(path: &Path) -> Result<Secret, Failure> {
     })
 }
 
+/// Whether anybody listens there; else why nobody does, by address if there
+/// are several.
 async fn probe(target: &Target) -> Result<(), String> {
-    let Some(address) = target.socket_address() else { return Err("the endpoint is malformed".to_owned()) };
-    match tokio::time::timeout(Duration::from_secs(3), tokio::net::TcpStream::connect(address)).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(e)) => Err(e.to_string()),
-        Err(_) => Err("no answer in 3 s".to_owned()),
+    let mut whys = Vec::new();
+    for address in target.socket_addresses() {
+        let why = match tokio::time::timeout(Duration::from_secs(3), tokio::net::TcpStream::connect(address)).await {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(e)) => e.to_string(),
+            Err(_) => "no answer in 3 s".to_owned(),
+        };
+        whys.push((address, why));
+    }
+    match whys.as_slice() {
+        [(_, why)] => Err(why.clone()),
+        several => Err(several.iter().map(|(address, why)| format!("{address}: {why}")).collect::<Vec<_>>().join("; ")),
     }
 }
 

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// The gateway; found by itself when `pmctl up` runs
-    #[arg(long, global = true, env = "PM_ENDPOINT", value_name = "URL")]
+    /// The gateway, or several with commas between; found by itself when `pmctl up` runs
+    #[arg(long, global = true, env = "PM_ENDPOINT", value_name = "URL,…")]
     pub endpoint: Option<String>,
     /// File that holds the token
     #[arg(long, global = true, env = "PM_TOKEN_FILE", value_name = "FILE")]

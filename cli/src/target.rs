@@ -1,6 +1,6 @@
 //! Where the service is, and which token goes there.
 //!
-//! Endpoint: `--endpoint` > `PM_ENDPOINT` > `up.json` > `http://127.0.0.1:7480`.
+//! Endpoint, or several of the same service: `--endpoint` > `PM_ENDPOINT` > `up.json` > `http://127.0.0.1:7480`.
 //! Token: `--token-file` > `PM_TOKEN_FILE` > `up.json`'s > the state folder's.
 //! A token that was merely found never leaves this machine.
 
@@ -8,6 +8,7 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::state_dir::StateDir;
 use crate::up_record::UpRecord;
+use service_host::transport::{Endpoints, NobodyAnswers};
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -30,8 +31,8 @@ pub enum Origin {
 /// Where to call, and with what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// `http://HOST:PORT`.
-    pub endpoint: String,
+    /// The gateways; whichever answers is asked.
+    pub endpoints: Endpoints,
     /// Who said so.
     pub origin: Origin,
     /// The token's file; `None` when there is none.
@@ -41,7 +42,7 @@ pub struct Target {
 /// What the command line and the environment say.
 #[derive(Debug, Clone, Default)]
 pub struct Wish {
-    /// `--endpoint` or `PM_ENDPOINT`.
+    /// `--endpoint` or `PM_ENDPOINT`: one, or several with commas between.
     pub endpoint: Option<String>,
     /// `--token-file` or `PM_TOKEN_FILE`.
     pub token_file: Option<PathBuf>,
@@ -54,28 +55,48 @@ impl Target {
     /// # Errors
     /// The wished endpoint is none.
     pub fn discover(wish: &Wish, record: Option<(&UpRecord, bool)>, state: &StateDir) -> Result<Self, Failure> {
-        let (endpoint, origin) = match (&wish.endpoint, record) {
-            (Some(endpoint), _) => (normalise(endpoint)?, Origin::Asked),
-            (None, Some((record, true))) => (record.endpoint.clone(), Origin::Found),
-            (None, Some((record, false))) => (DEFAULT_ENDPOINT.to_owned(), Origin::Stale(record.identity.pid)),
-            (None, None) => (DEFAULT_ENDPOINT.to_owned(), Origin::Default),
+        let (list, origin) = match (&wish.endpoint, record) {
+            (Some(endpoint), _) => (endpoint.as_str(), Origin::Asked),
+            (None, Some((record, true))) => (record.endpoint.as_str(), Origin::Found),
+            (None, Some((record, false))) => (DEFAULT_ENDPOINT, Origin::Stale(record.identity.pid)),
+            (None, None) => (DEFAULT_ENDPOINT, Origin::Default),
         };
+        let endpoints = endpoints(list)?;
         let found = || {
             let recorded = record.map(|(record, _)| record.token_file.clone()).filter(|path| path.exists());
             recorded.or_else(|| Some(state.token()).filter(|path| path.exists()))
         };
         let token_file = match &wish.token_file {
             Some(path) => Some(path.clone()),
-            None if is_loopback(&endpoint) => found(),
+            None if endpoints.addresses().iter().all(|endpoint| is_loopback(endpoint)) => found(),
             None => None,
         };
-        Ok(Self { endpoint, origin, token_file })
+        Ok(Self { endpoints, origin, token_file })
+    }
+
+    /// A place that is known.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn at(endpoint: &str, token_file: PathBuf) -> Result<Self, Failure> {
+        Ok(Self { endpoints: endpoints(endpoint)?, origin: Origin::Asked, token_file: Some(token_file) })
     }
 
     /// Nothing answers there: why, and what to run.
     #[must_use]
     pub fn unreachable(&self, why: &str) -> Failure {
-        let failure = Failure::new(Exit::Unreachable, format!("nothing answers at {}: {why}", self.endpoint));
+        self.what_to_do(Failure::new(Exit::Unreachable, format!("nothing answers at {}: {why}", self.endpoints)))
+    }
+
+    /// None of several answers: why, each, and what to run.
+    #[must_use]
+    pub fn nobody(&self, nobody: &NobodyAnswers) -> Failure {
+        let tried: Vec<String> = nobody.tried().map(|(address, why)| format!("{address}: {why}")).collect();
+        let summary = format!("nothing answers at any of the {} endpoints", self.endpoints.addresses().len());
+        self.what_to_do(Failure::new(Exit::Unreachable, summary).faults(tried))
+    }
+
+    fn what_to_do(&self, failure: Failure) -> Failure {
         match self.origin {
             Origin::Asked => failure.help("check --endpoint or PM_ENDPOINT, and that the service runs"),
             Origin::Found => failure.help("`pmctl up` runs but does not answer; its terminal or up.log says why"),
@@ -91,8 +112,8 @@ impl Target {
     /// Something answers there, but there is nothing to show it.
     #[must_use]
     pub fn no_token(&self) -> Failure {
-        let failure = Failure::new(Exit::NotAllowed, format!("there is no token for {}", self.endpoint));
-        if is_loopback(&self.endpoint) {
+        let failure = Failure::new(Exit::NotAllowed, format!("there is no token for {}", self.endpoints));
+        if self.endpoints.addresses().iter().all(|endpoint| is_loopback(endpoint)) {
             failure.help("name its file with --token-file or PM_TOKEN_FILE")
         } else {
             failure
@@ -100,30 +121,24 @@ impl Target {
         }
     }
 
-    /// `HOST:PORT`.
-    #[must_use]
-    pub fn socket_address(&self) -> Option<String> {
-        self.endpoint.strip_prefix("http://").map(|rest| rest.split('/').next().unwrap_or(rest).to_owned())
+    /// `HOST:PORT` of each.
+    pub fn socket_addresses(&self) -> impl Iterator<Item = &str> {
+        self.endpoints.addresses().iter().map(|address| address.strip_prefix("http://").unwrap_or(address))
     }
 }
 
-/// `HOST:PORT` or `http://HOST:PORT`, as the latter.
-fn normalise(endpoint: &str) -> Result<String, Failure> {
-    let bad = |why: &str| {
-        Failure::usage(format!("{endpoint:?} is no endpoint: {why}")).help("write it as http://127.0.0.1:7480")
+/// One or several of `HOST:PORT` or `http://HOST:PORT`. Refused as a whole,
+/// before anything is tried.
+fn endpoints(list: &str) -> Result<Endpoints, Failure> {
+    let whole = |item: &str| {
+        let item = item.trim();
+        if item.is_empty() || item.contains("://") { item.to_owned() } else { format!("http://{item}") }
     };
-    if endpoint.starts_with("https://") {
-        return Err(bad("TLS is not supported; put a tunnel in between"));
-    }
-    let bare = endpoint.strip_prefix("http://").unwrap_or(endpoint).trim_end_matches('/');
-    let (host, port) = bare.rsplit_once(':').ok_or_else(|| bad("it has no port"))?;
-    if host.is_empty() || host.contains(['/', '@', ' ']) || host.contains("://") {
-        return Err(bad("its host is malformed"));
-    }
-    match port.parse::<u16>() {
-        Ok(1..) => Ok(format!("http://{host}:{port}")),
-        Ok(0) | Err(_) => Err(bad("its port is not between 1 and 65535")),
-    }
+    let list = list.split(',').map(whole).collect::<Vec<_>>().join(",");
+    list.parse().map_err(|why| {
+        Failure::usage(format!("cannot use the endpoint: {why}"))
+            .help("an endpoint looks like http://127.0.0.1:7480; several gateways have commas between them")
+    })
 }
 
 fn is_loopback(endpoint: &str) -> bool {
@@ -161,11 +176,11 @@ mod tests {
         let (state, record) = (StateDir::at(dir.path()), record(dir.path()));
         let find = |w: &Wish, r| Target::discover(w, r, &state).unwrap();
         let asked = find(&wish(Some("127.0.0.1:1"), None), Some((&record, true)));
-        assert_eq!((asked.endpoint.as_str(), asked.origin), ("http://127.0.0.1:1", Origin::Asked));
+        assert_eq!((asked.endpoints.to_string().as_str(), asked.origin), ("http://127.0.0.1:1", Origin::Asked));
         let found = find(&wish(None, None), Some((&record, true)));
-        assert_eq!((found.endpoint.as_str(), found.origin), ("http://127.0.0.1:9999", Origin::Found));
+        assert_eq!((found.endpoints.to_string().as_str(), found.origin), ("http://127.0.0.1:9999", Origin::Found));
         let stale = find(&wish(None, None), Some((&record, false)));
-        assert_eq!((stale.endpoint.as_str(), stale.origin), (DEFAULT_ENDPOINT, Origin::Stale(42)));
+        assert_eq!((stale.endpoints.to_string().as_str(), stale.origin), (DEFAULT_ENDPOINT, Origin::Stale(42)));
         assert_eq!(find(&wish(None, None), None).origin, Origin::Default);
     }
 
@@ -193,6 +208,8 @@ mod tests {
             ("[::1]:1", true),
             ("127.0.0.1.example.com:1", false),
             ("10.0.0.1:1", false),
+            ("127.0.0.1:1,localhost:1", true),
+            ("127.0.0.1:1,10.0.0.1:1", false),
         ] {
             let target = Target::discover(&wish(Some(endpoint), None), None, &state).unwrap();
             assert_eq!(target.token_file.is_some(), sent, "{endpoint}");
@@ -204,16 +221,26 @@ mod tests {
         for bad in
             ["", "localhost", "http://", "http://:80", "host:0", "host:70000", "ftp://h:1", "https://h:1", "u@h:1"]
         {
-            let refused = normalise(bad).unwrap_err();
+            let refused = endpoints(bad).unwrap_err();
             assert_eq!(refused.exit(), Exit::Usage, "{bad}");
             assert!(refused.to_string().contains("http://127.0.0.1:7480"));
         }
-        assert_eq!(normalise("http://h:1/").unwrap(), "http://h:1");
+        assert_eq!(endpoints("http://h:1/").unwrap().to_string(), "http://h:1");
+    }
+
+    #[test]
+    fn of_a_list_the_bad_one_is_named() {
+        assert_eq!(endpoints("h:1, http://i:2").unwrap().addresses(), ["http://h:1", "http://i:2"]);
+        for (list, named) in [("h:1,i", "http://i"), ("h:1,,i:2", "address 2"), ("h:1,i:2,h:1", "http://h:1")] {
+            let refused = endpoints(list).unwrap_err();
+            assert_eq!(refused.exit(), Exit::Usage, "{list}");
+            assert!(refused.summary().contains(named), "{refused}");
+        }
     }
 
     #[test]
     fn nobody_there_says_where_and_what_to_run() {
-        let target = |origin| Target { endpoint: DEFAULT_ENDPOINT.to_owned(), origin, token_file: None };
+        let target = |origin| Target { endpoints: endpoints(DEFAULT_ENDPOINT).unwrap(), origin, token_file: None };
         let text = target(Origin::Default).unreachable("refused").to_string();
         assert!(text.contains(DEFAULT_ENDPOINT) && text.contains("pmctl up"), "{text}");
         let text = target(Origin::Stale(42)).unreachable("refused").to_string();

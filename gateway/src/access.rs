@@ -116,6 +116,7 @@ pub const INTERNAL: &[&str] = &[
     "pm.v1.RunnerSessionService",
     "pm.v1.MonitorIntakeService",
     "pm.v1.RaftService",
+    "pm.v1.PeerService",
     "pm.v1.RegistryInternalService",
     // Served by plugins to the runner of their node, on a Unix socket.
     "pm.v1.RuntimePluginService",
@@ -148,6 +149,31 @@ mod tests {
             contract.sort();
             table.sort();
             assert_eq!(contract, table, "{}", access.service);
+        }
+    }
+
+    /// Clients of several replicas repeat calls by what a method's name says.
+    #[test]
+    fn a_method_s_name_says_whether_its_calls_may_be_repeated() {
+        use service_host::transport::CallKind;
+        let pool = pm_proto::json::pool().unwrap();
+        for method in pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()) {
+            let streams = method.is_client_streaming() || method.is_server_streaming();
+            let name = format!("/{}/{}", method.parent_service().full_name(), method.name());
+            let is_stream = CallKind::of(&name) == CallKind::Stream;
+            assert_eq!(is_stream, streams, "{name}: its name must begin as service_host's `CallKind` says");
+        }
+        for access in PUBLIC {
+            for (method, role) in access.methods {
+                let changes = CallKind::of(method) == CallKind::Change;
+                assert!(
+                    *role == Role::Admin || !changes,
+                    "{}/{method} reads, and would get a request id",
+                    access.service
+                );
+                let reads = CallKind::of(method) == CallKind::Read;
+                assert!(*role == Role::Viewer || !reads, "{}/{method} changes, and gets no request id", access.service);
+            }
         }
     }
 

@@ -18,6 +18,13 @@ pub(crate) struct Method {
     pub(crate) descriptor: MethodDescriptor,
 }
 
+impl Method {
+    /// Whether a call of it may change something: what a viewer may not do.
+    pub(crate) fn changes(&self) -> bool {
+        self.role > Role::Viewer
+    }
+}
+
 /// Why the table and the contract do not fit.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogueError {

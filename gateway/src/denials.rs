@@ -4,13 +4,12 @@
 //! away, and an attacker may be busy: what waits is bounded, and a call is
 //! never held up by it.
 
-use crate::access::Role;
 use crate::backend::Backend;
+use crate::visitor::Visitor;
 use pm_proto::error::reason;
 use pm_proto::v1::registry_internal_service_client::RegistryInternalServiceClient;
 use pm_proto::v1::{RecordRefusalsRequest, RefusedAttempt};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -40,7 +39,8 @@ pub(crate) struct Denials {
 
 impl Denials {
     /// Notes an attempt.
-    pub(crate) fn note(&self, role: Role, peer: SocketAddr, what: &str) {
+    pub(crate) fn note(&self, visitor: Visitor, what: &str) {
+        let Visitor { role, peer } = visitor;
         let method: String = what.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(PATH).collect();
         self.put(
             RefusedAttempt {
@@ -94,7 +94,7 @@ impl Denials {
         if book.is_empty() {
             return;
         }
-        let mut client = RegistryInternalServiceClient::new(registry.as_caller(Role::Admin));
+        let mut client = RegistryInternalServiceClient::new(registry.as_own_caller());
         let request = RecordRefusalsRequest { attempts: book.values().cloned().collect() };
         let told = match tokio::time::timeout(TIMEOUT, client.record_refusals(request)).await {
             Ok(Ok(_)) => Ok(()),
@@ -112,14 +112,19 @@ impl Denials {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::Role;
+
+    fn viewer(peer: &str) -> Visitor {
+        Visitor { role: Role::Viewer, peer: peer.parse().unwrap() }
+    }
 
     #[test]
     fn attempts_that_are_alike_are_counted_and_what_waits_is_bounded() {
         let denials = Denials::default();
-        let peer: SocketAddr = "10.0.0.7:5".parse().unwrap();
+        let visitor = viewer("10.0.0.7:5");
         for n in 0..1_000 {
-            denials.note(Role::Viewer, peer, &format!("DELETE /api/v1/processes/p{n}"));
-            denials.note(Role::Viewer, peer, "pm.v1.ProcessService/StopProcesses");
+            denials.note(visitor, &format!("DELETE /api/v1/processes/p{n}"));
+            denials.note(visitor, "pm.v1.ProcessService/StopProcesses");
         }
         let book = denials.book.lock().unwrap();
         assert!(book.len() <= KINDS + 1, "{}", book.len());
@@ -131,7 +136,7 @@ mod tests {
     #[test]
     fn a_method_is_short_and_printable() {
         let denials = Denials::default();
-        denials.note(Role::Viewer, "[::1]:1".parse().unwrap(), &format!("POST /\n\u{7f}{}", "x".repeat(9_000)));
+        denials.note(viewer("[::1]:1"), &format!("POST /\n\u{7f}{}", "x".repeat(9_000)));
         let book = denials.book.lock().unwrap();
         let method = &book.values().next().unwrap().method;
         assert!(method.len() <= PATH && method.starts_with("POST /x"), "{method}");

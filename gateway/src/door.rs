@@ -1,7 +1,7 @@
 //! The order in which every request is looked at: token, then door, then
 //! everything else.
 
-use crate::access::{LOCAL, Role};
+use crate::access::LOCAL;
 use crate::backends::Backends;
 use crate::catalogue::Catalogue;
 use crate::denials::Denials;
@@ -11,6 +11,7 @@ use crate::meters::{self, Meters};
 use crate::problem::Problem;
 use crate::rest::Rest;
 use crate::spans;
+use crate::visitor::Visitor;
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use pm_proto::error::{reason, status};
@@ -45,13 +46,13 @@ impl Door {
         let door = if is_grpc { meters::Door::Grpc } else { meters::Door::Http };
         let refusal = match self.gatekeeper.admit(request.headers()) {
             Ok(role) if is_grpc && request.version() == Version::HTTP_2 => {
-                return self.grpc(request, role, peer, shutdown).await;
+                return self.grpc(request, Visitor { role, peer }, shutdown).await;
             }
             Ok(role) if !is_grpc => {
-                let (method, uri) = (request.method().clone(), request.uri().clone());
-                let response = self.rest.answer(request, role, shutdown).await;
+                let (method, uri, visitor) = (request.method().clone(), request.uri().clone(), Visitor { role, peer });
+                let response = self.rest.answer(request, visitor, shutdown).await;
                 if response.status() == StatusCode::FORBIDDEN {
-                    self.denials.note(role, peer, &format!("{method} {}", uri.path()));
+                    self.denials.note(visitor, &format!("{method} {}", uri.path()));
                 }
                 return response;
             }
@@ -68,28 +69,22 @@ impl Door {
         if is_grpc { refusal.into_http() } else { Problem::new(&refusal, false).into_response() }
     }
 
-    async fn grpc(
-        &self,
-        request: Request<Incoming>,
-        role: Role,
-        peer: SocketAddr,
-        shutdown: &CancellationToken,
-    ) -> Response<Body> {
+    async fn grpc(&self, request: Request<Incoming>, visitor: Visitor, shutdown: &CancellationToken) -> Response<Body> {
         let path = request.uri().path().to_owned();
         let name = path.strip_prefix('/').unwrap_or_default();
         if let Some(method) = self.catalogue.method(name) {
-            let span = spans::rpc(name, role, request.headers());
+            let span = spans::rpc(name, visitor.role, request.headers());
             let streams = method.descriptor.is_server_streaming() || method.descriptor.is_client_streaming();
             let observation = self.meters.begin(meters::Door::Grpc, name, streams, span.clone());
-            if let Err(refusal) = require(role, method.role, name) {
-                self.denials.note(role, peer, name);
+            if let Err(refusal) = require(visitor.role, method.role, name) {
+                self.denials.note(visitor, name);
                 return observation.refuse(refusal);
             }
             let backend = self.backends.of(method.upstream);
-            return proxy::forward(method, backend, request, role, shutdown, observation).instrument(span).await;
+            return proxy::forward(method, backend, request, visitor, shutdown, observation).instrument(span).await;
         }
         if let Some(service) = local_service(name) {
-            let span = spans::rpc(name, role, request.headers());
+            let span = spans::rpc(name, visitor.role, request.headers());
             let observation = self.meters.begin(meters::Door::Grpc, service, true, span.clone());
             return self.local.answer(request, shutdown.clone(), observation).instrument(span).await;
         }

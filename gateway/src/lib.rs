@@ -15,7 +15,7 @@
 //! | [`Options`], [`Gateway`] | what it is built from; build and serve |
 //! | [`access`] | the table: who may call what, and who answers |
 //! | `catalogue` | that table joined with the contract's descriptors |
-//! | `gatekeeper` | token → role |
+//! | `gatekeeper`, `visitor` | token → role; role and address |
 //! | `denials` | what a role did not allow, for the audit log |
 //! | `door` | the order in which a request is looked at |
 //! | `grpc` | forwarding, message limit, health, reflection |
@@ -40,6 +40,7 @@ mod options;
 mod problem;
 pub mod rest;
 mod spans;
+mod visitor;
 
 pub use backend::BackendError;
 pub use catalogue::CatalogueError;

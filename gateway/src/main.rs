@@ -6,7 +6,7 @@ use gateway::{Gateway, Options};
 use service_host::config::{LogArgs, RemoteArgs, TokenArgs};
 use service_host::ops::{self, OpsState, Readiness};
 use service_host::secret::Secret;
-use service_host::transport::Dial;
+use service_host::transport::{Dial, Endpoints};
 use service_host::{signals, telemetry};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,9 +22,9 @@ struct Arguments {
     /// Address of the operations port: health, readiness, metrics; plaintext and without a token.
     #[arg(long, env = "PM_GATEWAY_OPS_LISTEN", default_value = "127.0.0.1:7490", value_name = "ADDRESS")]
     ops_listen: SocketAddr,
-    /// Where the registry is.
-    #[arg(long, env = "PM_GATEWAY_REGISTRY", default_value = "http://127.0.0.1:7481", value_name = "URL")]
-    registry: String,
+    /// Where the registry is; of several replicas all, with commas between: whichever answers is asked.
+    #[arg(long, env = "PM_GATEWAY_REGISTRY", default_value = "http://127.0.0.1:7481", value_name = "URL,…")]
+    registry: Endpoints,
     /// Where the monitor is.
     #[arg(long, env = "PM_GATEWAY_MONITOR", default_value = "http://127.0.0.1:7482", value_name = "URL")]
     monitor: String,
@@ -54,7 +54,7 @@ async fn main() -> anyhow::Result<()> {
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let token = |path: &PathBuf, what| Secret::from_file(path).with_context(|| format!("reading the {what} token"));
     let gateway = Gateway::new(Options {
-        registry: Dial::Tcp(arguments.registry),
+        registry: arguments.registry.dial(),
         monitor: Dial::Tcp(arguments.monitor),
         service_token: arguments.service_token.read().context("reading the service token")?,
         admin_token: token(&arguments.admin_token_file, "admin")?,

@@ -1,11 +1,11 @@
-//! One span for each admitted request, child of the client's, by OpenTelemetry's
-//! semantic conventions. Who has no token gets none, and so cannot write into
-//! a trace.
+//! One span for each admitted request that somebody traces, child of the
+//! client's, by OpenTelemetry's semantic conventions. Who has no token gets
+//! none, and so cannot write into a trace.
 
 use crate::access::Role;
 use crate::rest::routes::Route;
 use http::{HeaderMap, Method};
-use service_host::trace_context::set_parent_from;
+use service_host::trace_context::{is_traced, set_parent_from};
 use tracing::Span;
 use tracing::field::Empty;
 
@@ -15,6 +15,9 @@ const TARGET: &str = "service_host::rpc";
 
 /// Of a gRPC call; `method` as `pm.v1.ProcessService/ListProcesses`.
 pub(crate) fn rpc(method: &str, role: Role, headers: &HeaderMap) -> Span {
+    if !is_traced(headers) {
+        return Span::none();
+    }
     let span = tracing::info_span!(
         target: TARGET,
         "rpc",
@@ -32,6 +35,9 @@ pub(crate) fn rpc(method: &str, role: Role, headers: &HeaderMap) -> Span {
 
 /// Of an HTTP request with a route.
 pub(crate) fn http(route: &Route, role: Role, headers: &HeaderMap) -> Span {
+    if !is_traced(headers) {
+        return Span::none();
+    }
     let span = tracing::info_span!(
         target: TARGET,
         "http",
@@ -49,6 +55,9 @@ pub(crate) fn http(route: &Route, role: Role, headers: &HeaderMap) -> Span {
 
 /// Of an HTTP request to nowhere.
 pub(crate) fn unrouted(method: &Method, headers: &HeaderMap) -> Span {
+    if !is_traced(headers) {
+        return Span::none();
+    }
     let span = tracing::info_span!(
         target: TARGET,
         "http",

@@ -26,6 +26,8 @@ pub mod reason {
     pub const PERMISSION_DENIED: &str = "PERMISSION_DENIED";
     /// The registry has no leader now.
     pub const NO_LEADER: &str = "NO_LEADER";
+    /// The leader was lost before it answered: whether the change was made is open. Repeat it with the same request id.
+    pub const RESULT_UNKNOWN: &str = "RESULT_UNKNOWN";
     /// A service behind the gateway does not answer.
     pub const BACKEND_UNAVAILABLE: &str = "BACKEND_UNAVAILABLE";
     /// The wanted revision is no longer kept.

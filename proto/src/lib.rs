@@ -27,8 +27,11 @@ pub mod metadata {
     /// Who asks, as established by the gateway. Believed only next to a valid
     /// service token.
     pub const ACTOR: &str = "pm-actor";
-    /// Where a request came from: the peer's address as the gateway saw it.
-    /// Believed only next to a valid service token.
+    /// Id of a request whose message has none of its own: a change that comes
+    /// twice with the same one is made once.
+    pub const REQUEST_ID: &str = "pm-request-id";
+    /// Where a change came from: the address of the client as the gateway saw
+    /// it. Believed only next to a valid service token.
     pub const SOURCE: &str = "pm-source";
     /// `Bearer TOKEN`.
     pub const AUTHORIZATION: &str = "authorization";

@@ -2,16 +2,17 @@
 
 use crate::api::not_linearizable;
 use crate::clock;
-use crate::driver::Driver;
-use crate::io::data_dir::DataDir;
-use crate::io::log::LogStore;
-use crate::io::state_store::StateStore;
-use crate::io::type_config::Raft;
+use crate::driver::{Driver, ProposeError, Way};
+use crate::home::Home;
 use crate::lease_keeper::LeaseBook;
+use crate::machine::MemoryMachine;
 use crate::numbers::Numbers;
 use crate::options::Options;
+use crate::peers::{AddressBook, Links, Reception};
 use crate::sessions::Sessions;
 use crate::view::View;
+use registry_consensus::{Consensus, ReplicaId};
+use registry_log::Log;
 use service_host::metrics::Metrics;
 use std::sync::{Arc, Mutex};
 use tokio::task::JoinHandle;
@@ -20,16 +21,20 @@ use tokio_util::sync::CancellationToken;
 /// What every call of a replica shares.
 pub(crate) struct Core {
     pub(crate) options: Options,
-    pub(crate) raft: Raft,
+    pub(crate) consensus: Consensus,
+    pub(crate) links: Links,
+    pub(crate) book: AddressBook,
+    pub(crate) reception: Reception,
     pub(crate) view: Arc<View>,
     pub(crate) driver: Driver,
+    pub(crate) way: Arc<Way>,
     pub(crate) leases: LeaseBook,
     pub(crate) numbers: Arc<Numbers>,
     pub(crate) sessions: Sessions,
     pub(crate) metrics: Metrics,
-    pub(crate) dir: DataDir,
-    pub(crate) log: LogStore,
-    pub(crate) store: Arc<StateStore>,
+    pub(crate) home: Arc<Home>,
+    pub(crate) log: Arc<Log>,
+    pub(crate) machine: Arc<MemoryMachine>,
     /// Ends everything that runs beside the calls.
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: Mutex<Vec<JoinHandle<()>>>,
@@ -42,7 +47,20 @@ impl Core {
         if stale {
             return Ok(());
         }
-        self.raft.ensure_linearizable().await.map(drop).map_err(|error| not_linearizable(&error))
+        self.consensus.read_barrier().await.map(drop).map_err(|fault| not_linearizable(&fault))
+    }
+
+    /// The error of a call that only a leader can answer.
+    pub(crate) fn no_leader(&self) -> ProposeError {
+        self.way.no_leader()
+    }
+
+    /// Where a replica is reached; its likeliest address.
+    pub(crate) fn address_of(&self, id: ReplicaId) -> String {
+        if id == self.links.identity().id() {
+            return self.options.advertise.clone();
+        }
+        self.book.of(id).into_iter().next().unwrap_or_default()
     }
 
     /// The time to put into a command.

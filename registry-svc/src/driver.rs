@@ -1,14 +1,15 @@
 //! The one way to change something: command → one Raft entry for all commands
 //! that wait → reply to each.
 //!
-//! openraft syncs its log once for every proposal, so a proposer that has one
-//! outstanding and takes everything that came meanwhile into the next is what
-//! makes group commit: measured four times the throughput at 64 writers.
+//! A proposer has one batch outstanding and takes everything that came
+//! meanwhile into the next: that is what makes group commit. On a replica that
+//! does not lead the batch goes to the one that does (`driver/way`).
+
+mod way;
 
 use crate::clock;
-use crate::io::type_config::{Batch, Raft};
+use crate::machine::payload;
 use crate::numbers::Numbers;
-use openraft::error::{ClientWriteError, Fatal, RaftError};
 use registry_domain::{Command, Header, Order, Refusal, Reply};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,33 +17,36 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
+pub(crate) use way::{Way, answer_peer};
 
 /// Commands that wait. One command is one waiting call or report, so this is
 /// also how many of them are taken in before callers have to wait.
 const QUEUE: usize = 1_024;
 /// Commands in one entry; with more, the first would wait for the last.
 const BATCH: usize = 256;
-/// Bytes in one entry, about: it has to reach a follower within a heartbeat
-/// interval. A single larger command goes alone.
+/// Bytes in one entry, about. A single larger command goes alone.
 const BATCH_BYTES: usize = 1 << 20;
-/// Without a quorum a commit waits for ever; the caller does not.
+/// A disk that hangs answers nothing for as long as it hangs; the caller does
+/// not wait so long.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What the registry itself signs with.
 pub(crate) const OWN_ACTOR: &str = "registry";
 
 /// Why there is no reply.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ProposeError {
-    /// Another replica leads, or none does.
-    #[error("this replica does not lead the cluster")]
-    NotLeader {
-        /// The leader's address, when it is known.
+    /// No replica leads, or none that leads could be reached; nothing was changed.
+    #[error("the registry has no leader now; nothing was changed; try again")]
+    NoLeader {
+        /// The leader's address, when another replica is known to lead.
         leader: Option<String>,
     },
-    /// It may or may not be committed later.
-    #[error("the change was not committed in time; whether it will be is open")]
-    Timeout,
+    /// It may or may not be committed, or may be later.
+    #[error(
+        "the leader was lost before it answered; repeat the request with the same request id to learn whether it was done"
+    )]
+    Unknown,
     /// The registry is closing.
     #[error("the registry is closing")]
     Closing,
@@ -72,7 +76,7 @@ impl Pending {
         match tokio::time::timeout(COMMIT_TIMEOUT, self.0).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_dropped)) => Err(ProposeError::Closing),
-            Err(_elapsed) => Err(ProposeError::Timeout),
+            Err(_elapsed) => Err(ProposeError::Unknown),
         }
     }
 }
@@ -80,12 +84,12 @@ impl Pending {
 impl Driver {
     /// Starts the driver; it ends with `stop`.
     pub(crate) fn start(
-        raft: Raft,
+        way: Arc<Way>,
         numbers: Arc<Numbers>,
         stop: CancellationToken,
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        (Self { queue }, tokio::spawn(run(raft, waiting, numbers, stop)))
+        (Self { queue }, tokio::spawn(run(way, waiting, numbers, stop)))
     }
 
     /// Hands a command in. Commands of one caller take effect in the order in
@@ -121,7 +125,7 @@ pub(crate) fn note(actor: &str, order: Order) -> Command {
     Command { header: Header { actor: actor.to_owned(), time: clock::now(), ..Header::default() }, order }
 }
 
-async fn run(raft: Raft, mut waiting: mpsc::Receiver<Proposal>, numbers: Arc<Numbers>, stop: CancellationToken) {
+async fn run(way: Arc<Way>, mut waiting: mpsc::Receiver<Proposal>, numbers: Arc<Numbers>, stop: CancellationToken) {
     let mut backlog = VecDeque::new();
     let mut received = Vec::new();
     loop {
@@ -132,7 +136,11 @@ async fn run(raft: Raft, mut waiting: mpsc::Receiver<Proposal>, numbers: Arc<Num
             }
             backlog.extend(received.drain(..));
         }
-        commit(&raft, next_batch(&mut backlog), &numbers, &stop).await;
+        let batch = next_batch(&mut backlog);
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = commit(&way, batch, &numbers) => {}
+        }
     }
 }
 
@@ -149,44 +157,56 @@ fn next_batch(backlog: &mut VecDeque<Proposal>) -> Vec<Proposal> {
     batch
 }
 
-async fn commit(raft: &Raft, batch: Vec<Proposal>, numbers: &Numbers, stop: &CancellationToken) {
+/// Commits a batch, however often the leader changes meanwhile. A command with
+/// a request id is sent again and takes effect once; of any other nobody could
+/// tell whether it did, so its sender is told that.
+async fn commit(way: &Way, batch: Vec<Proposal>, numbers: &Numbers) {
     let began = Instant::now();
-    let (commands, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|p| (p.command, p.answer)).unzip();
-    let size = commands.len();
-    let written = tokio::select! {
-        () = stop.cancelled() => Err(ProposeError::Closing),
-        written = raft.client_write(Batch { commands }) => written.map_err(|error| refused(error, stop)),
-    };
-    match written {
-        Ok(response) => {
-            numbers.committed(size, began.elapsed());
-            for (answer, reply) in answers.into_iter().zip(response.data.replies) {
-                // Whoever asked may have gone; the change stands.
-                let _ = answer.send(Ok(reply));
+    let (mut commands, mut answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|p| (p.command, p.answer)).unzip();
+    let mut failing = None;
+    let mut sent = false;
+    while !commands.is_empty() {
+        let payload = match payload::encode(&commands) {
+            Ok(payload) => payload,
+            Err(error) => {
+                tracing::error!(%error, "commands cannot be written down");
+                return refuse(answers, &ProposeError::Closing);
             }
-        }
-        Err(error) => {
-            for answer in answers {
-                let _ = answer.send(Err(error.clone()));
+        };
+        match way.write(payload).await {
+            Ok(replies) if replies.len() == answers.len() => {
+                numbers.committed(replies.len(), began.elapsed());
+                for (answer, reply) in answers.into_iter().zip(replies) {
+                    // The call may have been given up.
+                    let _ = answer.send(Ok(reply));
+                }
+                return;
             }
+            Ok(replies) => {
+                tracing::error!(commands = answers.len(), replies = replies.len(), "replies do not fit their commands");
+                return refuse(answers, &ProposeError::Unknown);
+            }
+            Err(ProposeError::Closing) => return refuse(answers, &ProposeError::Closing),
+            Err(ProposeError::Unknown) => {
+                sent = true;
+                let (again, over): (Vec<_>, Vec<_>) =
+                    commands.into_iter().zip(answers).partition(|(command, _)| !command.header.request_id.is_empty());
+                refuse(over.into_iter().map(|(_, answer)| answer), &ProposeError::Unknown);
+                (commands, answers) = again.into_iter().unzip();
+            }
+            Err(ProposeError::NoLeader { .. }) => {}
         }
+        let since = *failing.get_or_insert_with(Instant::now);
+        if began.elapsed() >= way::PATIENCE && since.elapsed() >= way::ELECTION {
+            let error = if sent { ProposeError::Unknown } else { way.no_leader() };
+            return refuse(answers, &error);
+        }
+        way.changed().await;
     }
 }
 
-fn refused(
-    error: RaftError<u64, ClientWriteError<u64, openraft::BasicNode>>,
-    stop: &CancellationToken,
-) -> ProposeError {
-    match error {
-        RaftError::APIError(ClientWriteError::ForwardToLeader(forward)) => {
-            ProposeError::NotLeader { leader: forward.leader_node.map(|node| node.addr) }
-        }
-        // Commands never change members.
-        RaftError::APIError(ClientWriteError::ChangeMembershipError(_)) | RaftError::Fatal(Fatal::Stopped) => {
-            ProposeError::Closing
-        }
-        RaftError::Fatal(_) if stop.is_cancelled() => ProposeError::Closing,
-        // Memory and disk may disagree from here on.
-        RaftError::Fatal(fatal @ (Fatal::StorageError(_) | Fatal::Panicked)) => service_host::fatal::abort_on(fatal),
+fn refuse(answers: impl IntoIterator<Item = oneshot::Sender<Answer>>, error: &ProposeError) {
+    for answer in answers {
+        let _ = answer.send(Err(error.clone()));
     }
 }

@@ -2,10 +2,10 @@
 //! declared lost by a command. A broken stream alone declares nothing.
 
 use crate::driver::{Driver, OWN_ACTOR};
-use crate::io::type_config::Raft;
 use crate::leases::Leases;
 use crate::view::View;
 use process_model::NodeName;
+use registry_consensus::Consensus;
 use registry_domain::{NodeState, Order};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -37,19 +37,22 @@ impl LeaseBook {
 }
 
 /// Keeps the leases until `stop`.
-pub(crate) async fn keep(book: LeaseBook, raft: Raft, view: Arc<View>, driver: Driver, stop: CancellationToken) {
-    let mut server = raft.server_metrics();
+pub(crate) async fn keep(
+    book: LeaseBook,
+    consensus: Consensus,
+    view: Arc<View>,
+    driver: Driver,
+    stop: CancellationToken,
+) {
+    let mut standing = consensus.standing();
     let mut leading = false;
     loop {
-        let (id, leader) = {
-            let metrics = server.borrow_and_update();
-            (metrics.id, metrics.current_leader)
-        };
-        match (leading, leader == Some(id)) {
+        let leads = standing.borrow_and_update().leads();
+        match (leading, leads) {
             // Elected, but perhaps some entries of the leader before are not
             // applied yet, and with them nodes unknown.
             (false, true) => {
-                if raft.ensure_linearizable().await.is_ok() {
+                if consensus.read_barrier().await.is_ok() {
                     let nodes = ready_nodes(&view);
                     book.lock().start_anew(nodes.iter(), Instant::now());
                     leading = true;
@@ -64,7 +67,7 @@ pub(crate) async fn keep(book: LeaseBook, raft: Raft, view: Arc<View>, driver: D
         let deadline = book.lock().next_deadline().filter(|_| leading);
         tokio::select! {
             () = stop.cancelled() => return,
-            changed = server.changed() => if changed.is_err() { return },
+            changed = standing.changed() => if changed.is_err() { return },
             () = book.changed.notified() => {}
             () = until(deadline) => declare_lost(&book, &view, &driver).await,
         }

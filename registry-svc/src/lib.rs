@@ -2,37 +2,46 @@
 //! process.
 //!
 //! ```text
-//! api/ ──command──▶ driver ──one batch──▶ openraft ──▶ io/log (redb, fsync) ─┐
-//!   ▲                                        │          io/network ⇄ peers   │ committed
-//!   └──────── view (state, revisions) ◀── io/state_machine ◀─────────────────┘
-//!                                            ├ registry_domain::step
-//!                                            └ io/state_store (sled), io/snapshots
+//! api/ ─command─▶ driver ─batch─▶ registry-consensus ─▶ registry-log (fsync) ─┐
+//!   ▲               └ of a follower: to the leader  ⇄ peers                   │ committed
+//!   └── view (state, revisions, orders) ◀── machine ◀── registry_domain::step ┘
+//!                                             └ behind it: io/state_store (sled), io/snapshot
 //! ```
 //!
 //! | module | what |
 //! |---|---|
 //! | [`Registry`] | opens, serves, closes |
 //! | [`Options`] | what it needs to know |
-//! | `driver` | commands in, group commit, replies out |
+//! | [`home`] | the data directory: whose it is, what is refused |
+//! | `cluster` | founding, whom to let in, where the others are |
+//! | [`peers`] | the links between replicas |
+//! | `driver` | commands in, group commit, forwarding, replies out |
 //! | `leases` | which nodes are heard from; in the leader's memory only |
+//! | [`machine`] | the replicated state: in memory, rows written behind, snapshots |
 //! | `view` | what everybody reads |
-//! | `io/` | disk and peers |
+//! | `io/` | rows and snapshot files |
 //! | `api/` | one gRPC service a file |
 //! | `numbers` | metrics |
 //!
-//! What is decided stands in `registry_domain`.
+//! What is decided stands in `registry_domain` and `registry_quorum`.
 
 mod api;
 mod clock;
+mod cluster;
 mod codec;
 mod core;
+mod door;
 mod driver;
+pub mod home;
 pub mod io;
+mod keep;
 mod lease_keeper;
 mod leases;
+pub mod machine;
 mod numbers;
 mod open;
 mod options;
+pub mod peers;
 mod registry;
 mod sessions;
 pub mod view;
@@ -41,3 +50,8 @@ pub use open::OpenError;
 pub use options::Options;
 pub use registry::Registry;
 pub use registry_domain::Retention;
+
+/// Sizes of the log.
+fn log_settings() -> registry_log::Settings {
+    registry_log::Settings::default()
+}

@@ -3,13 +3,14 @@
 
 use anyhow::bail;
 use clap::Parser;
-use registry_svc::{Options, Registry, Retention};
+use registry_svc::{OpenError, Options, Registry, Retention};
 use service_host::config::{LogArgs, RemoteArgs, TokenArgs};
 use service_host::ops::{self, OpsState, Readiness};
 use service_host::transport::Incoming;
 use service_host::{signals, telemetry};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -28,12 +29,27 @@ struct Args {
     ops_listen: SocketAddr,
     #[command(flatten)]
     remote: RemoteArgs,
-    /// Id of this replica, from 1.
-    #[arg(long, env = "PM_REGISTRY_NODE_ID", default_value_t = 1, value_name = "ID")]
-    node_id: u64,
+    /// The number that this replica must have; its data directory says which one it has.
+    #[arg(long, env = "PM_REGISTRY_NODE_ID", value_name = "ID", value_parser = clap::value_parser!(u64).range(1..))]
+    node_id: Option<u64>,
     /// Address under which peers reach this replica, as http://HOST:PORT.
     #[arg(long, env = "PM_REGISTRY_ADVERTISE", default_value = "", value_name = "URL")]
     advertise: String,
+    /// Where the other replicas may be, as http://HOST:PORT,…; may name this one, too.
+    #[arg(long, env = "PM_REGISTRY_PEERS", value_delimiter = ',', value_name = "URLS")]
+    peers: Vec<String>,
+    /// A name with an address for each replica, as HOST:PORT (a headless service in Kubernetes).
+    #[arg(long, env = "PM_REGISTRY_PEERS_DNS", value_name = "HOST:PORT")]
+    peers_dns: Option<String>,
+    /// How many replicas found the cluster together.
+    #[arg(long, env = "PM_REGISTRY_REPLICAS", default_value_t = 1, value_name = "N")]
+    replicas: usize,
+    /// Joins a cluster that exists, and never founds one.
+    #[arg(long, env = "PM_REGISTRY_JOIN")]
+    join: bool,
+    /// Silence of the leader after which the others replace it; a dead process is noticed at once.
+    #[arg(long, env = "PM_REGISTRY_ELECTION_TIMEOUT", default_value = "1s", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    election_timeout: Duration,
     /// How often runners show that they live.
     #[arg(long, env = "PM_HEARTBEAT_INTERVAL", default_value = "2s", value_name = "DURATION", value_parser = humantime::parse_duration)]
     heartbeat_interval: Duration,
@@ -63,9 +79,15 @@ impl Args {
         if self.heartbeat_interval.is_zero() || self.lease < self.heartbeat_interval * 3 {
             bail!("--lease has to be at least three times --heartbeat-interval, and that more than 0");
         }
+        self.check_peers()?;
         Ok(Options {
-            node_id: self.node_id,
+            node_id: self.node_id.unwrap_or(0),
             advertise: self.advertise.clone(),
+            peers: self.peers.clone(),
+            peers_dns: self.peers_dns.clone(),
+            replicas: self.replicas,
+            join: self.join,
+            election_timeout: self.election_timeout,
             heartbeat_interval: self.heartbeat_interval,
             lease: self.lease,
             event_retention: self.event_retention as usize,
@@ -79,9 +101,63 @@ impl Args {
     }
 }
 
-fn main() -> anyhow::Result<()> {
+impl Args {
+    fn check_peers(&self) -> anyhow::Result<()> {
+        let alone = self.peers.is_empty() && self.peers_dns.is_none();
+        if alone && (self.replicas != 1 || self.join) {
+            bail!(
+                "--replicas {} or --join needs to know where the others are: give --peers or --peers-dns",
+                self.replicas
+            );
+        }
+        if !alone && self.advertise.is_empty() {
+            bail!("--peers needs --advertise http://HOST:PORT, under which the others reach this replica");
+        }
+        for address in self.peers.iter().chain((!self.advertise.is_empty()).then_some(&self.advertise)) {
+            let parts = address.parse::<http::Uri>().ok().map(|uri| uri.into_parts());
+            let sound = parts.is_some_and(|parts| {
+                parts.scheme.is_some_and(|scheme| scheme == http::uri::Scheme::HTTP)
+                    && parts.authority.is_some_and(|authority| authority.port().is_some())
+            });
+            if !sound {
+                bail!("{address:?} is no address of a replica: write http://HOST:PORT");
+            }
+        }
+        if !(Duration::from_millis(300)..=Duration::from_secs(60)).contains(&self.election_timeout) {
+            bail!(
+                "--election-timeout {} is out of range: 300ms to 60s",
+                humantime::format_duration(self.election_timeout)
+            );
+        }
+        Ok(())
+    }
+}
+
+fn main() -> ExitCode {
     let args = Args::parse();
-    let options = args.options()?;
+    match args.options().and_then(|options| start(args, options)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The last line that an operator sees, whatever the log's format.
+            eprintln!("registry-svc: {error:#}");
+            let code = error.downcast_ref::<OpenError>().map(OpenError::exit_code);
+            ExitCode::from(code.or_else(|| error.downcast_ref::<TurnedAway>().map(|_| TURNED_AWAY)).unwrap_or(1))
+        }
+    }
+}
+
+/// As for every error of configuration: starting it again as it is would not help.
+const TURNED_AWAY: u8 = 78;
+
+/// The other replicas do not take this one for one of them.
+#[derive(Debug, thiserror::Error)]
+#[error("replica {by} turned this replica away: {why}")]
+struct TurnedAway {
+    by: u64,
+    why: String,
+}
+
+fn start(args: Args, options: Options) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run(args, options))
 }
 
@@ -89,34 +165,57 @@ async fn run(args: Args, options: Options) -> anyhow::Result<()> {
     let telemetry = telemetry::init(args.log.telemetry("registry-svc"))?;
     let shutdown = CancellationToken::new();
     let terminated = signals::terminated();
-    let stop = shutdown.clone();
-    tokio::spawn(async move {
-        terminated.await;
-        stop.cancel();
-    });
 
     // Both ports before the directory: an address in use must not cost a
     // recovery.
     let listener = args.remote.bind(args.listen).await?;
     let ops_listener = args.remote.bind(args.ops_listen).await?;
     let (address, ops_address) = (listener.local_addr()?, ops_listener.local_addr()?);
-    let registry = Registry::open(options).await?;
+    tokio::pin!(terminated);
+    let registry = tokio::select! {
+        registry = Registry::open(options, Some(&listener)) => registry?,
+        // Nothing was promised to anybody yet.
+        () = &mut terminated => return Ok(()),
+    };
     let dumped = registry.clone();
     let dumps = signals::on_debug_dump(move || tracing::info!(dump = dumped.debug_dump(), "debug dump"))?;
 
     let (ready, readiness) = ops::readiness();
     let ops = ops::serve(ops_listener, OpsState { metrics: registry.metrics(), ready: readiness }, shutdown.clone());
     let ops = tokio::spawn(ops);
-    ready.send_replace(Readiness::Ready);
     tracing::info!(%address, %ops_address, "the registry is ready");
-    let served = registry.serve(Incoming::Tcp(listener), shutdown.clone()).await;
+    let serving = tokio::spawn({
+        let (registry, shutdown) = (registry.clone(), shutdown.clone());
+        async move { registry.serve(Incoming::Tcp(listener), shutdown).await }
+    });
+    let mut fenced = registry.fenced();
+    let mut standing = registry.standing();
+    let turned_away = loop {
+        let leader = standing.borrow_and_update().leader;
+        ready.send_replace(match leader {
+            Some(_) => Readiness::Ready,
+            None => Readiness::NotReady("no leader is known".to_owned()),
+        });
+        tokio::select! {
+            () = &mut terminated => break None,
+            Ok(fence) = fenced.wait_for(Option::is_some) => {
+                break fence.as_ref().map(|fence| TurnedAway { by: fence.by.0, why: fence.why.clone() });
+            }
+            changed = standing.changed() => if changed.is_err() { break None },
+        }
+    };
     ready.send_replace(Readiness::NotReady("shutting down".to_owned()));
+    if turned_away.is_none() {
+        registry.hand_over().await;
+    }
     shutdown.cancel();
+    let served = serving.await?;
     // Its clone of the registry goes with it.
     dumps.abort();
     let ops_served = ops.await;
     registry.close().await;
     telemetry.shutdown();
     served?;
-    Ok(ops_served??)
+    ops_served??;
+    turned_away.map_or(Ok(()), |turned| Err(turned.into()))
 }

@@ -9,7 +9,6 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use registry_domain::NodeState;
 use service_host::metrics::Metrics;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,16 +57,13 @@ struct Contents(Arc<View>);
 
 impl Collector for Contents {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let mut phases: BTreeMap<Phase, i64> = Phase::ALL.into_iter().map(|phase| (phase, 0)).collect();
-        let (revision, applied, processes, ready, lost) = {
+        let (revision, applied, processes, ready, lost, phases) = {
             let machine = self.0.read();
             let state = &machine.state;
-            for instance in state.instances().values() {
-                *phases.entry(instance.phase()).or_default() += 1;
-            }
+            let phases = Phase::ALL.map(|phase| (phase, state.phases().get(&phase).copied().unwrap_or(0)));
             let ready = state.nodes().values().filter(|n| n.state == NodeState::Ready).count();
-            let applied = machine.applied.map_or(0, |id| id.index);
-            (state.revision(), applied, state.processes().len(), ready, state.nodes().len() - ready)
+            let applied = machine.applied.at.map_or(0, |at| at.index);
+            (state.revision(), applied, state.processes().len(), ready, state.nodes().len() - ready, phases)
         };
         let mut plain = |name: &str, help: &str, value: i64| {
             let gauge = ConstGauge::new(value);
@@ -78,7 +74,7 @@ impl Collector for Contents {
         plain("pm_registry_processes", "Processes that are defined", signed(processes as u64))?;
         let by_state = [("ready", ready as i64), ("lost", lost as i64)];
         labelled(&mut encoder, "pm_registry_nodes", "Nodes by state", "state", by_state.into_iter())?;
-        let by_phase = phases.iter().map(|(phase, count)| (phase.as_str(), *count));
+        let by_phase = phases.iter().map(|(phase, count)| (phase.as_str(), *count as i64));
         labelled(&mut encoder, "pm_registry_instances", "Instances by phase", "phase", by_phase)
     }
 }

@@ -1,190 +1,75 @@
-//! From a directory to a state: founded or opened, verified, recovered.
-//!
-//! ```text
-//! identity  log.redb   then
-//! no        no         found: log first, mark second
-//! no        untouched  founding was interrupted: found again
-//! no        used       refuse: the mark is gone
-//! yes       no         refuse: the log is gone
-//! yes       yes        open, verify, recover
-//! ```
+//! Why a registry does not open.
 
-use crate::io::data_dir::{DataDir, DataDirError, sync_dir};
-use crate::io::identity::{Identity, IdentityError};
-use crate::io::log::{Extent, LogError, LogStore};
-use crate::io::snapshots::{self, SnapshotError, SnapshotFiles};
-use crate::io::state_store::{StateStore, StateStoreError};
-use crate::io::type_config::LogId;
-use crate::view::Machine;
+use crate::home::HomeError;
+use crate::machine::MachineOpenError;
+use registry_consensus::ConsensusError;
+use registry_quorum::founding::FoundingRefusal;
 use std::io;
-use std::path::PathBuf;
 
 /// Why a registry does not open. It never goes on with less than it once
 /// acknowledged.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The directory is in use or cannot be used.
+    /// The directory cannot be used.
     #[error(transparent)]
-    DataDir(#[from] DataDirError),
-    /// The founding mark is damaged.
+    Home(#[from] HomeError),
+    /// The peers say that it must not start.
     #[error(transparent)]
-    Identity(#[from] IdentityError),
-    /// The log is damaged.
-    #[error(transparent)]
-    Log(#[from] LogError),
-    /// The state store cannot be used.
-    #[error(transparent)]
-    State(#[from] StateStoreError),
-    /// The snapshot is damaged and there is nothing else.
-    #[error(transparent)]
-    Snapshot(#[from] SnapshotError),
-    /// The directory was founded, its log is gone.
-    #[error(
-        "{} is missing although this directory was founded with it; restore it, or empty the directory and rejoin as a new replica",
-        .0.display()
-    )]
-    LogVanished(PathBuf),
-    /// There is a log with content, its mark is gone.
-    #[error("{} is missing although there is a log; restore it", .0.display())]
-    IdentityVanished(PathBuf),
-    /// The directory belongs to another replica.
-    #[error("the data directory belongs to replica {found}, not {wanted}")]
-    OtherReplica {
-        /// Whose it is.
-        found: u64,
-        /// Who asks.
-        wanted: u64,
+    Founding(FoundingRefusal),
+    /// The directory holds a plan to found with others, whom nobody named.
+    #[error("this directory was about to found a cluster with {others} others: start it with the same --peers as then")]
+    Planned {
+        /// How many.
+        others: usize,
     },
-    /// The replica id is out of range.
-    #[error("replica id 0 is out of range; use 1 or more")]
-    NoNodeId,
-    /// What was acknowledged is no longer there.
+    /// A plan names a cluster in a way that none is named.
     #[error(
-        "the log ends at {last:?}, but entries up to {applied} had been applied: an old copy? Restore the newest, or empty the directory and rejoin as a new replica"
+        "the plan to found names cluster {0:?}, which is no UUID: empty the directories of all founders and start them again"
     )]
-    LogBehind {
-        /// Where it ends.
-        last: Option<u64>,
-        /// Where the state is.
-        applied: u64,
+    BadCluster(String),
+    /// Joining is not possible yet.
+    #[error("{through} belongs to cluster {cluster}; this version cannot join a cluster that exists")]
+    JoinNotOffered {
+        /// The cluster.
+        cluster: String,
+        /// A member.
+        through: String,
     },
+    /// The state cannot be read.
+    #[error(transparent)]
+    Machine(#[from] MachineOpenError),
     /// Neither state nor snapshot reach to where the log begins.
-    #[error("entries up to {purged} are no longer in the log, and no state or snapshot holds them")]
+    #[error(
+        "entries up to {purged} are no longer in the log, and no state or snapshot holds them: put back the directories `state` and `snapshots` that belong to this log"
+    )]
     Hole {
         /// Where the log begins.
         purged: u64,
     },
-    /// A task failed or the system refused something.
-    #[error("cannot open the registry")]
-    Io(#[from] io::Error),
     /// The consensus engine does not start.
-    #[error("the consensus engine does not start: {0}")]
-    Raft(String),
+    #[error(transparent)]
+    Consensus(#[from] ConsensusError),
+    /// The links to the other replicas do not start.
+    #[error(transparent)]
+    Links(#[from] service_host::transport::TransportError),
+    /// A replica without others leads itself, or something is wrong.
+    #[error("this replica, which has no others, did not begin to lead within a minute")]
+    NotLeading,
+    /// The system refused something.
+    #[error("the system refused it")]
+    Io(#[from] io::Error),
 }
 
-/// An open directory.
-pub(crate) struct Opened {
-    pub(crate) log: LogStore,
-    pub(crate) store: StateStore,
-    pub(crate) snapshots: SnapshotFiles,
-    pub(crate) machine: Machine,
-}
-
-/// Opens or founds. Blocks.
-pub(crate) fn open(dir: &DataDir, node_id: u64) -> Result<Opened, OpenError> {
-    if node_id == 0 {
-        return Err(OpenError::NoNodeId);
-    }
-    let (log, extent) = match Identity::read(&dir.identity())? {
-        Some(identity) => open_log(dir, &identity, node_id)?,
-        None => (found(dir, node_id)?, Extent::default()),
-    };
-    let store = StateStore::open(&dir.state())?;
-    let snapshots = SnapshotFiles::open(&dir.snapshots())?;
-    let machine = recover(&store, &snapshots, extent)?;
-    Ok(Opened { log, store, snapshots, machine })
-}
-
-fn open_log(dir: &DataDir, identity: &Identity, node_id: u64) -> Result<(LogStore, Extent), OpenError> {
-    if identity.node_id != node_id {
-        return Err(OpenError::OtherReplica { found: identity.node_id, wanted: node_id });
-    }
-    if !dir.log().try_exists()? {
-        return Err(OpenError::LogVanished(dir.log()));
-    }
-    Ok(LogStore::open(&dir.log(), &identity.store_id)?)
-}
-
-fn found(dir: &DataDir, node_id: u64) -> Result<LogStore, OpenError> {
-    let identity = Identity::new(node_id);
-    // Nothing is acknowledged before the mark stands, so a log without one is
-    // an interrupted founding; unless it has been used.
-    let used = dir.state().try_exists()? || dir.snapshots().try_exists()?;
-    if used || (dir.log().try_exists()? && !LogStore::is_untouched(&dir.log())?) {
-        return Err(OpenError::IdentityVanished(dir.identity()));
-    }
-    let log = LogStore::create(&dir.log(), &identity.store_id)?;
-    identity.write(&dir.identity())?;
-    if let Some(parent) = dir.path().parent() {
-        sync_dir(parent)?;
-    }
-    tracing::info!(path = %dir.path().display(), node_id, "founded a data directory");
-    Ok(log)
-}
-
-/// The newest state that log, snapshot and rows can give together.
-fn recover(store: &StateStore, snapshots: &SnapshotFiles, extent: Extent) -> Result<Machine, OpenError> {
-    let stored = match store.load() {
-        Ok(machine) => Some(machine),
-        Err(error @ (StateStoreError::Damaged(_) | StateStoreError::Codec(_))) => {
-            tracing::warn!(%error, "the state store is incomplete; it is rebuilt");
-            None
+impl OpenError {
+    /// What the process ends with, as `sysexits.h` names it.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Home(error) => error.exit_code(),
+            Self::Founding(_) | Self::Planned { .. } | Self::BadCluster(_) | Self::JoinNotOffered { .. } => 78,
+            Self::Machine(_) | Self::Hole { .. } => 65,
+            Self::Consensus(_) | Self::Links(_) | Self::NotLeading => 70,
+            Self::Io(_) => 74,
         }
-        Err(error @ (StateStoreError::Sled(_) | StateStoreError::Closed)) => return Err(error.into()),
-    };
-    let reaches = |machine: &Machine| index(machine.applied) >= index(extent.purged);
-    let snapshot = match snapshots.newest() {
-        Ok(newest) => newest.map(|(_, bytes)| snapshots::decode(&bytes)).transpose()?,
-        // Needed only where the rows do not reach; openraft takes a new one.
-        Err(error @ SnapshotError::Damaged(_)) if stored.as_ref().is_some_and(reaches) => {
-            tracing::warn!(%error, "a damaged snapshot is put aside");
-            snapshots.set_aside_newest()?;
-            None
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let machine = match (stored, snapshot) {
-        (Some(stored), Some(snapshot)) if index(snapshot.applied) <= index(stored.applied) => stored,
-        (Some(stored), None) => stored,
-        (_, snapshot) => {
-            let machine = snapshot.unwrap_or_default();
-            store.replace(&machine)?;
-            machine
-        }
-    };
-    if !reaches(&machine) {
-        return Err(OpenError::Hole { purged: index(extent.purged).unwrap_or(0) });
     }
-    check_log_is_newest(&machine, snapshots, extent)?;
-    Ok(machine)
-}
-
-/// A log that ends before what was applied is not the one that acknowledged
-/// it, and must not vote. One exception: a follower that has just installed a
-/// snapshot, and was stopped before it could purge what the snapshot holds.
-fn check_log_is_newest(machine: &Machine, snapshots: &SnapshotFiles, extent: Extent) -> Result<(), OpenError> {
-    let Some(applied) = machine.applied.filter(|applied| index(extent.last) < Some(applied.index)) else {
-        return Ok(());
-    };
-    let newest = snapshots.newest()?.and_then(|(meta, _)| meta.last_log_id);
-    // Its log ends before the snapshot does; a log that is missing its tail
-    // ends behind it.
-    if newest == Some(applied) && extent.voted {
-        return Ok(());
-    }
-    Err(OpenError::LogBehind { last: index(extent.last), applied: applied.index })
-}
-
-fn index(id: Option<LogId>) -> Option<u64> {
-    id.map(|id| id.index)
 }

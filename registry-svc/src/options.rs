@@ -11,10 +11,20 @@ pub struct Options {
     /// Where log, state and snapshots are; made when missing. A real file
     /// system: what is acknowledged has been fsynced there.
     pub data_dir: PathBuf,
-    /// Id of this replica, not 0.
+    /// The number that this replica has to have; its directory says which one it has. 0: whichever that is.
     pub node_id: u64,
     /// Address for peers, as `http://host:port`; empty when embedded.
     pub advertise: String,
+    /// Where the other replicas may be, as `http://host:port`; it may name this one, too. Empty: there are none.
+    pub peers: Vec<String>,
+    /// A `host:port` whose host has an address for each replica, as a headless service in Kubernetes.
+    pub peers_dns: Option<String>,
+    /// How many replicas found the cluster together.
+    pub replicas: usize,
+    /// Joins a cluster that exists, and never founds one.
+    pub join: bool,
+    /// So long without a sign of the leader, and nothing else against it, before the others replace it.
+    pub election_timeout: Duration,
     /// The token that services use among each other.
     pub token: Secret,
     /// How often runners are asked to show that they live.
@@ -29,18 +39,41 @@ pub struct Options {
 }
 
 impl Options {
-    /// Replica 1, not reachable for peers; heartbeats every 2 s, lease 10 s,
+    /// A replica without others, not reachable for peers; an election timeout of a second; heartbeats every 2 s, lease 10 s,
     /// 10,000 events.
     pub fn new(data_dir: impl Into<PathBuf>, token: Secret) -> Self {
         Self {
             data_dir: data_dir.into(),
-            node_id: 1,
+            node_id: 0,
             advertise: String::new(),
+            peers: Vec::new(),
+            peers_dns: None,
+            replicas: 1,
+            join: false,
+            election_timeout: Duration::from_secs(1),
             token,
             heartbeat_interval: Duration::from_secs(2),
             lease: Duration::from_secs(10),
             event_retention: 10_000,
             retention: Retention::default(),
         }
+    }
+
+    /// Whether nobody else takes part, as far as these options say.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        self.peers.is_empty() && self.peers_dns.is_none() && !self.join
+    }
+
+    /// Where peers may be at this moment: names are looked up anew each time.
+    pub(crate) async fn peer_addresses(&self) -> Vec<String> {
+        let mut addresses = self.peers.clone();
+        if let Some(name) = &self.peers_dns {
+            match tokio::net::lookup_host(name).await {
+                Ok(found) => addresses.extend(found.map(|address| format!("http://{address}"))),
+                Err(error) => tracing::warn!(name, %error, "cannot look up the peers"),
+            }
+        }
+        addresses
     }
 }

@@ -1,33 +1,34 @@
 //! The registry as its host sees it: open, serve, close.
 
 use crate::api;
+use crate::cluster::{self, Gatekeeper, Myself, Settled};
 use crate::core::Core;
-use crate::driver::{Driver, OWN_ACTOR, ProposeError};
-use crate::io::data_dir::DataDir;
-use crate::io::network::Network;
-use crate::io::state_machine::StateMachine;
-use crate::io::tuning;
-use crate::io::type_config::Raft;
+use crate::door::ServiceDoor;
+use crate::driver::{Driver, Way};
+use crate::home::Home;
+use crate::keep;
 use crate::lease_keeper::{self, LeaseBook};
+use crate::log_settings;
+use crate::machine::{MachineNumbers, MemoryMachine, Pace, Places};
 use crate::numbers::Numbers;
-use crate::open::{self, OpenError};
+use crate::open::OpenError;
 use crate::options::Options;
+use crate::peers::{self, AddressBook, Fenced, Links, Timing};
 use crate::sessions::Sessions;
-use crate::view::View;
-use openraft::BasicNode;
-use openraft::error::Fatal;
-use registry_domain::{Configure, Order};
+use registry_consensus::{Consensus, HandOverEnd, Machine as _, Ports, Settings, Standing};
+use registry_log::{Log, Notice, Notify};
+use registry_quorum::recovery::Fence;
 use service_host::metrics::Metrics;
 use service_host::server::ServeError;
 use service_host::transport::Incoming;
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
-/// Longest wait for a single replica to lead itself: replaying the log is
-/// most of it.
+/// Longest wait for a replica without others to lead itself: replaying the
+/// log is most of it.
 const LEAD_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A registry replica; clones share it.
@@ -36,58 +37,139 @@ pub struct Registry {
     pub(crate) inner: Arc<Core>,
 }
 
+/// What was found in the directory.
+struct Opened {
+    machine: Arc<MemoryMachine>,
+    log: Arc<Log>,
+    notices: mpsc::UnboundedReceiver<Notice>,
+    boot: u64,
+}
+
 impl Registry {
-    /// Opens the data directory, or founds a cluster of one in an empty one,
-    /// and waits until a cluster of one leads itself.
+    /// Opens the data directory, or founds a cluster in an empty one: alone,
+    /// or together with the peers that the options name, for whom it waits.
+    /// `listener`: where peers reach this replica; it is listened to while
+    /// that lasts. A replica without others leads itself on return.
     ///
     /// # Errors
-    /// The directory is in use, damaged or incomplete; nothing has been
-    /// changed in it then.
-    pub async fn open(options: Options) -> Result<Self, OpenError> {
-        let (path, node_id) = (options.data_dir.clone(), options.node_id);
-        let (dir, opened) = tokio::task::spawn_blocking(move || {
-            let dir = DataDir::open(&path)?;
-            let opened = open::open(&dir, node_id)?;
-            Ok::<_, OpenError>((dir, opened))
-        })
-        .await
-        .map_err(std::io::Error::other)??;
-
+    /// The directory is in use, damaged, incomplete or not one for these
+    /// options; nothing has been changed in it then.
+    pub async fn open(options: Options, listener: Option<&TcpListener>) -> Result<Self, OpenError> {
         let metrics = Metrics::new("registry-svc");
-        let view = Arc::new(View::new(opened.machine));
-        let numbers = Arc::new(Numbers::new(&metrics, view.clone()));
-        let store = Arc::new(opened.store);
-        let config = tuning::config().map_err(raft_error)?;
-        let network = Network::new(options.token.clone());
-        let machine = StateMachine::new(view.clone(), store.clone(), opened.snapshots);
-        let raft =
-            Raft::new(node_id, Arc::new(config), network, opened.log.clone(), machine).await.map_err(raft_error)?;
-        found(&raft, &options).await?;
-        lead_alone(&raft).await?;
+        let path = options.data_dir.clone();
+        let home = Arc::new(blocking(move || Ok(Home::lock(&path)?)).await?);
+        let settled = cluster::settle(&home, &options, listener).await?;
+        let opened = open_directory(&home, &settled, &options, &metrics).await?;
+        Self::start(options, home, settled, opened, metrics).await
+    }
 
+    async fn start(
+        options: Options,
+        home: Arc<Home>,
+        settled: Settled,
+        opened: Opened,
+        metrics: Metrics,
+    ) -> Result<Self, OpenError> {
+        let Settled { identity, founders } = settled;
+        let Opened { machine, log, notices, boot } = opened;
+        let me = identity.replica;
+        let fence = Fence { cluster: identity.cluster.to_string(), epoch: identity.epoch, id: me };
+        let known = founders.as_ref().map(|plan| plan.founders.clone()).unwrap_or_default();
+        let gatekeeper = Arc::new(Gatekeeper::new(fence.clone(), &known));
+        let book = AddressBook::default();
+        known.iter().for_each(|(id, founder)| book.set(*id, &founder.address));
+        let links = Links::new(peers::Settings {
+            identity: peers::Identity {
+                fence,
+                store: identity.store.to_string(),
+                boot,
+                address: options.advertise.clone(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+            },
+            registrar: gatekeeper.clone(),
+            book: book.clone(),
+            token: options.token.clone(),
+            timing: Timing::default(),
+        })?;
+        let is_empty = log.extent().last.is_none() && log.vote().is_none();
+        let settings = Settings { election_timeout: options.election_timeout, ..Settings::new(seed()) };
+        let ports = Ports { disk: log.clone(), notices, machine: machine.clone(), peers: Arc::new(links.clone()) };
+        let consensus = Consensus::start(me, settings, ports).await?;
+        gatekeeper.ask(consensus.clone());
+        let myself = Arc::new(Myself::new(home.clone(), &options)?);
+        myself.knows(known.clone());
+        let reception = myself.reception();
+        reception.open(&links, Arc::new(ServiceDoor(consensus.clone())));
+        if is_empty && !known.is_empty() {
+            // Each of the founders writes it, and it is the same first entry whoever does: so none depends on another
+            // to learn who votes.
+            consensus.found(&known.keys().copied().collect()).await?;
+        }
         let stop = CancellationToken::new();
-        let (driver, proposer) = Driver::start(raft.clone(), numbers.clone(), stop.clone());
+        let view = machine.view().clone();
+        let numbers = Arc::new(Numbers::new(&metrics, view.clone()));
+        let way = Arc::new(Way { consensus: consensus.clone(), peers: Arc::new(links.clone()), book: book.clone() });
+        let (driver, proposer) = Driver::start(way.clone(), numbers.clone(), stop.clone());
         let leases = LeaseBook::new(options.lease);
-        let keeper = lease_keeper::keep(leases.clone(), raft.clone(), view.clone(), driver.clone(), stop.clone());
-        let tasks = vec![proposer, tokio::spawn(keeper), tokio::spawn(abort_on_fault(raft.clone(), stop.clone()))];
+        let keeper = lease_keeper::keep(leases.clone(), consensus.clone(), view.clone(), driver.clone(), stop.clone());
+        let acquaint = cluster::acquaint(consensus.clone(), options.clone(), book.clone(), stop.clone());
+        let configure = keep::configured(
+            consensus.clone(),
+            view.clone(),
+            driver.clone(),
+            keep::Wanted::new(&identity, &options),
+            stop.clone(),
+        );
+        let tasks = vec![
+            proposer,
+            tokio::spawn(keeper),
+            tokio::spawn(configure),
+            tokio::spawn(keep::abort_on_fault(consensus.clone(), stop.clone())),
+        ];
         let inner = Core {
             sessions: Sessions::default(),
             tasks: Mutex::new(tasks),
-            log: opened.log,
             options,
-            raft,
+            consensus,
+            links,
+            book,
+            reception,
             view,
             driver,
+            way,
             leases,
             numbers,
             metrics,
-            dir,
-            store,
+            home,
+            log,
+            machine,
             stop,
         };
         let registry = Self { inner: Arc::new(inner) };
-        registry.configure().await?;
+        if registry.inner.options.is_alone() {
+            registry.leads_alone().await?;
+        } else {
+            let task = tokio::spawn(acquaint);
+            registry.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+        }
         Ok(registry)
+    }
+
+    /// A replica without others needs nobody's vote: it is ready once it leads
+    /// and has applied its log. One of several waits for the others, whenever
+    /// they are there.
+    async fn leads_alone(&self) -> Result<(), OpenError> {
+        let consensus = &self.inner.consensus;
+        if consensus.standing().borrow().members.all().len() > 1 {
+            return Ok(());
+        }
+        let mut standing = consensus.standing();
+        let leading = standing.wait_for(Standing::leads);
+        tokio::time::timeout(LEAD_TIMEOUT, leading).await.map_err(|_| OpenError::NotLeading)?.map(drop).ok();
+        let applied = tokio::time::timeout(LEAD_TIMEOUT, consensus.read_barrier()).await;
+        applied.map_err(|_| OpenError::NotLeading)?.map_err(|_| OpenError::NotLeading)?;
+        let configured = keep::is_configured(consensus, &self.inner.view);
+        tokio::time::timeout(LEAD_TIMEOUT, configured).await.map_err(|_| OpenError::NotLeading)
     }
 
     /// Serves until `shutdown`.
@@ -104,20 +186,42 @@ impl Registry {
         self.inner.metrics.clone()
     }
 
+    /// Where this replica stands, and each change of it.
+    #[must_use]
+    pub fn standing(&self) -> watch::Receiver<Standing> {
+        self.inner.consensus.standing()
+    }
+
+    /// Set once the others have turned this replica away for good: the
+    /// process has to end, and say why.
+    #[must_use]
+    pub fn fenced(&self) -> watch::Receiver<Option<Fenced>> {
+        self.inner.links.fenced()
+    }
+
+    /// Hands leadership over, if this replica has it, before it is closed.
+    pub async fn hand_over(&self) {
+        if self.inner.consensus.is_leader() && !self.inner.options.is_alone() {
+            let end: HandOverEnd = self.inner.consensus.hand_over(None).await;
+            tracing::info!(%end, "handed over before closing");
+        }
+    }
+
     /// What an engineer wants to see in a log when something is odd.
     #[must_use]
     pub fn debug_dump(&self) -> String {
-        let raft = self.inner.raft.metrics().borrow().to_string();
         let machine = self.inner.view.read();
         let state = &machine.state;
         format!(
-            "revision={} processes={} instances={} nodes={} events={} audit={} raft={raft}",
+            "revision={} processes={} instances={} nodes={} events={} audit={} standing={:?} reached={:?}",
             state.revision(),
             state.processes().len(),
             state.instances().len(),
             state.nodes().len(),
             state.events().len(),
             state.audit().len(),
+            *self.inner.consensus.standing().borrow(),
+            self.inner.consensus.reached(),
         )
     }
 
@@ -127,84 +231,72 @@ impl Registry {
         let inner = self.inner;
         inner.stop.cancel();
         inner.sessions.end_all();
+        inner.links.stop();
         let tasks = std::mem::take(&mut *inner.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         for task in tasks {
             // A task that panicked has said so already.
             let _ = task.await;
         }
-        if let Err(error) = inner.raft.shutdown().await {
-            tracing::warn!(%error, "the consensus engine did not end by itself");
-        }
+        inner.consensus.stop().await;
         let closing = inner.clone();
         let closed = tokio::task::spawn_blocking(move || {
-            if let Err(error) = closing.store.flush() {
-                // sled hangs when it is dropped on a full disk; ending at once
-                // loses nothing, as the log has everything.
-                service_host::fatal::abort_on(error);
+            closing.machine.close();
+            if let Err(error) = closing.log.close() {
+                tracing::error!(%error, "the log did not close");
             }
-            closing.store.close();
-            closing.log.close();
-            closing.dir.unlock();
+            closing.home.unlock();
         });
         // Only a panic while closing; the next start verifies everything.
         let _ = closed.await;
     }
+}
 
-    /// Brings what the cluster has to agree on in line with our options, when
-    /// this replica leads.
-    async fn configure(&self) -> Result<(), OpenError> {
-        let order = Order::Configure(Configure {
-            cluster_id: Uuid::new_v4().to_string(),
-            event_retention: self.inner.options.event_retention as u64,
-            retention: Some(self.inner.options.retention.clone()),
+/// Different on each start, so that replicas do not stand in the same
+/// millisecond for ever.
+fn seed() -> u64 {
+    uuid::Uuid::new_v4().as_u64_pair().0
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, OpenError> + Send + 'static,
+) -> Result<T, OpenError> {
+    tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other)?
+}
+
+async fn open_directory(
+    home: &Arc<Home>,
+    settled: &Settled,
+    options: &Options,
+    metrics: &Metrics,
+) -> Result<Opened, OpenError> {
+    let machine_numbers = MachineNumbers::default();
+    machine_numbers.register(metrics);
+    let (home, identity, node_id) = (home.clone(), settled.identity, options.node_id);
+    blocking(move || {
+        if node_id != 0 {
+            identity.must_be(registry_quorum::ReplicaId(node_id))?;
+        }
+        let places = Places { state: home.state(), snapshots: home.snapshots() };
+        let machine = Arc::new(MemoryMachine::open(&places, Pace::default(), machine_numbers)?);
+        let applied = machine.applied().at;
+        let snapshot = machine.newest_snapshot().ok().flatten().and_then(|snapshot| snapshot.meta.at);
+        // What came as a snapshot from a peer may be ahead of the log.
+        let from_log = applied.filter(|at| Some(*at) != snapshot);
+        let from_log = from_log.map(|at| registry_log::Position { term: at.term, index: at.index });
+        let (tell, notices) = mpsc::unbounded_channel();
+        let notify = Notify::new(move |notice| match notice {
+            // Comes with every write on an idle disk, and nobody there needs it.
+            Notice::Busy => {}
+            // The receiver lives as long as the consensus.
+            Notice::Space(_) | Notice::Failed(_) => drop(tell.send(notice)),
         });
-        match self.inner.driver.note(OWN_ACTOR, order).await {
-            Ok(_) | Err(ProposeError::NotLeader { .. }) => Ok(()),
-            Err(error @ (ProposeError::Timeout | ProposeError::Closing)) => Err(raft_error(error)),
+        let settings = registry_log::Settings { notify: Some(notify), ..log_settings() };
+        let (log, survey) = home.open_log(&identity, &settings, from_log)?;
+        let purged = log.extent().purged.map(|at| at.index);
+        if purged > applied.map(|at| at.index) {
+            return Err(OpenError::Hole { purged: purged.unwrap_or_default() });
         }
-    }
-}
-
-fn raft_error(error: impl std::fmt::Display) -> OpenError {
-    OpenError::Raft(error.to_string())
-}
-
-/// A directory that knows no members becomes a cluster of one.
-async fn found(raft: &Raft, options: &Options) -> Result<(), OpenError> {
-    if raft.is_initialized().await.map_err(raft_error)? {
-        return Ok(());
-    }
-    let members = BTreeMap::from([(options.node_id, BasicNode::new(&options.advertise))]);
-    raft.initialize(members).await.map_err(raft_error)
-}
-
-/// A cluster of one needs nobody's vote: it is ready once it leads and has
-/// applied its log. In a larger one the others decide, whenever they are there.
-async fn lead_alone(raft: &Raft) -> Result<(), OpenError> {
-    let alone = raft.metrics().borrow().membership_config.voter_ids().count() <= 1;
-    if !alone {
-        return Ok(());
-    }
-    let leads = |m: &openraft::RaftMetrics<u64, BasicNode>| m.current_leader == Some(m.id);
-    raft.wait(Some(LEAD_TIMEOUT)).metrics(leads, "leading alone").await.map_err(raft_error)?;
-    tokio::time::timeout(LEAD_TIMEOUT, raft.ensure_linearizable()).await.map_err(raft_error)?.map_err(raft_error)?;
-    Ok(())
-}
-
-/// Storage errors are fail-stop: memory and disk may disagree, so nothing goes
-/// on, and the next start verifies everything.
-async fn abort_on_fault(raft: Raft, stop: CancellationToken) {
-    let mut metrics = raft.metrics();
-    loop {
-        let state = metrics.borrow_and_update().running_state.clone();
-        match state {
-            Ok(()) | Err(Fatal::Stopped) => {}
-            Err(_) if stop.is_cancelled() => return,
-            Err(fatal @ (Fatal::StorageError(_) | Fatal::Panicked)) => service_host::fatal::abort_on(fatal),
-        }
-        tokio::select! {
-            () = stop.cancelled() => return,
-            changed = metrics.changed() => if changed.is_err() { return },
-        }
-    }
+        Ok(Opened { machine, log: Arc::new(log), notices, boot: survey.boot })
+    })
+    .await
 }

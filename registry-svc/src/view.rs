@@ -1,57 +1,86 @@
-//! What everybody reads: the state as of the last applied entry, and a signal
-//! when it has changed. Written by the state machine only.
+//! What everybody reads: the state as of the last applied entry, a signal when
+//! it has changed, and one for each node whose orders have. Written by the
+//! machine only.
 
-use crate::io::type_config::{LogId, Membership};
+use crate::machine::{OrderSignal, OrderSignals};
+use process_model::NodeName;
+use registry_consensus::Applied;
 use registry_domain::State;
+use std::collections::BTreeSet;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use tokio::sync::watch;
 
 /// State and position, always of the same moment.
-#[derive(Debug, Clone, Default)]
-pub struct Machine {
+#[derive(Debug, Default)]
+pub struct Replicated {
     /// The state.
     pub state: State,
-    /// The last entry that it reflects.
-    pub applied: Option<LogId>,
-    /// The members as of that entry.
-    pub membership: Membership,
+    /// The last entry that it reflects, and the members as of there.
+    pub applied: Applied,
 }
 
-/// The machine, shared.
+/// What is replicated, shared.
 #[derive(Debug)]
 pub struct View {
-    machine: RwLock<Machine>,
+    replicated: RwLock<Replicated>,
     revision: watch::Sender<u64>,
-    orders: watch::Sender<u64>,
+    orders: OrderSignals,
 }
 
 impl View {
-    /// A view that begins with this machine.
+    /// A view that begins with this.
     #[must_use]
-    pub fn new(machine: Machine) -> Self {
-        let revision = watch::Sender::new(machine.state.revision());
-        Self { machine: RwLock::new(machine), revision, orders: watch::Sender::new(0) }
+    pub fn new(replicated: Replicated) -> Self {
+        let revision = watch::Sender::new(replicated.state.revision());
+        Self { replicated: RwLock::new(replicated), revision, orders: OrderSignals::default() }
     }
 
-    /// The machine, for a moment: no await, no I/O while it is held.
-    pub fn read(&self) -> RwLockReadGuard<'_, Machine> {
-        // `step` does not panic, and after a panic the process ends anyway.
-        self.machine.read().unwrap_or_else(PoisonError::into_inner)
+    /// State and position, for a moment: no await, no I/O while it is held.
+    pub fn read(&self) -> RwLockReadGuard<'_, Replicated> {
+        // `step` does not panic, and after a panic the process ends anyway;
+        // see `is_half_changed`.
+        self.replicated.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the machine, then wakes those who wait. `change` returns
-    /// whether some node has something else to do than before.
-    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Machine) -> (T, bool)) -> T {
-        let (result, orders_changed, revision) = {
-            let mut machine = self.machine.write().unwrap_or_else(PoisonError::into_inner);
-            let (result, orders_changed) = change(&mut machine);
-            (result, orders_changed, machine.state.revision())
+    /// Whether a command panicked in the middle. What is shown since must not
+    /// reach the disk.
+    pub(crate) fn is_half_changed(&self) -> bool {
+        self.replicated.is_poisoned()
+    }
+
+    /// Changes the state, then wakes those who wait. `change` returns the
+    /// nodes that have something else to do than before.
+    pub(crate) fn change<T, E>(
+        &self,
+        change: impl FnOnce(&mut Replicated) -> Result<(T, BTreeSet<NodeName>), E>,
+    ) -> Result<T, E> {
+        let (result, orders, revision) = {
+            let mut replicated = self.replicated.write().unwrap_or_else(PoisonError::into_inner);
+            let (result, orders) = change(&mut replicated)?;
+            (result, orders, replicated.state.revision())
         };
+        self.publish(revision);
+        self.orders.tell(&orders);
+        Ok(result)
+    }
+
+    /// Puts another state in the place of the one before; `meanwhile` runs
+    /// while nobody reads.
+    pub(crate) fn replace(&self, state: State, applied: Applied, meanwhile: impl FnOnce()) {
+        let revision = state.revision();
+        let before = {
+            let mut replicated = self.replicated.write().unwrap_or_else(PoisonError::into_inner);
+            meanwhile();
+            std::mem::replace(&mut *replicated, Replicated { state, applied })
+        };
+        self.publish(revision);
+        self.orders.tell_all();
+        // Only now, as it takes a while.
+        drop(before);
+    }
+
+    fn publish(&self, revision: u64) {
         self.revision.send_if_modified(|last| std::mem::replace(last, revision) != revision);
-        if orders_changed {
-            self.orders.send_modify(|count| *count += 1);
-        }
-        result
     }
 
     /// The newest revision, and each change of it.
@@ -60,9 +89,9 @@ impl View {
         self.revision.subscribe()
     }
 
-    /// A signal whenever some node may have something else to do.
+    /// A signal whenever this node may have something else to do.
     #[must_use]
-    pub fn orders(&self) -> watch::Receiver<u64> {
-        self.orders.subscribe()
+    pub fn orders(&self, node: &NodeName) -> OrderSignal {
+        self.orders.listen(node)
     }
 }

@@ -136,6 +136,18 @@ fn a_registry_that_cannot_start_says_why_and_ends() {
     assert!(!ok && text.contains("loopback"), "{text}");
     let (ok, text) = run(&["--listen", "127.0.0.1:0", "--lease", "1s"]);
     assert!(!ok && text.contains("three times"), "{text}");
-    let (ok, text) = run(&["--listen", "127.0.0.1:0", "--node-id", "0"]);
-    assert!(!ok && text.contains("replica id 0"), "{text}");
+    let listen = ["--listen", "127.0.0.1:0"];
+    let three = ["--replicas", "3"];
+    let peers = ["--peers", "http://127.0.0.1:1"];
+    for (arguments, why) in [
+        (&["--node-id", "0"][..], "1.."),
+        (&three[..], "give --peers"),
+        (&["--join"], "give --peers"),
+        (&peers, "needs --advertise"),
+        (&[peers, ["--advertise", "10.0.0.1:7481"]].concat(), "\"10.0.0.1:7481\" is no address"),
+        (&["--election-timeout", "10ms"], "300ms to 60s"),
+    ] {
+        let (ok, text) = run(&[&listen, arguments].concat());
+        assert!(!ok && text.contains(why), "{arguments:?}: {text}");
+    }
 }

@@ -264,52 +264,56 @@ async fn a_lost_state_store_is_rebuilt_from_the_log() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_registry_on_the_same_directory_is_refused_and_the_first_goes_on() {
     let town = Town::open().await;
-    let second = Registry::open(options(town.dir.path(), &town.token)).await;
-    assert!(matches!(second.map(drop), Err(OpenError::DataDir(_))));
+    let second = Registry::open(options(town.dir.path(), &town.token), None).await;
+    assert!(matches!(second.map(drop), Err(error) if error.exit_code() == 75));
     town.apply(vec![spec("web", 1)]).await;
     town.close().await;
 }
 
 async fn reopen(dir: &std::path::Path) -> OpenError {
     let token = service_host::secret::Secret::new("test-token").unwrap();
-    match Registry::open(options(dir, &token)).await {
+    match Registry::open(options(dir, &token), None).await {
         Ok(_) => panic!("it opened"),
         Err(error) => error,
     }
 }
 
+/// Puts a copy of one directory in the place of another.
+fn put(from: &std::path::Path, to: &std::path::Path) {
+    let _ = std::fs::remove_dir_all(to);
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+/// What is refused, file by file, is tested with the directory itself (`home`).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_vanished_swapped_damaged_or_old_log_is_refused() {
-    let town = Town::open().await;
-    let dir = town.close().await;
-    let log = dir.path().join("log.redb");
-    let old = std::fs::read(&log).unwrap();
+async fn an_old_vanished_or_foreign_log_is_refused_and_the_right_one_is_taken_again() {
+    const DATA: u8 = 65;
+    const CONFIGURATION: u8 = 78;
+    let keep = tempfile::tempdir().unwrap();
+    let (old, good) = (keep.path().join("old"), keep.path().join("good"));
+    let dir = Town::open().await.close().await;
+    let log = dir.path().join("log");
+    put(&log, &old);
     let town = Town::open_in(dir, |options| options).await;
     town.apply(vec![spec("web", 1)]).await;
     let dir = town.close().await;
-    let good = std::fs::read(&log).unwrap();
+    put(&log, &good);
 
-    std::fs::write(&log, &old).unwrap();
-    assert!(matches!(reopen(dir.path()).await, OpenError::LogBehind { .. }), "an old copy");
-
-    let mut damaged = good.clone();
-    let middle = damaged.len() / 2;
-    damaged[..middle].iter_mut().skip(4096).for_each(|b| *b ^= 0x55);
-    std::fs::write(&log, damaged).unwrap();
-    assert!(matches!(reopen(dir.path()).await, OpenError::Log(_)), "damaged");
-
-    std::fs::remove_file(&log).unwrap();
-    assert!(matches!(reopen(dir.path()).await, OpenError::LogVanished(_)), "vanished");
+    put(&old, &log);
+    assert_eq!(reopen(dir.path()).await.exit_code(), DATA, "an old copy");
+    std::fs::remove_dir_all(&log).unwrap();
+    assert_eq!(reopen(dir.path()).await.exit_code(), DATA, "vanished");
     assert!(!log.exists(), "a refused opening makes nothing");
-
     let other = Town::open().await.close().await;
-    std::fs::copy(other.path().join("log.redb"), &log).unwrap();
-    assert!(matches!(reopen(dir.path()).await, OpenError::Log(_)), "another one's");
-
-    std::fs::write(&log, good).unwrap();
+    put(&other.path().join("log"), &log);
+    assert_eq!(reopen(dir.path()).await.exit_code(), CONFIGURATION, "another one's");
+    put(&good, &log);
     let identity = std::fs::read(dir.path().join("identity")).unwrap();
     std::fs::remove_file(dir.path().join("identity")).unwrap();
-    assert!(matches!(reopen(dir.path()).await, OpenError::IdentityVanished(_)), "the mark vanished");
+    assert_eq!(reopen(dir.path()).await.exit_code(), DATA, "the mark vanished");
     std::fs::write(dir.path().join("identity"), identity).unwrap();
     Town::open_in(dir, |options| options).await.close().await;
 }

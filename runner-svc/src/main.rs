@@ -15,7 +15,7 @@ use runner_svc::{Hurry, Options, Reload, Runner};
 use service_host::config::{LogArgs, RemoteArgs, TokenArgs};
 use service_host::metrics::Metrics;
 use service_host::ops::{self, OpsState, Readiness};
-use service_host::transport::{Dial, Incoming};
+use service_host::transport::{Dial, Endpoints, Incoming};
 use service_host::{signals, telemetry};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -29,9 +29,9 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug, Parser)]
 #[command(name = "runner-svc", version)]
 struct Args {
-    /// The registry's address
-    #[arg(long, env = "PM_RUNNER_REGISTRY", default_value = "http://127.0.0.1:7481", value_name = "URL")]
-    registry: String,
+    /// Where the registry is; of several replicas one or more, with commas between: the others are learned from it
+    #[arg(long, env = "PM_RUNNER_REGISTRY", default_value = "http://127.0.0.1:7481", value_name = "URL,…")]
+    registry: Endpoints,
     /// The monitor's address
     #[arg(long, env = "PM_RUNNER_MONITOR", default_value = "http://127.0.0.1:7482", value_name = "URL")]
     monitor: String,
@@ -185,7 +185,8 @@ async fn run(args: Args) -> anyhow::Result<()> {
         policy_file: args.policy_file.or_else(runner_svc::default_policy_file),
         log_quota: args.log_quota,
         node,
-        registry: Some(Dial::Tcp(args.registry)),
+        // Also a single one: the others may be learned.
+        registry: Some(Dial::Cluster(args.registry)),
         monitor: Some(Dial::Tcp(args.monitor)),
         token,
         sample_interval: args.sample_interval,

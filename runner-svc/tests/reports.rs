@@ -165,6 +165,7 @@ fn welcome(cluster_id: &str) -> Down {
         heartbeat_interval: interval,
         lease: interval,
         cluster_id: cluster_id.to_owned(),
+        ..Default::default()
     })
 }
 

@@ -8,16 +8,15 @@ use std::fmt;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 use crate::auth::{self, ACTOR_KEY};
 use crate::secret::Secret;
 use crate::trace_context;
-use crate::transport::{Dial, TransportError};
+use crate::transport::{AnyChannel, Dial, TransportError};
 
 /// What generated clients are made over: `ThingServiceClient::new(service_channel(..)?)`.
-pub type ServiceChannel = InterceptedService<Channel, ClientContext>;
+pub type ServiceChannel = InterceptedService<AnyChannel, ClientContext>;
 
 /// Adds to every call what the server wants to know.
 #[derive(Clone)]

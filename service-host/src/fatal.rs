@@ -8,6 +8,8 @@ use std::io::Write;
 pub fn abort_on(why: impl Display) -> ! {
     if tracing::dispatcher::has_been_set() {
         tracing::error!(%why, "fatal, aborting");
+        // The last line says why; but who does not read it must not keep a process alive that has to end.
+        let _ = crate::telemetry::flush_logs();
     } else {
         // Nothing can be done about a closed stderr here.
         let _ = writeln!(std::io::stderr(), "fatal, aborting: {why}");

@@ -7,7 +7,7 @@
 //! | module | responsibility |
 //! |---|---|
 //! | [`secret`] | a token: made, read from a file, compared in constant time |
-//! | [`transport`] | TCP and in-memory connections behind one face |
+//! | [`transport`] | one address, several, or memory: connections behind one face |
 //! | [`client`] | a channel whose calls carry token, actor and trace context |
 //! | [`auth`] | the server's side of it: no token, no call |
 //! | [`server`] | the gRPC host: health, reflection, tracing, bounded graceful stop |
@@ -18,6 +18,7 @@
 //! | [`signals`] | SIGTERM, SIGINT, SIGUSR1 |
 //! | [`fatal`] | fail-stop |
 //! | [`config`] | command line arguments that every server shares |
+//! | [`deadline`] | how long a call may take, as its header says |
 //!
 //! A `main` in short:
 //!
@@ -51,6 +52,7 @@
 pub mod auth;
 pub mod client;
 pub mod config;
+pub mod deadline;
 pub mod fatal;
 pub mod metrics;
 pub mod ops;

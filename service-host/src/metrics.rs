@@ -2,8 +2,10 @@
 //!
 //! Enters: metrics that a service registers once and counts in. Leaves: OpenMetrics text
 //! (<https://prometheus.io/docs/specs/om/open_metrics_spec/>), which Prometheus reads. Always there: what was built
-//! (`pm_build_info`) and what the server itself costs (`process_…`, the names that every Prometheus client uses).
+//! (`pm_build_info`), what the server itself costs (`process_…`, the names that every Prometheus client uses), and how many
+//! log lines it had to leave out.
 
+mod log_lines;
 mod own_process;
 
 use std::fmt;
@@ -13,6 +15,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
 
+use log_lines::LogLines;
 use own_process::OwnProcess;
 
 /// `Content-Type` of [`Metrics::encode`].
@@ -23,13 +26,14 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 pub struct Metrics(Arc<Mutex<Registry>>);
 
 impl Metrics {
-    /// A registry with `pm_build_info{service,version}` and the `process_…` metrics.
+    /// A registry with `pm_build_info{service,version}`, `pm_log_lines_dropped_total` and the `process_…` metrics.
     #[must_use]
     pub fn new(service: &str) -> Self {
         let mut registry = Registry::default();
         let build = vec![("service", service.to_owned()), ("version", env!("CARGO_PKG_VERSION").to_owned())];
         registry.register("pm_build", "What this server was built from", Info::new(build));
         registry.register_collector(Box::new(OwnProcess));
+        registry.register_collector(Box::new(LogLines));
         Self(Arc::new(Mutex::new(registry)))
     }
 
@@ -80,7 +84,8 @@ mod tests {
         calls.inc_by(3);
         let text = metrics.encode();
         let build = format!("pm_build_info{{service=\"example-svc\",version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
-        for expected in [build.as_str(), "pm_calls_total 3", "# HELP pm_calls Calls answered", "# EOF"] {
+        let lines = "# TYPE pm_log_lines_dropped counter";
+        for expected in [build.as_str(), "pm_calls_total 3", "# HELP pm_calls Calls answered", lines, "# EOF"] {
             assert!(text.contains(expected), "{expected} is missing in\n{text}");
         }
     }

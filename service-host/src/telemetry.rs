@@ -1,13 +1,14 @@
 //! Logs on stderr, traces over OTLP.
 //!
 //! Enters: three options and the environment (`PM_OTLP_ENDPOINT`, the standard `OTEL_…`, `NO_COLOR`). Leaves: the
-//! process-wide subscriber. Decides: who may log how much (`telemetry/filter.rs`), and whether spans are exported: only when an
-//! endpoint is set. Without one, spans still get their ids, so that `traceparent` reaches the next hop, and cost
-//! neither a thread nor a buffer.
+//! process-wide subscriber. Decides: who may log how much (`telemetry/filter.rs`), that nobody waits for stderr
+//! (`telemetry/lines.rs`), and whether spans are exported: only when an endpoint is set. Without one, a trace that comes
+//! in is passed on all the same; a call without one gets no span and so costs nothing (see [`crate::trace_context::is_traced`]).
 
 mod export;
 mod filter;
 mod json_lines;
+mod lines;
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +24,8 @@ use tracing_subscriber::{Layer, fmt};
 
 use export::ExportRuntime;
 pub use export::FLUSH_TIMEOUT;
+pub(crate) use lines::dropped as dropped_lines;
+use lines::{LAST_WORDS, Lines};
 
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,6 +77,9 @@ pub enum TelemetryError {
     /// The thread that exports cannot be started.
     #[error("traces cannot be exported: their thread does not start")]
     ExportThread(#[source] std::io::Error),
+    /// The thread that writes log lines cannot be started.
+    #[error("log lines cannot be written: their thread does not start")]
+    LogThread(#[source] std::io::Error),
     /// There is a subscriber already; a process has one.
     #[error("telemetry was set up twice")]
     AlreadySet(#[source] tracing_subscriber::util::TryInitError),
@@ -119,19 +125,20 @@ pub fn init(options: TelemetryOptions) -> Result<Telemetry, TelemetryError> {
         .with_threads(false)
         .with_tracked_inactivity(false)
         .with_filter(filter::traces(exporting.is_some()));
-    let logs = logs(options.log_format, options.service_name).with_filter(log_filter);
+    let lines = Lines::on_stderr().map_err(TelemetryError::LogThread)?;
+    let logs = logs(options.log_format, options.service_name, lines).with_filter(log_filter);
     // `try_init` takes the records of the `log` crate in as well (sled writes those).
     tracing_subscriber::registry().with(traces).with(logs).try_init().map_err(TelemetryError::AlreadySet)?;
     EXPORTING.store(exporting.is_some(), Ordering::Relaxed);
     Ok(Telemetry { provider, exporting })
 }
 
-fn logs<S>(format: LogFormat, service_name: String) -> Box<dyn Layer<S> + Send + Sync>
+fn logs<S>(format: LogFormat, service_name: String, lines: Lines) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    // With internal errors logged, the layer would panic on a closed stderr: it reports the failed write there.
-    let layer = fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
+    // With internal errors logged, the layer would write to stderr by itself, and wait for it.
+    let layer = fmt::layer().with_writer(lines).log_internal_errors(false);
     match format {
         LogFormat::Human => {
             let colour =
@@ -153,10 +160,23 @@ impl Telemetry {
         self.exporting.is_some()
     }
 
-    /// Exports what is left; blocks the calling thread for at most 3 s. Works inside any kind of runtime and outside.
+    /// Exports what is left and writes the last log lines; blocks the calling thread for at most 4 s. Works inside any
+    /// kind of runtime and outside.
     pub fn shutdown(self) {
         if self.is_exporting() {
             export::finish(&self.provider);
         }
     }
+}
+
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        // If stderr is not read, nothing is gained by waiting longer.
+        let _ = flush_logs();
+    }
+}
+
+/// Waits until what was logged is written, at most 1 s: for whoever ends the process. Returns whether it is.
+pub(crate) fn flush_logs() -> bool {
+    lines::flush(LAST_WORDS)
 }

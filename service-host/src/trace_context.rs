@@ -1,8 +1,8 @@
 //! W3C trace context (<https://www.w3.org/TR/trace-context/>) in and out of headers, strings and spans.
 //!
 //! Enters: `traceparent` and `tracestate`, from a caller or from a stored string. Leaves: the same, for the next
-//! hop or for a child process. Works the same with and without an exporter: an unexported trace is still passed
-//! on, so that those who do export see one trace. Before [`crate::telemetry::init`] there is no trace and
+//! hop or for a child process. An unexported trace is passed on too, so that those who do export see one trace; but
+//! without an exporter no call begins one. Before [`crate::telemetry::init`] there is no trace and
 //! everything here does nothing.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -40,6 +40,13 @@ pub fn set_parent(span: &Span, traceparent: &str) {
     set_parent_context(span, TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier));
 }
 
+/// Whether a call with these headers is worth a span: somebody exports it, or its caller is in a trace that has to be
+/// passed on. Ids for nobody would be a good part of what a small call costs.
+#[must_use]
+pub fn is_traced(headers: &HeaderMap) -> bool {
+    crate::telemetry::is_exporting() || headers.contains_key(TRACEPARENT_HEADER)
+}
+
 /// Makes `span` a child of the span that a request's headers name, if they name one.
 pub fn set_parent_from(span: &Span, headers: &HeaderMap) {
     set_parent_context(span, extract(headers));
@@ -47,6 +54,9 @@ pub fn set_parent_from(span: &Span, headers: &HeaderMap) {
 
 /// Writes the current span into `headers`; nothing outside of any trace.
 pub fn inject(headers: &mut HeaderMap) {
+    if Span::current().is_none() {
+        return;
+    }
     TraceContextPropagator::new().inject_context(&Span::current().context(), &mut Headers(headers));
 }
 

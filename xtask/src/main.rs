@@ -7,6 +7,7 @@
 //! | `test` | builds all and runs every test | only below `target/` |
 //! | `proto-baseline` | makes today's contract the one that `verify` compares with | `proto/baseline.binpb` |
 //! | `tools` | fetches what the other verbs need | only below `target/tools/` |
+//! | `etcd` | installs what `benches -- registry` measures against | a Debian package |
 
 mod exec;
 mod fix;
@@ -41,6 +42,8 @@ enum Verb {
     ProtoBaseline,
     /// Fetch the tools that verify and test need, and nothing else
     Tools,
+    /// Install etcd, which the registry's measures run against
+    Etcd,
 }
 
 fn main() -> ExitCode {
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Verb::Test => suite::run(&workspace),
         Verb::ProtoBaseline => tools::buf::write_baseline(&workspace),
         Verb::Tools => tools::all(&workspace),
+        Verb::Etcd => tools::etcd::ready(),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -14,6 +14,7 @@ use std::process::Stdio;
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     println!("--- tools for the tests");
     system::c_compiler()?;
+    system::faults()?;
     node::ready()?;
     let python = python::ready(workspace)?;
 

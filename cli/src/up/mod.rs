@@ -35,7 +35,7 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::Tone;
 use crate::signals::{Signals, Stop};
-use crate::target::{Origin, Target};
+use crate::target::Target;
 use home::Home;
 use plan::Plan;
 use reporter::Reporter;
@@ -82,8 +82,7 @@ async fn serve(plan: Plan, home: &Home, reporter: &mut Reporter) -> Result<Exit,
         services = Services::start(home) => services?,
         stop = signals.next() => return Ok(exit_of(stop)),
     };
-    let target =
-        Target { endpoint: home.endpoint().to_owned(), origin: Origin::Asked, token_file: Some(home.state().token()) };
+    let target = Target::at(home.endpoint(), home.state().token())?;
     let connection = Connection::to(target, home.admin_token())?;
     // Before the runner starts: a refusal leaves everything as it is, and no
     // event of what follows is missed.

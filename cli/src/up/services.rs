@@ -51,7 +51,7 @@ impl Services {
         let (monitor_connector, monitor_incoming) = memory();
         let (registry_dial, monitor_dial) = (Dial::Memory(registry_connector), Dial::Memory(monitor_connector));
         let options = registry_svc::Options::new(home.state().registry(), token.clone());
-        let registry = Registry::open(options).await.map_err(|e| {
+        let registry = Registry::open(options, None).await.map_err(|e| {
             Failure::failed(format!("cannot open the store in {}: {}", home.state().registry().display(), chain(&e)))
                 .help("nothing was started; what an earlier `pmctl up` left running goes on")
         })?;

@@ -5,10 +5,10 @@
 
 use super::frame_limit::FrameLimit;
 use super::reply::Reply;
-use crate::access::Role;
 use crate::backend::{Backend, deadline_exceeded};
 use crate::catalogue::Method;
 use crate::meters::Observation;
+use crate::visitor::Visitor;
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use pm_proto::error::{reason, status};
@@ -24,7 +24,7 @@ pub(crate) async fn forward(
     method: &Method,
     backend: &Backend,
     request: Request<Incoming>,
-    role: Role,
+    visitor: Visitor,
     shutdown: &CancellationToken,
     observation: Observation,
 ) -> Response<Body> {
@@ -40,7 +40,7 @@ pub(crate) async fn forward(
         // Before the answer: the backend keeps the same time, and its word for
         // a call that is over is CANCELLED.
         () = until(deadline) => Err(deadline_exceeded()),
-        answer = backend.call(request, role) => answer,
+        answer = backend.call(request, method, visitor) => answer,
     };
     match answer {
         Ok(response) => {
@@ -76,54 +76,11 @@ fn oversized(size: u32) -> Status {
     status(Code::ResourceExhausted, reason::REQUEST_TOO_LARGE, message, &metadata)
 }
 
-/// `grpc-timeout`: at most eight digits and a unit, as the gRPC over HTTP/2
-/// specification has it. The backend obeys it too; a stream's body only ends
-/// in time because the gateway watches.
+/// `grpc-timeout`. The backend obeys it too; a stream's body only ends in time
+/// because the gateway watches.
 fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Status> {
-    let Some(value) = headers.get("grpc-timeout") else { return Ok(None) };
-    let parsed = value.to_str().ok().and_then(|text| {
-        let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-        if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
-            return None;
-        }
-        let number: u64 = digits.parse().ok()?;
-        match unit {
-            "H" => Some(Duration::from_secs(number * 3600)),
-            "M" => Some(Duration::from_secs(number * 60)),
-            "S" => Some(Duration::from_secs(number)),
-            "m" => Some(Duration::from_millis(number)),
-            "u" => Some(Duration::from_micros(number)),
-            "n" => Some(Duration::from_nanos(number)),
-            _ => None,
-        }
-    });
-    let fault = || {
+    service_host::deadline::timeout(headers).map_err(|_| {
         let fix = "write up to eight digits and one of H M S m u n, as 10S";
         pm_proto::error::invalid(&[process_model::spec::Fault::new("grpc-timeout", "is no duration", fix)])
-    };
-    parsed.map(Some).ok_or_else(fault)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Duration, HeaderMap, timeout};
-
-    #[test]
-    fn a_grpc_timeout_is_digits_and_a_unit() {
-        for (text, expected) in [
-            ("10S", Some(Duration::from_secs(10))),
-            ("250m", Some(Duration::from_millis(250))),
-            ("99999999H", Some(Duration::from_secs(99_999_999 * 3600))),
-            ("123456789S", None),
-            ("S", None),
-            ("-1S", None),
-            ("10x", None),
-            ("", None),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert("grpc-timeout", text.parse().unwrap());
-            assert_eq!(timeout(&headers).ok().flatten(), expected, "{text}");
-        }
-        assert_eq!(timeout(&HeaderMap::new()).unwrap(), None);
-    }
+    })
 }

@@ -1,9 +1,9 @@
 //! One gRPC call with dynamic messages.
 
 use super::codec::DynamicCodec;
-use crate::access::Role;
 use crate::backend::{Backend, Caller, deadline_exceeded};
 use crate::catalogue::Method;
+use crate::visitor::Visitor;
 use http::uri::PathAndQuery;
 use prost_reflect::DynamicMessage;
 use std::error::Error as _;
@@ -24,9 +24,9 @@ pub(crate) async fn unary(
     backend: &Backend,
     method: &Method,
     message: DynamicMessage,
-    role: Role,
+    visitor: Visitor,
 ) -> Result<DynamicMessage, Status> {
-    let mut client = client(backend, role);
+    let mut client = client(backend, method, visitor);
     let codec = DynamicCodec::new(method.descriptor.output());
     let call = client.unary(Request::new(message), path(method)?, codec);
     match tokio::time::timeout(UNARY_TIMEOUT, call).await {
@@ -42,9 +42,9 @@ pub(crate) async fn server_stream(
     backend: &Backend,
     method: &Method,
     message: DynamicMessage,
-    role: Role,
+    visitor: Visitor,
 ) -> Result<Streaming<DynamicMessage>, Status> {
-    let mut client = client(backend, role);
+    let mut client = client(backend, method, visitor);
     let codec = DynamicCodec::new(method.descriptor.output());
     let response = client.server_streaming(Request::new(message), path(method)?, codec).await;
     response.map(tonic::Response::into_inner).map_err(|status| attribute(backend, status))
@@ -55,8 +55,8 @@ pub(crate) fn attribute(backend: &Backend, status: Status) -> Status {
     if status.source().is_some() { backend.broken_off(&status) } else { status }
 }
 
-fn client(backend: &Backend, role: Role) -> Grpc<Caller> {
-    Grpc::new(backend.as_caller(role)).max_decoding_message_size(MAX_ANSWER_BYTES)
+fn client(backend: &Backend, method: &Method, visitor: Visitor) -> Grpc<Caller> {
+    Grpc::new(backend.as_caller(method, visitor)).max_decoding_message_size(MAX_ANSWER_BYTES)
 }
 
 fn path(method: &Method) -> Result<PathAndQuery, Status> {

@@ -4,13 +4,13 @@ use super::message::{Sent, build};
 use super::routes::{Answer, ROUTES, Route};
 use super::template::{Found, Table};
 use super::{answer, body, call, sse};
-use crate::access::Role;
 use crate::backend::Backend;
 use crate::backends::Backends;
 use crate::catalogue::{Catalogue, CatalogueError, Method};
 use crate::gatekeeper::require;
 use crate::meters::{Door, Meters, Observation};
 use crate::problem::Problem;
+use crate::visitor::Visitor;
 use http::{HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 use pm_proto::error::{reason, status};
@@ -35,7 +35,7 @@ struct Routed {
     route: &'static Route,
     fields: Vec<(&'static str, String)>,
     request: Request<Incoming>,
-    role: Role,
+    visitor: Visitor,
 }
 
 impl Rest {
@@ -53,7 +53,7 @@ impl Rest {
     pub(crate) async fn answer(
         &self,
         request: Request<Incoming>,
-        role: Role,
+        visitor: Visitor,
         shutdown: &CancellationToken,
     ) -> Response<Body> {
         let (route, fields) = match self.table.find(request.method(), request.uri().path()) {
@@ -62,10 +62,10 @@ impl Rest {
             Found::Nothing => return self.nothing_there(&request),
         };
         let streams = matches!(route.answer, Answer::Events | Answer::Logs | Answer::Frames);
-        let span = crate::spans::http(route, role, request.headers());
+        let span = crate::spans::http(route, visitor.role, request.headers());
         let observation = self.meters.begin(Door::Http, route.path, streams, span.clone());
         let precondition = request.headers().contains_key(header::IF_MATCH);
-        let routed = Routed { route, fields, request, role };
+        let routed = Routed { route, fields, request, visitor };
         async {
             match self.route(routed, shutdown, observation).await {
                 Ok(response) => response,
@@ -99,10 +99,10 @@ impl Rest {
     }
 
     async fn call(&self, routed: Routed, shutdown: &CancellationToken) -> Result<Reached, Status> {
-        let Routed { route, fields, request, role } = routed;
+        let Routed { route, fields, request, visitor } = routed;
         let methods = self.methods(route)?;
         for method in &methods {
-            require(role, method.role, &format!("{} {}", route.method, route.path))?;
+            require(visitor.role, method.role, &format!("{} {}", route.method, route.path))?;
         }
         let Some(first) = methods.first().copied() else { return Err(no_method(route)) };
         let (head, sent) = request.into_parts();
@@ -116,24 +116,24 @@ impl Rest {
         let backend = self.backends.of(first.upstream);
         match route.answer {
             Answer::Message => {
-                let answered = call::unary(backend, first, message, role).await?;
+                let answered = call::unary(backend, first, message, visitor).await?;
                 answer::message(&answered).map(Reached::Answer)
             }
             Answer::MetricsText => {
-                let answered = call::unary(backend, first, message, role).await?;
+                let answered = call::unary(backend, first, message, visitor).await?;
                 answer::metrics(&answered).map(Reached::Answer)
             }
             Answer::Status => {
                 let calls = methods.iter().map(|method| {
                     let empty = DynamicMessage::new(method.descriptor.input());
-                    call::unary(self.backends.of(method.upstream), method, empty, role)
+                    call::unary(self.backends.of(method.upstream), method, empty, visitor)
                 });
                 let answered = futures::future::try_join_all(calls).await?;
                 answer::status(&answered).map(Reached::Answer)
             }
             Answer::Events | Answer::Logs | Answer::Frames => {
                 let places = sse::places(&message);
-                let frames = call::server_stream(backend, first, message, role).await?;
+                let frames = call::server_stream(backend, first, message, visitor).await?;
                 Ok(Reached::Stream(Box::new(frames), (route.answer, places), backend.clone()))
             }
         }

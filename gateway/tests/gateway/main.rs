@@ -5,9 +5,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bad_input;
+mod changes;
 mod docs;
 mod grpc;
 mod lifecycle;
+mod replicas;
 mod rest;
 mod sse;
 mod support;

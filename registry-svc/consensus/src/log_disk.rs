@@ -36,6 +36,8 @@ pub trait LogDisk: Send + Sync + 'static {
     fn committed(&self) -> Option<Position>;
     /// Numbers for whoever watches.
     fn figures(&self) -> Figures;
+    /// Bytes that the entries of one append may take.
+    fn largest_append(&self) -> u64;
 }
 
 impl LogDisk for Log {
@@ -73,5 +75,9 @@ impl LogDisk for Log {
 
     fn figures(&self) -> Figures {
         Self::figures(self)
+    }
+
+    fn largest_append(&self) -> u64 {
+        Self::largest_append(self)
     }
 }

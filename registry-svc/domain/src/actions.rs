@@ -3,10 +3,8 @@
 
 use crate::decided::Decided;
 use crate::draft::{Draft, Fact};
-use crate::row::RowKey;
 use crate::{Refusal, Switch, action_id, action_number, limits};
 use process_model::{Action, ActionReport, ActionState, ActionVerb, EventDetail, InstanceId, NodeName, event_type};
-use std::collections::BTreeMap;
 
 /// Queues an action for an instance and returns its number.
 pub(crate) fn queue(draft: &mut Draft<'_>, order: &Switch, id: &InstanceId) -> Option<u64> {
@@ -28,10 +26,7 @@ pub(crate) fn queue(draft: &mut Draft<'_>, order: &Switch, id: &InstanceId) -> O
         restart_count,
         traceparent: order.traceparent.clone(),
     };
-    let state = draft.touch(RowKey::Action(number));
-    state.actions.insert(number, action);
-    state.open_actions.insert(number);
-    draft.orders_change();
+    draft.put_action(number, action);
     emit(draft, number, None);
     // Nothing runs where nothing was placed: such a stop is complete.
     if order.verb == ActionVerb::Stop && node.is_none() {
@@ -53,15 +48,11 @@ pub(crate) fn advance(
     if current.state.is_final() || to <= current.state {
         return false;
     }
-    let state = draft.touch(RowKey::Action(number));
-    if let Some(action) = state.actions.get_mut(&number) {
+    draft.change_action(number, |action| {
         action.state = to;
         action.updated = now;
         action.message = message.to_owned();
-    }
-    if to.is_final() {
-        state.open_actions.remove(&number);
-    }
+    });
     emit(draft, number, time);
     forget_oldest(draft);
     true
@@ -85,42 +76,34 @@ fn emit(draft: &mut Draft<'_>, number: u64, time: Option<process_model::Timestam
         instance: Some(action.instance.clone()),
         node: action.node.clone(),
         message,
-        detail: Some(EventDetail::Action(Box::new(action))),
+        detail: Some(EventDetail::Action(Box::new(Action::clone(&action)))),
         ..Fact::default()
     });
 }
 
 /// Actions that are over are kept for a while; the oldest go first.
 fn forget_oldest(draft: &mut Draft<'_>) {
-    let state = draft.state();
-    if state.actions.len() - state.open_actions.len() <= limits::FINISHED_ACTIONS {
-        return;
-    }
-    let oldest = state.actions.keys().find(|number| !state.open_actions.contains(number)).copied();
-    if let Some(oldest) = oldest {
-        draft.touch(RowKey::Action(oldest)).actions.remove(&oldest);
+    let finished = draft.state().index.finished();
+    if finished.len() > limits::FINISHED_ACTIONS
+        && let Some(oldest) = finished.first().copied()
+    {
+        draft.remove_action(oldest);
     }
 }
 
-/// Open actions by instance.
-pub(crate) fn open_by_instance(draft: &Draft<'_>) -> BTreeMap<InstanceId, Vec<u64>> {
-    let mut open: BTreeMap<InstanceId, Vec<u64>> = BTreeMap::new();
-    for number in &draft.state().open_actions {
-        if let Some(action) = draft.state().actions.get(number) {
-            open.entry(action.instance.clone()).or_default().push(*number);
-        }
-    }
-    open
+/// What waits at an instance, oldest first.
+fn open_of(draft: &Draft<'_>, id: &InstanceId) -> Vec<u64> {
+    draft.state().index.open_of(id).collect()
 }
 
 /// Ends what waits at an instance because a newer order makes it moot. What
 /// its node already has is left to the node to finish.
-pub(crate) fn supersede(draft: &mut Draft<'_>, open: &[u64], verb: ActionVerb) {
-    for number in open {
+pub(crate) fn supersede(draft: &mut Draft<'_>, id: &InstanceId, verb: ActionVerb) {
+    for number in open_of(draft, id) {
         let moot = |action: &Action| action.state == ActionState::Queued && makes_moot(verb, action.verb);
-        if draft.state().actions.get(number).is_some_and(moot) {
+        if draft.state().actions.get(&number).is_some_and(|action| moot(action)) {
             let why = format!("a later {} takes its place", verb.as_str());
-            advance(draft, *number, ActionState::Failed, &why, None);
+            advance(draft, number, ActionState::Failed, &why, None);
         }
     }
 }
@@ -137,12 +120,8 @@ fn makes_moot(later: ActionVerb, earlier: ActionVerb) -> bool {
 
 /// Ends what waits at an instance that is no more. Its stop has happened.
 pub(crate) fn close_for_removed(draft: &mut Draft<'_>, id: &InstanceId) {
-    let open: Vec<(u64, ActionVerb)> = (draft.state().open_actions.iter())
-        .filter_map(|n| draft.state().actions.get(n).map(|a| (*n, a)))
-        .filter(|(_, action)| action.instance == *id)
-        .map(|(number, action)| (number, action.verb))
-        .collect();
-    for (number, verb) in open {
+    for number in open_of(draft, id) {
+        let Some(verb) = draft.state().actions.get(&number).map(|action| action.verb) else { continue };
         match verb {
             ActionVerb::Stop => advance(draft, number, ActionState::Done, "the instance was removed", None),
             ActionVerb::Start | ActionVerb::Restart | ActionVerb::Reload => {
@@ -153,12 +132,9 @@ pub(crate) fn close_for_removed(draft: &mut Draft<'_>, id: &InstanceId) {
 }
 
 /// Gives the actions that waited for an instance to be placed their node.
-pub(crate) fn placed(draft: &mut Draft<'_>, open: &[u64], node: &NodeName) {
-    for number in open {
-        let state = draft.touch(RowKey::Action(*number));
-        if let Some(action) = state.actions.get_mut(number) {
-            action.node = Some(node.clone());
-        }
+pub(crate) fn placed(draft: &mut Draft<'_>, id: &InstanceId, node: &NodeName) {
+    for number in open_of(draft, id) {
+        draft.change_action(number, |action| action.node = Some(node.clone()));
     }
 }
 

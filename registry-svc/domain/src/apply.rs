@@ -25,7 +25,7 @@ pub fn check(state: &State, order: &Apply) -> Result<Vec<Applied>, Refusal> {
         return Err(Refusal::PruneWithoutSource);
     }
     for (name, expected) in &order.etags {
-        let actual = name.parse().ok().and_then(|n: ProcessName| state.processes.get(&n)).map(Process::etag);
+        let actual = name.parse().ok().and_then(|n: ProcessName| state.processes.get(&n)).map(|p| p.etag());
         if actual.as_deref().unwrap_or_default() != expected {
             let (process, expected, actual) = (name.clone(), expected.clone(), actual.unwrap_or_default());
             return Err(Refusal::EtagMismatch { process, expected, actual });
@@ -190,7 +190,7 @@ fn update(draft: &mut Draft<'_>, spec: &Arc<ProcessSpec>, order: &Apply, why: Wh
 /// The same spec from elsewhere belongs to its new source from now on.
 fn adopt_source(draft: &mut Draft<'_>, name: &ProcessName, source: &str) {
     if let Some(process) = draft.state().processes.get(name).filter(|p| p.source != source).cloned() {
-        draft.put_process(Process { source: source.to_owned(), ..process });
+        draft.put_process(Process { source: source.to_owned(), ..Process::clone(&process) });
     }
 }
 
@@ -215,13 +215,14 @@ fn scale(draft: &mut Draft<'_>, spec: &ProcessSpec, generation: u64, reassign: b
             }),
             Some(false) if !reassign => {}
             Some(removing) => {
-                let Some(instance) = draft.instance_mut(&id) else { continue };
-                instance.generation = generation;
-                traceparent.clone_into(&mut instance.traceparent);
-                if removing {
-                    instance.removing = false;
-                    instance.wanted = spec.autostart;
-                }
+                draft.change_instance(&id, |instance| {
+                    instance.generation = generation;
+                    traceparent.clone_into(&mut instance.traceparent);
+                    if removing {
+                        instance.removing = false;
+                        instance.wanted = spec.autostart;
+                    }
+                });
             }
         }
     }
@@ -232,5 +233,4 @@ fn scale(draft: &mut Draft<'_>, spec: &ProcessSpec, generation: u64, reassign: b
     for id in surplus {
         retire::instance(draft, &id);
     }
-    draft.orders_change();
 }

@@ -121,7 +121,7 @@ pub(crate) fn append(draft: &mut Draft<'_>, header: &Header, subject: Subject, o
     };
     entry.hash = link(&previous, &entry);
     let number = entry.number;
-    draft.touch(RowKey::Audit(number)).audit.insert(number, entry);
+    draft.touch(RowKey::Audit(number)).audit.insert(number, entry.into());
     number
 }
 

@@ -102,12 +102,12 @@ pub struct Apply {
     /// Expected etag by process name; empty text: it must not exist.
     #[serde(default)]
     pub etags: BTreeMap<String, String>,
-    /// Expected generation by process name; 0: it must not exist.
-    #[serde(default)]
-    pub generations: BTreeMap<String, u64>,
     /// W3C `traceparent` of the request; may be empty.
     #[serde(default)]
     pub traceparent: String,
+    /// Expected generation by process name; 0: it must not exist.
+    #[serde(default)]
+    pub generations: BTreeMap<String, u64>,
 }
 
 /// Brings an earlier spec of a process back.

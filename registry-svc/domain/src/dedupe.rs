@@ -1,10 +1,12 @@
 //! Answers to repeated requests: the first reply, without a second effect.
 //! Only accepted requests are remembered; a refused one changed nothing and
-//! may be decided anew.
+//! may be decided anew. How long: a client repeats for seconds after it lost
+//! a leader, a person or a script for minutes; see [`limits`].
 
 use crate::draft::Draft;
 use crate::row::RowKey;
 use crate::{Header, Refusal, Reply, State, limits};
+use process_model::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The reply to a request id.
@@ -18,6 +20,9 @@ pub struct StoredReply {
     pub fingerprint: u64,
     /// The reply.
     pub reply: Reply,
+    /// When the leader took the request in.
+    #[serde(default)]
+    pub time: Timestamp,
 }
 
 pub(crate) enum Found {
@@ -27,7 +32,13 @@ pub(crate) enum Found {
 }
 
 pub(crate) fn find(state: &State, header: &Header) -> Found {
-    let stored = state.reply_by_request.get(&header.request_id).and_then(|number| state.replies.get(number));
+    if header.request_id.is_empty() {
+        return Found::Nothing;
+    }
+    let hash = hash(&header.request_id);
+    let stored = (state.reply_by_request.range((hash, 0)..=(hash, u64::MAX)))
+        .filter_map(|(_, number)| state.replies.get(number))
+        .find(|stored| stored.request_id == header.request_id);
     match stored {
         None => Found::Nothing,
         Some(stored) if stored.fingerprint == header.fingerprint => Found::Reply(stored.reply.clone()),
@@ -36,18 +47,30 @@ pub(crate) fn find(state: &State, header: &Header) -> Found {
 }
 
 pub(crate) fn remember(draft: &mut Draft<'_>, number: u64, reply: &Reply) {
-    let Header { request_id, fingerprint, .. } = draft.header.clone();
-    if request_id.is_empty() {
-        return;
+    let Header { request_id, fingerprint, time, .. } = draft.header.clone();
+    if !request_id.is_empty() {
+        let stored = StoredReply { number, request_id, fingerprint, reply: reply.clone(), time };
+        draft.touch(RowKey::Reply(number)).put_reply(stored.into());
     }
-    let stored = StoredReply { number, request_id: request_id.clone(), fingerprint, reply: reply.clone() };
-    let state = draft.touch(RowKey::Reply(number));
-    state.reply_by_request.insert(request_id, number);
-    state.replies.insert(number, stored);
-    if state.replies.len() > limits::STORED_REPLIES
-        && let Some((old, dropped)) = state.replies.pop_first()
-    {
-        state.reply_by_request.remove(&dropped.request_id);
-        draft.touch(RowKey::Reply(old));
+    forget(draft, time);
+}
+
+/// Forgets the oldest replies that are too many or too old; of many, some with
+/// each command, so that none of them is slow.
+fn forget(draft: &mut Draft<'_>, now: Timestamp) {
+    for _ in 0..limits::REPLIES_FORGOTTEN {
+        let replies = &draft.state().replies;
+        let (count, Some((&number, oldest))) = (replies.len(), replies.first_key_value()) else { return };
+        let too_old = oldest.time.plus(limits::REPLIES_KEPT_FOR) < now && count > limits::REPLIES_KEPT;
+        if !too_old && count <= limits::STORED_REPLIES {
+            return;
+        }
+        draft.touch(RowKey::Reply(number)).remove_reply(number);
     }
+}
+
+/// Where a request id stands in the index: FNV-1a, so that the index takes 16
+/// bytes and not the id once more. Ids with one hash stand side by side.
+pub(crate) fn hash(request_id: &str) -> u64 {
+    request_id.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

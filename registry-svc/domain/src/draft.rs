@@ -1,19 +1,21 @@
-//! A command at work: changes the state and notes which rows it touched and
-//! which events it caused. Made only for commands that have been checked, so
-//! there is no way back and none is needed.
+//! A command at work: changes the state and notes which rows it touched, which
+//! events it caused, and which nodes have something else to do. Topics check
+//! a command before they change anything, so there is no way back and none is
+//! needed.
 
-use crate::row::{Change, RowKey};
-use crate::{Header, Instance, Node, Process, State};
-use process_model::{Event, EventDetail, InstanceId, NodeName, ProcessName, Timestamp};
+use crate::row::RowKey;
+use crate::{Header, Instance, Node, Outcome, Process, Refusal, Reply, State};
+use process_model::{Action, Event, EventDetail, InstanceId, NodeName, ProcessName, Timestamp};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// A command at work.
 pub(crate) struct Draft<'a> {
     pub(crate) header: Header,
     state: &'a mut State,
-    touched: BTreeSet<RowKey>,
-    events: Vec<Event>,
-    orders_changed: bool,
+    touched: Vec<RowKey>,
+    events: Vec<Arc<Event>>,
+    orders: BTreeSet<NodeName>,
 }
 
 /// An event before it has a revision. `time` and `actor` are the command's
@@ -29,30 +31,53 @@ pub(crate) struct Fact {
     pub(crate) detail: Option<EventDetail>,
 }
 
+/// What a node acts on. When it differs, the node has to be told.
+#[derive(PartialEq)]
+struct Orders {
+    node: Option<NodeName>,
+    generation: u64,
+    wanted: bool,
+    restart_count: u64,
+    removing: bool,
+}
+
+impl From<&Instance> for Orders {
+    fn from(instance: &Instance) -> Self {
+        let Instance {
+            id: _,
+            wanted,
+            restart_count,
+            traceparent: _,
+            node,
+            generation,
+            removing,
+            seen: _,
+            lost_since: _,
+        } = instance;
+        let (wanted, restart_count, generation, removing) = (*wanted, *restart_count, *generation, *removing);
+        Self { node: node.clone(), generation, wanted, restart_count, removing }
+    }
+}
+
 impl<'a> Draft<'a> {
     pub(crate) fn new(state: &'a mut State, header: Header) -> Self {
-        Self { header, state, touched: BTreeSet::new(), events: Vec::new(), orders_changed: false }
+        Self { header, state, touched: Vec::new(), events: Vec::new(), orders: BTreeSet::new() }
     }
 
     pub(crate) fn state(&self) -> &State {
         self.state
     }
 
-    /// For topics that keep their own rows (actions, audit, replies); they say
-    /// which row they touch.
+    /// For topics that keep their own rows (settings, audit, replies); they
+    /// say which row they touch.
     pub(crate) fn touch(&mut self, key: RowKey) -> &mut State {
-        self.touched.insert(key);
+        self.touched.push(key);
         self.state
-    }
-
-    /// Says that some node has something else to do than before.
-    pub(crate) fn orders_change(&mut self) {
-        self.orders_changed = true;
     }
 
     pub(crate) fn put_process(&mut self, process: Process) {
         let name = process.spec.name.clone();
-        self.touch(RowKey::Process(name.clone())).processes.insert(name, process);
+        self.touch(RowKey::Process(name.clone())).processes.insert(name, process.into());
     }
 
     pub(crate) fn remove_process(&mut self, name: &ProcessName) {
@@ -60,22 +85,56 @@ impl<'a> Draft<'a> {
     }
 
     pub(crate) fn put_instance(&mut self, instance: Instance) {
-        let id = instance.id.clone();
-        self.touch(RowKey::Instance(id.clone())).instances.insert(id, instance);
+        self.orders.extend(instance.node.clone());
+        self.touch(RowKey::Instance(instance.id.clone())).put_instance(instance.into());
     }
 
-    pub(crate) fn remove_instance(&mut self, id: &InstanceId) -> Option<Instance> {
-        self.touch(RowKey::Instance(id.clone())).instances.remove(id)
+    pub(crate) fn remove_instance(&mut self, id: &InstanceId) -> Option<Arc<Instance>> {
+        let removed = self.touch(RowKey::Instance(id.clone())).remove_instance(id)?;
+        self.orders.extend(removed.node.clone());
+        Some(removed)
     }
 
-    pub(crate) fn instance_mut(&mut self, id: &InstanceId) -> Option<&mut Instance> {
-        self.touched.insert(RowKey::Instance(id.clone()));
-        self.state.instances.get_mut(id)
+    /// Changes an instance; its node is told when that is something to act on.
+    pub(crate) fn change_instance<T>(&mut self, id: &InstanceId, change: impl FnOnce(&mut Instance) -> T) -> Option<T> {
+        let (was, is, result) = self.touch(RowKey::Instance(id.clone())).change_instance(id, |instance| {
+            let was = Orders::from(&*instance);
+            let result = change(instance);
+            (was, Orders::from(&*instance), result)
+        })?;
+        if was != is {
+            self.orders.extend(was.node.into_iter().chain(is.node));
+        }
+        Some(result)
     }
 
     pub(crate) fn put_node(&mut self, node: Node) {
-        let name = node.name.clone();
-        self.touch(RowKey::Node(name.clone())).nodes.insert(name, node);
+        self.touch(RowKey::Node(node.name.clone())).put_node(node.into());
+    }
+
+    /// A new action; its node has to be told of it.
+    pub(crate) fn put_action(&mut self, number: u64, action: Action) {
+        self.orders.extend(action.node.clone());
+        self.touch(RowKey::Action(number)).put_action(number, action.into());
+    }
+
+    /// Changes an action. That its node has to be told follows from a change
+    /// of the node only: what is over is no order any more.
+    pub(crate) fn change_action(&mut self, number: u64, change: impl FnOnce(&mut Action)) {
+        let nodes = self.touch(RowKey::Action(number)).change_action(number, |action| {
+            let was = action.node.clone();
+            change(action);
+            (was, action.node.clone())
+        });
+        if let Some((was, is)) = nodes
+            && was != is
+        {
+            self.orders.extend(is);
+        }
+    }
+
+    pub(crate) fn remove_action(&mut self, number: u64) {
+        self.touch(RowKey::Action(number)).remove_action(number);
     }
 
     /// The revision that the next event gets.
@@ -87,7 +146,7 @@ impl<'a> Draft<'a> {
     /// there are too many.
     pub(crate) fn emit(&mut self, fact: Fact) -> u64 {
         let revision = self.next_revision();
-        let event = Event {
+        let event = Arc::new(Event {
             revision,
             time: fact.time.unwrap_or(self.header.time),
             kind: fact.kind,
@@ -97,7 +156,7 @@ impl<'a> Draft<'a> {
             message: fact.message,
             actor: self.header.actor.clone(),
             detail: fact.detail,
-        };
+        });
         self.touch(RowKey::Meta).meta.revision = revision;
         self.touch(RowKey::Event(revision)).events.insert(revision, event.clone());
         self.events.push(event);
@@ -108,7 +167,7 @@ impl<'a> Draft<'a> {
     pub(crate) fn trim_events(&mut self) {
         while self.state.events.len() as u64 > self.state.meta.event_retention {
             let Some((oldest, _)) = self.state.events.pop_first() else { return };
-            self.touched.insert(RowKey::Event(oldest));
+            self.touched.push(RowKey::Event(oldest));
         }
     }
 
@@ -126,17 +185,10 @@ impl<'a> Draft<'a> {
         self.emit(fact);
     }
 
-    /// The events, the changed rows, and whether some node has something else
-    /// to do.
-    pub(crate) fn finish(self) -> (Vec<Event>, Vec<Change>, bool) {
-        let changes = self
-            .touched
-            .into_iter()
-            .map(|key| match self.state.row(&key) {
-                Some(row) => Change::Put(Box::new(row)),
-                None => Change::Remove(key),
-            })
-            .collect();
-        (self.events, changes, self.orders_changed)
+    /// The end of a command.
+    pub(crate) fn finish(mut self, reply: Result<Reply, Refusal>) -> Outcome {
+        self.touched.sort_unstable();
+        self.touched.dedup();
+        Outcome { reply, events: self.events, touched: self.touched, orders: self.orders }
     }
 }

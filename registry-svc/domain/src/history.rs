@@ -73,8 +73,8 @@ pub(crate) fn end(draft: &mut Draft<'_>, name: &ProcessName, account: &mut Accou
 pub(crate) fn close(draft: &mut Draft<'_>, deleted: &[ProcessName], audit: u64) {
     for name in deleted {
         let Some(lineage) = draft.state().history.lineages.get(name).cloned() else { continue };
-        let lineage = Lineage { deleted: Some(audit), ..lineage };
-        draft.touch(RowKey::Lineage(name.clone())).history.load_lineage(lineage);
+        let lineage = Lineage { deleted: Some(audit), ..Lineage::clone(&lineage) };
+        draft.touch(RowKey::Lineage(name.clone())).history.load_lineage(lineage.into());
     }
     drop_oldest(draft);
 }
@@ -125,8 +125,8 @@ fn put(draft: &mut Draft<'_>, generation: Generation) {
     let name = generation.process.clone();
     let lineage = Lineage { process: name.clone(), last: generation.generation, deleted: None };
     let key = RowKey::Generation(name.clone(), generation.generation);
-    draft.touch(key).history.load_generation(generation);
-    draft.touch(RowKey::Lineage(name)).history.load_lineage(lineage);
+    draft.touch(key).history.load_generation(generation.into());
+    draft.touch(RowKey::Lineage(name)).history.load_lineage(lineage.into());
 }
 
 fn remove(draft: &mut Draft<'_>, name: &ProcessName, generation: u64) {

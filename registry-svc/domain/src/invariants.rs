@@ -1,7 +1,8 @@
 //! What holds in every state that commands can lead to. Written once; the
 //! property tests and simulations ask for it after each step.
 
-use crate::{Instance, State, limits, placement};
+use crate::index::{Index, Spot, Turn};
+use crate::{State, dedupe, limits, placement};
 use std::collections::BTreeSet;
 
 /// Everything that is wrong with a state; nothing, unless the registry has a
@@ -12,6 +13,7 @@ pub fn broken(state: &State) -> Vec<String> {
     instances(state, &mut faults);
     numbers(state, &mut faults);
     actions(state, &mut faults);
+    index(state, &mut faults);
     bounds(state, &mut faults);
     state.broken_history(&mut faults);
     faults
@@ -37,8 +39,7 @@ fn instances(state: &State, faults: &mut Vec<String>) {
         }
     }
     for (name, process) in &state.processes {
-        let indexes: BTreeSet<u32> =
-            state.instances_of(name).filter(|i: &&Instance| !i.removing).map(|i| i.id.index).collect();
+        let indexes: BTreeSet<u32> = state.instances_of(name).filter(|i| !i.removing).map(|i| i.id.index).collect();
         if indexes != (1..=process.spec.instances).collect() {
             faults.push(format!("{name}: {} instances asked for, there are {indexes:?}", process.spec.instances));
         }
@@ -57,16 +58,16 @@ fn numbers(state: &State, faults: &mut Vec<String>) {
     if state.audit.last_key_value().is_some_and(|(number, _)| *number != state.meta.audited) {
         faults.push("the newest audit entry is not the last one counted".to_owned());
     }
-    let indexed: BTreeSet<u64> = state.reply_by_request.values().copied().collect();
-    if indexed != state.replies.keys().copied().collect() {
+    let indexed = state.replies.values().map(|reply| (dedupe::hash(&reply.request_id), reply.number));
+    if state.reply_by_request != indexed.collect() {
         faults.push("replies and their index differ".to_owned());
     }
 }
 
 fn actions(state: &State, faults: &mut Vec<String>) {
     for (number, action) in &state.actions {
-        if state.open_actions.contains(number) == action.state.is_final() {
-            faults.push(format!("{}: {} is in the wrong index", action.id, action.state.as_str()));
+        if crate::action_number(&action.id) != Some(*number) {
+            faults.push(format!("{}: stands under another number, {number}", action.id));
         }
         let instance = state.instances.get(&action.instance);
         if !action.state.is_final() && instance.is_none_or(|i| i.node != action.node) {
@@ -75,11 +76,22 @@ fn actions(state: &State, faults: &mut Vec<String>) {
     }
 }
 
+/// What is found quickly is what a look through everything finds.
+fn index(state: &State, faults: &mut Vec<String>) {
+    let mut scanned = Index::default();
+    state.nodes.values().for_each(|node| scanned.node(node));
+    state.instances.iter().for_each(|(id, instance)| scanned.instance(id, None, Some(Spot::from(&**instance))));
+    state.actions.iter().for_each(|(number, action)| scanned.action(*number, None, Some(Turn::from(&**action))));
+    if scanned != state.index {
+        faults.push(format!("the index is {:?}, a look through everything finds {scanned:?}", state.index));
+    }
+}
+
 fn bounds(state: &State, faults: &mut Vec<String>) {
     for (what, count, limit) in [
         ("processes", state.processes.len(), limits::PROCESSES),
         ("instances", state.instances.len(), limits::INSTANCES),
-        ("finished actions", state.actions.len() - state.open_actions.len(), limits::FINISHED_ACTIONS),
+        ("finished actions", state.actions.len() - state.index.open_count(), limits::FINISHED_ACTIONS),
         ("audit entries", state.audit.len(), usize::try_from(state.meta.retention.audit_entries).unwrap_or(usize::MAX)),
         ("replies", state.replies.len(), limits::STORED_REPLIES),
         ("events", state.events.len(), usize::try_from(state.meta.event_retention).unwrap_or(usize::MAX)),

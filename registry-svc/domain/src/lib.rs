@@ -6,7 +6,7 @@
 //! ```text
 //!            ┌─ dedupe ── answered before? ─▶ first reply
 //! Command ──▶│
-//!            └─ apply · delete · switch · nodes · reports · actions ─▶ Outcome { reply, events, changes }
+//!            └─ apply · delete · switch · nodes · reports · actions ─▶ Outcome { reply, events, touched, orders }
 //!                          └──────── placement ────────┘
 //! ```
 //!
@@ -15,8 +15,7 @@
 //! | [`step()`] | the one entrance |
 //! | `apply`, `delete` | specs become processes and instances, and go |
 //! | `switch` | start, stop, restart: what is wanted, and the actions that show it |
-//! | `nodes` | a node connects, or falls silent |
-//! | `reports` | what runners saw |
+//! | `nodes`, `reports` | a node connects, or falls silent; what runners saw |
 //! | `actions` | the life of an action |
 //! | [`placement`] | which node an instance goes to |
 //! | `selection`, `suggestion` | what a selector means, and what was meant instead |
@@ -24,6 +23,8 @@
 //! | `audit`, `refused`, `dedupe` | who asked for what, in vain too; answers to repeated requests |
 //! | [`retention`] | how long records are kept |
 //! | [`row`] | the state as rows, so that storage writes only what changed |
+//! | `index` | what is found without looking through everything |
+//! | [`digest`] | what equal states have in common, as 32 bytes |
 //! | [`invariants`] | what holds in every state, for tests |
 
 mod action_log;
@@ -35,8 +36,10 @@ mod configure;
 mod decided;
 mod dedupe;
 mod delete;
+pub mod digest;
 mod draft;
 mod history;
+mod index;
 mod instance;
 pub mod invariants;
 pub mod limits;
@@ -71,7 +74,7 @@ pub use refusal::{Miss, Refusal};
 pub use refused::Repeated;
 pub use reply::{Applied, ApplyOutcome, Outcome, Reply};
 pub use retention::Retention;
-pub use row::{Change, Meta, Row, RowKey};
+pub use row::{Meta, Row, RowKey};
 pub use selection::Selection;
-pub use state::State;
+pub use state::{Frozen, State};
 pub use step::step;

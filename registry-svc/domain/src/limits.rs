@@ -1,15 +1,24 @@
 //! How much the registry keeps. Bounded, because the whole state is in every
 //! replica's memory and in every snapshot.
 
+use std::time::Duration;
+
 /// Processes in a cluster.
 pub const PROCESSES: usize = 10_000;
 /// Instances in a cluster, those being removed included.
 pub const INSTANCES: usize = 100_000;
 /// Actions that are over. Enough for the longest answer of `ListActions`.
 pub const FINISHED_ACTIONS: usize = 1_000;
-/// Replies kept for repeated request ids. A client repeats within seconds; at
-/// a hundred changes a second this is ten seconds of them.
-pub const STORED_REPLIES: usize = 1_000;
+/// Replies kept for repeated request ids: with 10,000 changes a second still
+/// ten seconds of them, which is longer than a fail-over and the time that
+/// whoever forwards a request tries. About 25 MB when full.
+pub const STORED_REPLIES: usize = 100_000;
+/// How long a reply is kept while there are fewer, by the time of commands.
+pub const REPLIES_KEPT_FOR: Duration = Duration::from_secs(10 * 60);
+/// Replies that are kept however old they are.
+pub const REPLIES_KEPT: usize = 1_000;
+/// Replies that one command forgets at most; more than it can add.
+pub const REPLIES_FORGOTTEN: usize = 16;
 /// Names listed in one audit entry; the rest is counted.
 pub const AUDIT_TARGETS: usize = 100;
 /// Fewest events that may be kept: below, a watcher could not follow one

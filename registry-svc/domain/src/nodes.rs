@@ -27,7 +27,7 @@ pub(crate) fn connected(draft: &mut Draft<'_>, hello: NodeHello) -> Decided {
         memory_bytes: hello.memory_bytes,
         created: known.as_ref().map_or(now, |n| n.created),
     };
-    if known.as_ref() == Some(&node) {
+    if known.as_deref() == Some(&node) {
         return Decided::noted(draft);
     }
     draft.put_node(node);
@@ -39,7 +39,6 @@ pub(crate) fn connected(draft: &mut Draft<'_>, hello: NodeHello) -> Decided {
         emit(draft, event_type::NODE_READY, &hello.node, message);
         restore(draft, &hello.node, rebooted);
         placement::place(draft);
-        draft.orders_change();
     }
     Decided { audit: Some(Subject::new("node-connected", [&hello.node])), ..Decided::noted(draft) }
 }
@@ -48,15 +47,13 @@ pub(crate) fn connected(draft: &mut Draft<'_>, hello: NodeHello) -> Decided {
 /// the same boot goes on; what differs, the node reports. After a reboot only
 /// what was at rest is still so; the rest stays lost until it is reported.
 fn restore(draft: &mut Draft<'_>, node: &NodeName, rebooted: bool) {
-    let lost: Vec<InstanceId> = (draft.state().instances.values())
-        .filter(|i| i.node.as_ref() == Some(node) && i.lost_since.is_some())
+    let lost: Vec<InstanceId> = (draft.state().instances_on(node))
+        .filter(|i| i.lost_since.is_some())
         .filter(|i| !rebooted || i.seen.phase.is_at_rest())
         .map(|i| i.id.clone())
         .collect();
     for id in lost {
-        if let Some(instance) = draft.instance_mut(&id) {
-            instance.lost_since = None;
-        }
+        draft.change_instance(&id, |instance| instance.lost_since = None);
         draft.emit_instance(event_type::INSTANCE_RETURNED, &id, format!("node {node} of instance {id} is back"));
     }
 }
@@ -68,17 +65,15 @@ pub(crate) fn lost(draft: &mut Draft<'_>, name: &NodeName) -> Result<Decided, Re
     };
     match node.state {
         NodeState::Lost => return Ok(Decided::noted(draft)),
-        NodeState::Ready => draft.put_node(Node { state: NodeState::Lost, state_time: now, ..node }),
+        NodeState::Ready => {
+            draft.put_node(Node { state: NodeState::Lost, state_time: now, ..Node::clone(&node) });
+        }
     }
     emit(draft, event_type::NODE_LOST, name, format!("node {name} has been silent for its whole lease"));
-    let instances: Vec<InstanceId> = (draft.state().instances.values())
-        .filter(|i| i.node.as_ref() == Some(name) && i.lost_since.is_none())
-        .map(|i| i.id.clone())
-        .collect();
+    let instances: Vec<InstanceId> =
+        (draft.state().instances_on(name)).filter(|i| i.lost_since.is_none()).map(|i| i.id.clone()).collect();
     for id in instances {
-        if let Some(instance) = draft.instance_mut(&id) {
-            instance.lost_since = Some(now);
-        }
+        draft.change_instance(&id, |instance| instance.lost_since = Some(now));
         draft.emit_instance(event_type::INSTANCE_LOST, &id, format!("node {name} of instance {id} is silent"));
     }
     Ok(Decided { audit: Some(Subject::new("node-lost", [name])), ..Decided::noted(draft) })

@@ -3,9 +3,10 @@
 //! it.
 
 use crate::draft::Draft;
-use crate::{NodeState, State, actions};
+use crate::{State, actions};
 use process_model::{InstanceId, NodeName, event_type};
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 /// One decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,24 +21,21 @@ pub struct Placement {
 /// its own result decides nothing.
 #[must_use]
 pub fn plan(state: &State) -> Vec<Placement> {
-    let unplaced: Vec<&InstanceId> =
-        state.instances.values().filter(|i| i.node.is_none() && !i.removing).map(|i| &i.id).collect();
-    if unplaced.is_empty() {
-        return Vec::new();
-    }
-    let mut load: BTreeMap<&NodeName, usize> =
-        state.nodes.values().filter(|n| n.state == NodeState::Ready).map(|n| (&n.name, 0)).collect();
-    for node in state.instances.values().filter_map(|i| i.node.as_ref()) {
-        if let Some(count) = load.get_mut(node) {
-            *count += 1;
-        }
-    }
-    let mut queue: BTreeSet<(usize, &NodeName)> = load.into_iter().map(|(node, count)| (count, node)).collect();
+    let unplaced = state.index.unplaced();
+    let mut nodes = state.index.ready().map(|(load, node)| (*load, node)).peekable();
+    // Nodes that were given something already, with what they have now. Only
+    // as many are looked at as instances wait.
+    let mut given: BinaryHeap<Reverse<(usize, &NodeName)>> = BinaryHeap::new();
     let mut placements = Vec::with_capacity(unplaced.len());
     for instance in unplaced {
-        let Some((count, node)) = queue.pop_first() else { break };
+        let next = match (nodes.peek(), given.peek()) {
+            (Some(fresh), Some(Reverse(used))) if fresh > used => given.pop().map(|Reverse(used)| used),
+            (Some(_), _) => nodes.next(),
+            (None, _) => given.pop().map(|Reverse(used)| used),
+        };
+        let Some((load, node)) = next else { break };
         placements.push(Placement { instance: instance.clone(), node: node.clone() });
-        queue.insert((count + 1, node));
+        given.push(Reverse((load + 1, node)));
     }
     placements
 }
@@ -48,16 +46,10 @@ pub(crate) fn place(draft: &mut Draft<'_>) {
     if placements.is_empty() {
         return;
     }
-    let open = actions::open_by_instance(draft);
     for Placement { instance: id, node } in placements {
-        if let Some(instance) = draft.instance_mut(&id) {
-            instance.node = Some(node.clone());
-        }
-        if let Some(open) = open.get(&id) {
-            actions::placed(draft, open, &node);
-        }
+        draft.change_instance(&id, |instance| instance.node = Some(node.clone()));
+        actions::placed(draft, &id, &node);
         draft.emit_instance(event_type::INSTANCE_ASSIGNED, &id, format!("instance {id} was assigned to node {node}"));
     }
-    draft.orders_change();
     debug_assert!(plan(draft.state()).is_empty(), "placement is not idempotent");
 }

@@ -1,8 +1,11 @@
-//! What leaves: the answer to a command, the events, and the changed rows.
+//! What leaves: the answer to a command, the events, which rows changed, and
+//! whom it concerns.
 
-use crate::{Change, Refusal};
-use process_model::{Event, InstanceId, ProcessName};
+use crate::{Refusal, RowKey};
+use process_model::{Event, InstanceId, NodeName, ProcessName};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Everything that a command led to.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,12 +13,13 @@ pub struct Outcome {
     /// The answer.
     pub reply: Result<Reply, Refusal>,
     /// What happened, in the order of revisions.
-    pub events: Vec<Event>,
-    /// Rows that changed, each once.
-    pub changes: Vec<Change>,
-    /// Whether some node has something else to do than before, or an action
-    /// waits for it.
-    pub orders_changed: bool,
+    pub events: Vec<Arc<Event>>,
+    /// Rows that are new, different or gone, each once and in order; what they
+    /// are now, the state says.
+    pub touched: Vec<RowKey>,
+    /// The nodes that have something else to do than before, or for which an
+    /// action waits.
+    pub orders: BTreeSet<NodeName>,
 }
 
 /// The answer to an accepted command. Small: it is kept for repeated requests.

@@ -29,10 +29,11 @@ fn instance(draft: &mut Draft<'_>, node: &NodeName, report: &InstanceReport) {
     if !news {
         return;
     }
-    let Some(instance) = draft.instance_mut(id) else { return };
-    instance.observe(report);
-    let removing = instance.removing;
-    let detail = instance.detail(ending(report), log_lines(report));
+    let observed = draft.change_instance(id, |instance| {
+        instance.observe(report);
+        (instance.removing, instance.detail(ending(report), log_lines(report)))
+    });
+    let Some((removing, detail)) = observed else { return };
     // `instance.removed` is ours to say, once the row is gone.
     if report.event_type != event_type::INSTANCE_REMOVED {
         draft.emit(Fact {
@@ -50,10 +51,9 @@ fn instance(draft: &mut Draft<'_>, node: &NodeName, report: &InstanceReport) {
     } else if report.gone {
         // It was wanted again before its node had let go of it: the node has
         // the new assignment and begins anew.
-        if let Some(instance) = draft.instance_mut(id) {
+        draft.change_instance(id, |instance| {
             instance.seen = Seen { seq: report.seq, ..Seen::nothing(report.time) };
-        }
-        draft.orders_change();
+        });
     }
 }
 

@@ -22,12 +22,12 @@ pub(crate) fn process(draft: &mut Draft<'_>, name: &ProcessName, message: &str) 
 
 /// An instance is to go: at once when no node has it.
 pub(crate) fn instance(draft: &mut Draft<'_>, id: &InstanceId) {
-    draft.orders_change();
-    let Some(instance) = draft.instance_mut(id) else { return };
-    instance.wanted = false;
-    if instance.node.is_some() {
-        instance.removing = true;
-    } else {
+    let waits = draft.change_instance(id, |instance| {
+        instance.wanted = false;
+        instance.removing = instance.node.is_some();
+        instance.removing
+    });
+    if waits == Some(false) {
         removed(draft, id);
     }
 }

@@ -1,20 +1,13 @@
 //! The state as rows: storage keeps rows, a snapshot is all rows, and the
-//! state is rebuilt from them.
+//! state is rebuilt from them. A row shares its value with the state, so
+//! taking one out copies nothing.
 
 use crate::history::{Generation, Lineage};
 use crate::{AuditEntry, Instance, Node, Process, Repeated, Retention, StoredReply};
 use process_model::audit::Anchor;
 use process_model::{Action, Event, InstanceId, NodeName, ProcessName};
 use serde::{Deserialize, Serialize};
-
-/// A row that changed.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Change {
-    /// It is new or different.
-    Put(Box<Row>),
-    /// It is gone; it may never have been written.
-    Remove(RowKey),
-}
+use std::sync::Arc;
 
 /// One row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,27 +16,27 @@ pub enum Row {
     /// The one row of counters and settings.
     Meta(Meta),
     /// A process.
-    Process(Process),
+    Process(Arc<Process>),
     /// An instance.
-    Instance(Instance),
+    Instance(Arc<Instance>),
     /// A node.
-    Node(Node),
+    Node(Arc<Node>),
     /// An action.
-    Action(Action),
+    Action(Arc<Action>),
     /// An event.
-    Event(Event),
+    Event(Arc<Event>),
     /// An audit entry.
-    Audit(AuditEntry),
+    Audit(Arc<AuditEntry>),
     /// The reply to a request id.
-    Reply(StoredReply),
+    Reply(Arc<StoredReply>),
     /// A spec that a process has or had.
-    Generation(Generation),
+    Generation(Arc<Generation>),
     /// What is known of all generations of a name.
-    Lineage(Lineage),
+    Lineage(Arc<Lineage>),
 }
 
 /// Key of a row; unique over all kinds.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RowKey {
     /// The one row of counters and settings.
     Meta,

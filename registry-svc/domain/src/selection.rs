@@ -1,7 +1,7 @@
 //! What selectors mean. A selector that matches nothing is an error: it is a
 //! typing error far more often than an intention.
 
-use crate::{Instance, Miss, Refusal, State, suggestion};
+use crate::{Miss, Refusal, State, suggestion};
 use process_model::{InstanceId, ProcessName, Selector};
 use std::collections::BTreeSet;
 
@@ -62,13 +62,11 @@ impl Selection {
         let mut found = BTreeSet::new();
         let mut misses = Vec::new();
         for selector in &self.0 {
-            let mut hit = state.processes.keys().any(|name| selector.matches(name.as_str()));
-            for instance in state.instances.values().filter(|i| !i.removing) {
-                if selects(state, selector, instance) {
-                    hit = true;
-                    found.insert(instance.id.clone());
-                }
-            }
+            let hit = if selector.is_literal() {
+                named(state, selector.as_str(), &mut found)
+            } else {
+                matching(state, selector, &mut found)
+            };
             if !hit {
                 misses.push(miss(state, selector, Kind::Instances));
             }
@@ -82,11 +80,24 @@ impl Selection {
 
 /// A plain name that is a process's means that process only: with processes
 /// `web` and `web-1`, `stop web-1` leaves the first instance of `web` alone.
-fn selects(state: &State, selector: &Selector, instance: &Instance) -> bool {
-    let by_process = selector.matches(instance.id.process.as_str());
-    let taken = selector.is_literal()
-        && selector.as_str().parse::<ProcessName>().is_ok_and(|name| state.processes.contains_key(&name));
-    by_process || (!taken && selector.matches(&instance.id.to_string()))
+fn named(state: &State, text: &str, found: &mut BTreeSet<InstanceId>) -> bool {
+    let process = text.parse().ok().filter(|name: &ProcessName| state.processes.contains_key(name));
+    if let Some(name) = process {
+        found.extend(state.instances_of(&name).filter(|i| !i.removing).map(|i| i.id.clone()));
+        return true;
+    }
+    let instance = text.parse().ok().and_then(|id: InstanceId| state.instances.get(&id)).filter(|i| !i.removing);
+    found.extend(instance.map(|i| i.id.clone()));
+    instance.is_some()
+}
+
+fn matching(state: &State, pattern: &Selector, found: &mut BTreeSet<InstanceId>) -> bool {
+    let mut hit = state.processes.keys().any(|name| pattern.matches(name.as_str()));
+    for instance in state.instances.values().filter(|i| !i.removing && pattern.selects_instance(&i.id)) {
+        hit = true;
+        found.insert(instance.id.clone());
+    }
+    hit
 }
 
 /// There is no process of this name.

@@ -1,28 +1,37 @@
 //! Everything that the registry knows. Changed only by [`crate::step()`];
-//! read by whoever serves it.
+//! read by whoever serves it. Values are shared: a copy of the state that
+//! somebody reads at leisure ([`Frozen`]) copies none of them, and a value
+//! that is changed while such a copy lives is copied then.
 
+mod changes;
+mod frozen;
+
+pub use frozen::Frozen;
+
+use crate::index::Index;
 use crate::row::{Meta, Row, RowKey};
-use crate::{AuditEntry, History, Instance, Node, NodeState, Process, StoredReply, action_number};
-use process_model::{Action, Assignment, Event, InstanceId, NodeName, ProcessName};
+use crate::{AuditEntry, History, Instance, Node, NodeState, Process, StoredReply};
+use process_model::{Action, Assignment, Event, InstanceId, NodeName, Phase, ProcessName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 /// Everything that the registry knows.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct State {
     pub(crate) meta: Meta,
-    pub(crate) processes: BTreeMap<ProcessName, Process>,
-    pub(crate) instances: BTreeMap<InstanceId, Instance>,
-    pub(crate) nodes: BTreeMap<NodeName, Node>,
-    pub(crate) actions: BTreeMap<u64, Action>,
-    pub(crate) events: BTreeMap<u64, Event>,
-    pub(crate) audit: BTreeMap<u64, AuditEntry>,
-    pub(crate) replies: BTreeMap<u64, StoredReply>,
+    pub(crate) processes: BTreeMap<ProcessName, Arc<Process>>,
+    pub(crate) instances: BTreeMap<InstanceId, Arc<Instance>>,
+    pub(crate) nodes: BTreeMap<NodeName, Arc<Node>>,
+    pub(crate) actions: BTreeMap<u64, Arc<Action>>,
+    pub(crate) events: BTreeMap<u64, Arc<Event>>,
+    pub(crate) audit: BTreeMap<u64, Arc<AuditEntry>>,
+    pub(crate) replies: BTreeMap<u64, Arc<StoredReply>>,
     pub(crate) history: History,
-    /// Found from `actions`: those that are not over.
-    pub(crate) open_actions: BTreeSet<u64>,
-    /// Found from `replies`: number by request id.
-    pub(crate) reply_by_request: BTreeMap<String, u64>,
+    /// Found from `replies`: hash of the request id, number.
+    pub(crate) reply_by_request: BTreeSet<(u64, u64)>,
+    /// Found from instances, nodes and actions.
+    pub(crate) index: Index,
 }
 
 impl State {
@@ -40,37 +49,37 @@ impl State {
 
     /// All processes, by name.
     #[must_use]
-    pub fn processes(&self) -> &BTreeMap<ProcessName, Process> {
+    pub fn processes(&self) -> &BTreeMap<ProcessName, Arc<Process>> {
         &self.processes
     }
 
     /// All instances, by process and index.
     #[must_use]
-    pub fn instances(&self) -> &BTreeMap<InstanceId, Instance> {
+    pub fn instances(&self) -> &BTreeMap<InstanceId, Arc<Instance>> {
         &self.instances
     }
 
     /// All nodes, by name.
     #[must_use]
-    pub fn nodes(&self) -> &BTreeMap<NodeName, Node> {
+    pub fn nodes(&self) -> &BTreeMap<NodeName, Arc<Node>> {
         &self.nodes
     }
 
     /// All actions that are kept, by number.
     #[must_use]
-    pub fn actions(&self) -> &BTreeMap<u64, Action> {
+    pub fn actions(&self) -> &BTreeMap<u64, Arc<Action>> {
         &self.actions
     }
 
     /// All events that are kept, by revision, without a gap.
     #[must_use]
-    pub fn events(&self) -> &BTreeMap<u64, Event> {
+    pub fn events(&self) -> &BTreeMap<u64, Arc<Event>> {
         &self.events
     }
 
     /// All audit entries that are kept, by number.
     #[must_use]
-    pub fn audit(&self) -> &BTreeMap<u64, AuditEntry> {
+    pub fn audit(&self) -> &BTreeMap<u64, Arc<AuditEntry>> {
         &self.audit
     }
 
@@ -86,19 +95,35 @@ impl State {
         self.nodes.get(node).is_some_and(|n| n.state == NodeState::Ready)
     }
 
+    /// Instances on a node, those being removed included.
+    #[must_use]
+    pub fn load_of(&self, node: &NodeName) -> usize {
+        self.index.load(node)
+    }
+
+    /// Instances by phase; a phase that none is in is left out.
+    #[must_use]
+    pub fn phases(&self) -> &BTreeMap<Phase, usize> {
+        self.index.phases()
+    }
+
     /// The instances of a process, by index.
-    pub fn instances_of<'a>(&'a self, process: &ProcessName) -> impl Iterator<Item = &'a Instance> + use<'a> {
+    pub fn instances_of<'a>(&'a self, process: &ProcessName) -> impl Iterator<Item = &'a Arc<Instance>> + use<'a> {
         let all = InstanceId::new(process.clone(), 0)..=InstanceId::new(process.clone(), u32::MAX);
         let all: RangeInclusive<InstanceId> = all;
         self.instances.range(all).map(|(_, instance)| instance)
     }
 
+    /// The instances on a node, those being removed included, by id.
+    pub fn instances_on<'a>(&'a self, node: &NodeName) -> impl Iterator<Item = &'a Arc<Instance>> + use<'a> {
+        self.index.on(node).filter_map(|id| self.instances.get(id))
+    }
+
     /// What belongs on a node, complete. What is being removed is not in it.
     #[must_use]
     pub fn assignments(&self, node: &NodeName) -> Vec<Assignment> {
-        self.instances
-            .values()
-            .filter(|instance| instance.node.as_ref() == Some(node) && !instance.removing)
+        self.instances_on(node)
+            .filter(|instance| !instance.removing)
             .filter_map(|instance| {
                 let process = self.processes.get(&instance.id.process)?;
                 Some(Assignment {
@@ -116,19 +141,12 @@ impl State {
     /// Instances that have to go from a node.
     #[must_use]
     pub fn removals(&self, node: &NodeName) -> Vec<InstanceId> {
-        self.instances
-            .values()
-            .filter(|instance| instance.node.as_ref() == Some(node) && instance.removing)
-            .map(|instance| instance.id.clone())
-            .collect()
+        self.instances_on(node).filter(|instance| instance.removing).map(|instance| instance.id.clone()).collect()
     }
 
     /// Actions of a node that are not over, oldest first.
-    pub fn open_actions<'a>(&'a self, node: &'a NodeName) -> impl Iterator<Item = (u64, &'a Action)> {
-        self.open_actions
-            .iter()
-            .filter_map(|number| Some((*number, self.actions.get(number)?)))
-            .filter(move |(_, action)| action.node.as_ref() == Some(node))
+    pub fn open_actions<'a>(&'a self, node: &NodeName) -> impl Iterator<Item = (u64, &'a Arc<Action>)> + use<'a> {
+        self.index.open_on(node).filter_map(|number| Some((number, self.actions.get(&number)?)))
     }
 
     /// The row of this key, if there is one.
@@ -150,7 +168,7 @@ impl State {
         }
     }
 
-    /// Every row, for a snapshot.
+    /// Every row, kind by kind, each in the order of its keys.
     pub fn rows(&self) -> impl Iterator<Item = Row> + '_ {
         std::iter::once(Row::Meta(self.meta.clone()))
             .chain(self.processes.values().cloned().map(Row::Process))
@@ -162,31 +180,6 @@ impl State {
             .chain(self.replies.values().cloned().map(Row::Reply))
             .chain(self.history.generations.values().cloned().map(Row::Generation))
             .chain(self.history.lineages.values().cloned().map(Row::Lineage))
-    }
-
-    /// Takes in a stored row, in any order.
-    pub fn load(&mut self, row: Row) {
-        match row {
-            Row::Meta(meta) => self.meta = meta,
-            Row::Process(process) => drop(self.processes.insert(process.spec.name.clone(), process)),
-            Row::Instance(instance) => drop(self.instances.insert(instance.id.clone(), instance)),
-            Row::Node(node) => drop(self.nodes.insert(node.name.clone(), node)),
-            Row::Action(action) => {
-                let number = action_number(&action.id).unwrap_or(0);
-                if !action.state.is_final() {
-                    self.open_actions.insert(number);
-                }
-                self.actions.insert(number, action);
-            }
-            Row::Event(event) => drop(self.events.insert(event.revision, event)),
-            Row::Audit(entry) => drop(self.audit.insert(entry.number, entry)),
-            Row::Reply(reply) => {
-                self.reply_by_request.insert(reply.request_id.clone(), reply.number);
-                self.replies.insert(reply.number, reply);
-            }
-            Row::Generation(generation) => self.history.load_generation(generation),
-            Row::Lineage(lineage) => self.history.load_lineage(lineage),
-        }
     }
 }
 

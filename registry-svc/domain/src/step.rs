@@ -26,8 +26,7 @@ pub fn step(state: &mut State, command: Command) -> Outcome {
     if let Err(refusal) = &reply {
         refused::command(&mut draft, &order, refusal);
     }
-    let (events, changes, orders_changed) = draft.finish();
-    Outcome { reply, events, changes, orders_changed }
+    draft.finish(reply)
 }
 
 /// Each topic checks everything before it changes anything, so that a refusal

@@ -12,32 +12,30 @@ use process_model::{ActionVerb, Phase};
 
 pub(crate) fn switch(draft: &mut Draft<'_>, order: &Switch) -> Result<Decided, Refusal> {
     let targets = Selection::required(&order.selectors)?.instances(draft.state())?;
-    let open = actions::open_by_instance(draft);
     let mut queued = Vec::with_capacity(targets.len());
     for id in &targets {
         let scheduled = draft.state().processes().get(&id.process).is_some_and(|p| p.spec.schedule.is_some());
-        let Some(instance) = draft.instance_mut(id) else { continue };
-        instance.traceparent.clone_from(&order.traceparent);
-        match order.verb {
-            ActionVerb::Start => {
-                // Wanted already, but it ended or waits: to want it once more says nothing, so it is a restart.
-                // One that follows its schedule and has not run yet rests as stopped; it is run now.
-                let ended = matches!(instance.phase(), Phase::Exited | Phase::Failed | Phase::Backoff)
-                    || (scheduled && instance.phase() == Phase::Stopped);
-                instance.restart_count += u64::from(instance.wanted && ended);
-                instance.wanted = true;
+        draft.change_instance(id, |instance| {
+            instance.traceparent.clone_from(&order.traceparent);
+            match order.verb {
+                ActionVerb::Start => {
+                    // Wanted already, but it ended or waits: to want it once more says nothing, so it is a restart.
+                    // One that follows its schedule and has not run yet rests as stopped; it is run now.
+                    let ended = matches!(instance.phase(), Phase::Exited | Phase::Failed | Phase::Backoff)
+                        || (scheduled && instance.phase() == Phase::Stopped);
+                    instance.restart_count += u64::from(instance.wanted && ended);
+                    instance.wanted = true;
+                }
+                ActionVerb::Stop => instance.wanted = false,
+                ActionVerb::Restart => {
+                    instance.wanted = true;
+                    instance.restart_count += 1;
+                }
+                // Nothing else is wanted than before.
+                ActionVerb::Reload => {}
             }
-            ActionVerb::Stop => instance.wanted = false,
-            ActionVerb::Restart => {
-                instance.wanted = true;
-                instance.restart_count += 1;
-            }
-            // Nothing else is wanted than before.
-            ActionVerb::Reload => {}
-        }
-        if let Some(open) = open.get(id) {
-            actions::supersede(draft, open, order.verb);
-        }
+        });
+        actions::supersede(draft, id, order.verb);
         queued.extend(actions::queue(draft, order, id));
     }
     let audit = Subject::new(order.verb.as_str(), &targets);

@@ -21,7 +21,7 @@ fn applying_makes_instances_and_places_them_on_the_only_node() {
     let mut world = one_node();
     let outcome = world.ok(apply(vec![spec("web", 2)]));
     assert_eq!(kinds(&outcome.events), ["process.created", "instance.assigned", "instance.assigned"]);
-    assert!(outcome.orders_changed);
+    assert!(!outcome.orders.is_empty());
     assert_eq!(world.state.assignments(&"alpha".parse().unwrap()).len(), 2);
     assert!(world.instance("web-2").wanted);
 }
@@ -124,7 +124,7 @@ fn reports_that_are_older_or_from_another_node_are_dropped() {
     world.ok(report("alpha", vec![seen("web-1", 5, Phase::Running)]));
     for (node, seq) in [("alpha", 5), ("alpha", 4), ("beta", 9)] {
         let outcome = world.ok(report(node, vec![seen("web-1", seq, Phase::Failed)]));
-        assert!(outcome.events.is_empty() && outcome.changes.is_empty(), "{node} {seq}");
+        assert!(outcome.events.is_empty() && outcome.touched.is_empty(), "{node} {seq}");
     }
     assert_eq!(world.instance("web-1").phase(), Phase::Running);
 }
@@ -159,7 +159,7 @@ fn after_a_reboot_a_running_instance_stays_lost_until_it_is_reported() {
 fn connecting_again_without_a_change_changes_nothing() {
     let mut world = one_node();
     let outcome = world.ok(hello("alpha"));
-    assert!(outcome.changes.is_empty());
+    assert!(outcome.touched.is_empty());
 }
 
 #[test]
@@ -281,7 +281,7 @@ fn a_repeated_request_gets_the_first_reply_and_another_one_is_refused() {
     let first = world.run(header(1), switch(ActionVerb::Restart, "web"));
     let again = world.run(header(1), switch(ActionVerb::Restart, "web"));
     assert_eq!(first.reply, again.reply);
-    assert!(again.events.is_empty() && again.changes.is_empty());
+    assert!(again.events.is_empty() && again.touched.is_empty());
     assert_eq!(world.instance("web-1").restart_count, 1);
     let other = world.run(header(2), switch(ActionVerb::Stop, "web"));
     assert_eq!(other.reply, Err(Refusal::RequestIdReused("r1".into())));

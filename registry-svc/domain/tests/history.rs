@@ -50,11 +50,10 @@ fn a_change_writes_the_rows_of_one_generation_and_no_more() {
         world.ok(apply(vec![spec("web", n % 2)]));
     }
     let outcome = world.ok(apply(vec![spec("web", 2)]));
-    let written = outcome.changes.iter().filter(|change| match change {
-        Change::Put(row) => matches!(**row, Row::Generation(_) | Row::Lineage(_)),
-        Change::Remove(_) => true,
-    });
-    assert_eq!(written.count(), 2);
+    let of_history: Vec<&RowKey> =
+        outcome.touched.iter().filter(|key| matches!(key, RowKey::Generation(..) | RowKey::Lineage(_))).collect();
+    assert_eq!(of_history, [&RowKey::Generation(web(), 21), &RowKey::Lineage(web())]);
+    assert!(outcome.touched.iter().all(|key| world.state.row(key).is_some()), "{:?}", outcome.touched);
 }
 
 #[test]

@@ -177,7 +177,7 @@ proptest! {
             let entries = world.state.audit().values().filter(|entry| entry.request_id == "once").count();
             prop_assert_eq!(entries, 1, "audited twice");
             prop_assert_eq!(first.reply, second.reply);
-            prop_assert!(second.changes.is_empty());
+            prop_assert!(second.touched.is_empty());
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A durable log on a disk: what a Raft replica must not forget. Entries
-//! (index, term, opaque bytes), the vote, the purge position, the committed
-//! position; no word about consensus, runtimes or what the bytes mean.
+//! (index, term, opaque bytes), vote, purge and committed position; no word
+//! about consensus, runtimes or what the bytes mean.
 //!
 //! ```text
 //!  submit ─▶ admitted, placed, visible to read ─▶ queue ─▶ writer thread: one write, one fdatasync for
@@ -8,7 +8,6 @@
 //!                                                           │
 //!  chores thread: marks after the fact · next segment ahead ◀ · segments free again · the reserve
 //! ```
-//!
 //! | folder | what |
 //! |---|---|
 //! | here | the words of the interface: one type a file |
@@ -25,7 +24,7 @@
 //! * the first failed write or sync is the end of the log: nothing is ever synced a second time;
 //! * a full disk refuses appends and nothing else; it recovers by itself.
 //!
-//! In debug builds `PM_FAIL_POINT=name:n:action` ends, stops or fails the process at a named point (`failpoint.rs`).
+//! In debug builds `PM_FAIL_POINT=name:n:action` ends, stops or fails the process at a named [`fail_point`].
 #![forbid(unsafe_code)]
 
 mod content;
@@ -61,6 +60,7 @@ pub use damage::Damage;
 pub use durable::Durable;
 pub use entry::Entry;
 pub use extent::Extent;
+pub use failpoint::hit as fail_point;
 pub use fault::Fault;
 pub use figures::Figures;
 pub use floor::Floor;

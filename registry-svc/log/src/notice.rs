@@ -9,12 +9,16 @@ use std::sync::Arc;
 pub enum Notice {
     /// The room on the disk changed.
     Space(Space),
+    /// A request waits, and a moment before none did. Whoever watches for a
+    /// stalled disk has to look at [`Durable::oldest_waiting`](crate::Durable)
+    /// from now on, and until then need not.
+    Busy,
     /// The log failed: nothing more will be written. End the process.
     Failed(Fault),
 }
 
-/// Whom to tell. Called on the log's own threads, so it has to be quick and
-/// must not wait for the log.
+/// Whom to tell. Called on the log's own threads and on those that submit, so
+/// it has to be quick and must not wait for the log.
 #[derive(Clone)]
 pub struct Notify(Arc<dyn Fn(Notice) + Send + Sync>);
 

@@ -77,15 +77,48 @@ fn a_stall_shows_in_how_long_the_oldest_request_waits() {
     };
     log.submit(Write::Append(vec![entry(1, 0, 10)]), stall).unwrap();
     stalled.wait();
-    let began = std::time::Instant::now();
     let lsn = log.submit(Write::Append(vec![entry(1, 1, 10)]), drop).unwrap();
+    let began = std::time::Instant::now();
     while began.elapsed() < std::time::Duration::from_millis(30) {}
     let waiting = log.durable();
-    assert!(waiting.oldest_waiting.is_some_and(|waits| waits.as_millis() >= 29), "{waiting:?}");
-    assert_eq!((waiting.lsn, waiting.last), (lsn - 1, Some(at(1, 0))));
     go_on.wait();
+    assert!(waiting.oldest_waiting.is_some_and(|waits| waits.as_millis() >= 30), "{waiting:?}");
+    assert_eq!((waiting.lsn, waiting.last), (lsn - 1, Some(at(1, 0))));
     log.wait(lsn).unwrap();
     eventually("it was answered", || log.durable().oldest_waiting.is_none());
+}
+
+#[test]
+fn it_is_said_when_a_request_waits_after_none_did() {
+    let home = real_disk();
+    let count = Arc::new(AtomicU64::new(0));
+    let counted = count.clone();
+    let notify = Notify::new(move |notice| match notice {
+        Notice::Busy => {
+            counted.fetch_add(1, Ordering::SeqCst);
+        }
+        Notice::Space(_) | Notice::Failed(_) => {}
+    });
+    let log = fresh(&home.path().join("log"), &Settings { notify: Some(notify), ..small() });
+    let (met, go_on) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    for round in 0..3 {
+        let before = count.load(Ordering::SeqCst);
+        let (stalled, released) = (met.clone(), go_on.clone());
+        let stall = move |_| {
+            stalled.wait();
+            released.wait();
+        };
+        log.submit(Write::Append(vec![entry(1, 2 * round, 10)]), stall).unwrap();
+        let first = count.load(Ordering::SeqCst);
+        met.wait();
+        // Answered requests do not count, waiting ones make it no news.
+        log.submit(Write::Append(vec![entry(1, 2 * round + 1, 10)]), drop).unwrap();
+        log.submit(Write::Flush, drop).unwrap();
+        let second = count.load(Ordering::SeqCst);
+        go_on.wait();
+        assert_eq!((first, second), (before + 1, before + 2));
+        eventually("all is answered", || log.durable().oldest_waiting.is_none());
+    }
 }
 
 #[test]
@@ -184,12 +217,31 @@ fn a_callback_that_panics_ends_the_log_and_hangs_nobody() {
     let notify =
         Notify::new(move |notice| told.store(matches!(notice, Notice::Failed(Fault::Panicked)), Ordering::SeqCst));
     let log = fresh(&dir, &Settings { notify: Some(notify), ..small() });
+    // While an answer is given, the three others come together.
+    let (held, go_on) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let (met, released) = (held.clone(), go_on.clone());
+    let hold = move |_| {
+        met.wait();
+        released.wait();
+    };
+    log.submit(Write::Flush, hold).unwrap();
+    held.wait();
+    let (tell, told) = mpsc::channel();
     log.submit(Write::Append(vec![entry(1, 0, 10)]), |_| panic!("a faulty callback of a test")).unwrap();
+    for index in 1..3 {
+        let tell = tell.clone();
+        log.submit(Write::Append(vec![entry(1, index, 10)]), move |done| tell.send(done).unwrap()).unwrap();
+    }
+    go_on.wait();
     eventually("it is said", || failed.load(Ordering::SeqCst));
+    for _ in 1..3 {
+        let answer = told.recv_timeout(LONG).expect("an answer was dropped");
+        assert!(matches!(answer, Err(Fault::Panicked)), "{answer:?}");
+    }
     assert!(matches!(log.submit(Write::Flush, drop), Err(Refused::Failed(Fault::Panicked))));
     assert!(matches!(log.wait(u64::MAX), Err(Fault::Panicked)));
     assert!(matches!(log.close(), Err(Fault::Panicked)));
-    assert_eq!(verify(&dir).unwrap().extent.last, Some(at(1, 0)));
+    assert_eq!(verify(&dir).unwrap().extent.last, Some(at(1, 2)));
 }
 
 #[test]

@@ -6,7 +6,8 @@
 
 mod support;
 
-use registry_log::{Damage, Floor, Identity, Log, OpenError, Vote, Write, verify};
+use bytes::Bytes;
+use registry_log::{Damage, Entry, Floor, Identity, Log, OpenError, Vote, Write, verify};
 use std::path::{Path, PathBuf};
 use support::model::Model;
 use support::{EVERYTHING, IDENTITY, SEGMENT, at, copy, entry, fresh, names, open, real_disk, segment, small, write};
@@ -238,6 +239,41 @@ fn a_torn_last_group_is_cut_off_and_everything_before_it_stays() {
     copy(&image, &crashed);
     let (log, _) = open(&crashed, &small()).unwrap();
     assert_eq!(log.extent().last, Some(at(1, 6)));
+}
+
+/// A whole record as the first segment would have it if its tag were its
+/// number: all else can be guessed from outside.
+fn imitation(lsn: u64, group: u64, tag: u64) -> Vec<u8> {
+    let mut record = vec![0; 56];
+    record[8] = 2;
+    for (at, field) in [(16, lsn), (24, group), (32, tag), (40, 1), (48, lsn)] {
+        record[at..at + 8].copy_from_slice(&field.to_le_bytes());
+    }
+    let crc = crc32fast::hash(&record[4..]);
+    record[..4].copy_from_slice(&crc.to_le_bytes());
+    record
+}
+
+#[test]
+fn a_payload_that_imitates_a_record_proves_nothing_about_a_torn_group() {
+    let home = real_disk();
+    let (dir, image) = (home.path().join("log"), home.path().join("image"));
+    let log = fresh(&dir, &small());
+    let marks = std::fs::read(dir.join("marks")).unwrap();
+    fill(&log, 0, 3, 100);
+    // By its numbers it is of a later group: then what is before it was synced.
+    let payload = Bytes::from([imitation(50, 50, 1), imitation(51, 51, 0), imitation(52, 52, 2)].concat());
+    write(&log, Write::Append(vec![entry(1, 3, 100), Entry { at: at(1, 4), payload }]));
+    copy(&dir, &image);
+    std::fs::write(image.join("marks"), marks).unwrap();
+    let file = segment(&image, 1);
+    let (offsets, _) = records(&file);
+    let mut torn = std::fs::read(&file).unwrap();
+    torn[offsets[offsets.len() - 2] as usize + 60] ^= 1;
+    std::fs::write(&file, &torn).unwrap();
+    let (log, survey) = open(&image, &small()).unwrap();
+    assert!(survey.cut.is_some());
+    assert_eq!(log.extent().last, Some(at(1, 2)));
 }
 
 /// Five segments in use.

@@ -30,6 +30,7 @@ fn settings(news: &Arc<Mutex<Vec<Space>>>) -> Settings {
     let news = news.clone();
     let notify = Notify::new(move |notice| match notice {
         Notice::Space(space) => news.lock().unwrap().push(space),
+        Notice::Busy => {}
         Notice::Failed(fault) => panic!("a full disk is no fault: {fault}"),
     });
     Settings { segment_bytes: SEGMENT, reserve_bytes: RESERVE, tail_bytes: 0, notify: Some(notify) }

@@ -105,6 +105,38 @@ fn r01_a_power_cut_at_any_step_loses_nothing_that_was_confirmed() {
     }
 }
 
+/// How often the power goes off in the long form; each takes about a second.
+const ROUNDS: &str = "PM_POWER_CUTS";
+const SHORT: u64 = 4;
+
+#[test]
+fn r01_power_cuts_one_after_the_other_in_one_log_lose_nothing_that_was_confirmed() {
+    let rounds = std::env::var(ROUNDS).map_or(SHORT, |rounds| rounds.parse().expect(ROUNDS));
+    let mut disk = Disk::new(DISK);
+    let mut before = Model::default();
+    let mut beyond = 0;
+    for round in 0..rounds {
+        let seed = 1000 + round;
+        let mut writer = Writer::start(&disk.path.join("log"), seed, u64::MAX, None);
+        // From none to a few segments.
+        assert!(writer.read_until(round.wrapping_mul(7919) % 600), "round {round}: it ended: {:?}", writer.said);
+        rustix::process::kill_process(writer.pid(), rustix::process::Signal::STOP).unwrap();
+        writer.wait_until_stopped();
+        let (after, confirmed) = power_off(&disk, writer);
+        disk = after;
+        let dir = disk.path.join("log");
+        if before == Model::default() && confirmed == 0 && !dir.exists() {
+            continue;
+        }
+        let (log, _) = open(&dir, &small()).unwrap_or_else(|error| panic!("round {round}: {error}"));
+        let found = Model::of(&log);
+        log.close().unwrap();
+        beyond += child::check(&found, &before, seed, confirmed, confirmed + 1000) - confirmed;
+        before = found;
+    }
+    println!("{beyond} requests in {rounds} rounds were on the disk and not yet confirmed");
+}
+
 #[test]
 fn r01_control_a_log_that_is_not_synced_loses_what_it_confirmed() {
     let Cut { found, confirmed } = cut(200, 300, Some("sync:1:skip"));

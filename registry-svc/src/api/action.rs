@@ -23,12 +23,13 @@ impl ActionService for Api {
         let most = page(request.page_size)?;
         self.0.read_barrier(false).await?;
         let selectors: Vec<Selector> = request.selectors.into_iter().map(Selector::new).collect();
-        let wanted =
-            |action: &&Action| selectors.is_empty() || selectors.iter().any(|s| s.selects_instance(&action.instance));
+        let wanted = |action: &&Arc<Action>| {
+            selectors.is_empty() || selectors.iter().any(|s| s.selects_instance(&action.instance))
+        };
         let machine = self.0.view.read();
         let actions = machine.state.actions().values().rev().filter(wanted).take(most);
         Ok(Response::new(v1::ListActionsResponse {
-            actions: actions.map(Into::into).collect(),
+            actions: actions.map(|action| (&**action).into()).collect(),
             revision: machine.state.revision(),
         }))
     }
@@ -42,6 +43,9 @@ impl ActionService for Api {
         let machine = self.0.view.read();
         let action = action_number(id).and_then(|number| machine.state.actions().get(&number));
         let action = action.ok_or_else(|| unknown("action", id))?;
-        Ok(Response::new(v1::GetActionResponse { action: Some(action.into()), revision: machine.state.revision() }))
+        Ok(Response::new(v1::GetActionResponse {
+            action: Some((&**action).into()),
+            revision: machine.state.revision(),
+        }))
     }
 }

@@ -2,9 +2,7 @@
 
 use pm_proto::convert::{spec_to_wire, timestamp_to_wire};
 use pm_proto::v1;
-use process_model::NodeName;
 use registry_domain::{Instance, Node, NodeState, Process, State};
-use std::collections::BTreeMap;
 
 pub(super) fn process(process: &Process) -> v1::Process {
     v1::Process {
@@ -51,23 +49,16 @@ fn message(instance: &Instance) -> String {
     }
 }
 
-/// Instances by node.
-pub(super) fn load(state: &State) -> BTreeMap<&NodeName, u32> {
-    let mut load = BTreeMap::new();
-    for node in state.instances().values().filter_map(|i| i.node.as_ref()) {
-        *load.entry(node).or_default() += 1;
-    }
-    load
-}
-
-pub(super) fn node(node: &Node, instances: u32) -> v1::Node {
-    let state = match node.state {
+/// A node, and how many instances are on it.
+pub(super) fn node(node: &Node, state: &State) -> v1::Node {
+    let instances = u32::try_from(state.load_of(&node.name)).unwrap_or(u32::MAX);
+    let is = match node.state {
         NodeState::Ready => v1::NodeState::Ready,
         NodeState::Lost => v1::NodeState::Lost,
     };
     v1::Node {
         name: node.name.to_string(),
-        state: state.into(),
+        state: is.into(),
         boot_id: node.boot_id.clone(),
         runner_version: node.runner_version.clone(),
         cpus: node.cpus,
@@ -81,5 +72,5 @@ pub(super) fn node(node: &Node, instances: u32) -> v1::Node {
 /// Actions by number, as they are now. One that has been forgotten since is
 /// left out.
 pub(super) fn actions(state: &State, numbers: &[u64]) -> Vec<v1::Action> {
-    numbers.iter().filter_map(|number| state.actions().get(number)).map(Into::into).collect()
+    numbers.iter().filter_map(|number| state.actions().get(number)).map(|action| (&**action).into()).collect()
 }

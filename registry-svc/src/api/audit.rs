@@ -75,7 +75,7 @@ pub(super) async fn list(
             }
             (seen, before) = (seen + 1, *number);
             if query.lets_through(entry) {
-                answer.entries.push(entry.into());
+                answer.entries.push((&**entry).into());
             }
         }
         if seen < SCAN {
@@ -130,7 +130,7 @@ fn begin(state: &State, from: u64, head: Anchor) -> Result<(u64, Anchor), Status
         }
         // Among entries that stand before the chain, or just after them.
         from if from <= anchor.number.saturating_add(1) => Ok((from, anchor)),
-        from => Ok((from, state.audit().get(&(from - 1)).map_or(anchor, Anchor::of))),
+        from => Ok((from, state.audit().get(&(from - 1)).map_or(anchor, |entry| Anchor::of(entry)))),
     }
 }
 
@@ -153,7 +153,7 @@ impl Reader {
                 return Err(dropped(self.next, *number));
             }
             self.next += 1;
-            self.ready.push_back(Frame::Entry(entry.into()));
+            self.ready.push_back(Frame::Entry((&**entry).into()));
         }
         if self.next > self.head.number {
             self.ready.push_back(Frame::Head((&self.head).into()));

@@ -14,21 +14,20 @@ impl ClusterService for Api {
         &self,
         _request: Request<v1::GetClusterStatusRequest>,
     ) -> Result<Response<v1::GetClusterStatusResponse>, Status> {
-        let raft = self.0.raft.metrics().borrow().clone();
+        let standing = self.0.consensus.standing().borrow().clone();
+        let reached = self.0.consensus.reached();
         let machine = self.0.view.read();
-        let membership = raft.membership_config.membership();
-        let voters: Vec<u64> = membership.voter_ids().collect();
-        let members = membership.nodes().map(|(id, node)| v1::ClusterMember {
-            id: *id,
-            address: node.addr.clone(),
-            voter: voters.contains(id),
+        let members = standing.members.all().into_iter().map(|id| v1::ClusterMember {
+            id: id.0,
+            address: self.0.address_of(id),
+            voter: standing.members.voters.contains(id),
         });
         Ok(Response::new(v1::GetClusterStatusResponse {
-            id: raft.id,
-            leader_id: raft.current_leader.unwrap_or(0),
-            term: raft.current_term,
-            last_log_index: raft.last_log_index.unwrap_or(0),
-            applied_index: machine.applied.map_or(0, |id| id.index),
+            id: standing.me.0,
+            leader_id: standing.leader.map_or(0, |leader| leader.0),
+            term: standing.term,
+            last_log_index: reached.last.map_or(0, |at| at.index),
+            applied_index: reached.applied.map_or(0, |at| at.index),
             revision: machine.state.revision(),
             members: members.collect(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -55,7 +55,7 @@ pub(super) async fn list(core: &Core, request: v1::ListEventsRequest) -> Result<
             }
             (seen, before) = (seen + 1, *revision);
             if query.lets_through(event) {
-                answer.events.push(event.into());
+                answer.events.push((&**event).into());
             }
         }
         if seen < SCAN {

@@ -24,13 +24,19 @@ impl InstanceService for Api {
         check_text("node", &request.node, 256)?;
         self.0.read_barrier(request.stale).await?;
         let selectors: Vec<Selector> = request.selectors.into_iter().map(Selector::new).collect();
-        let wanted = |instance: &&Instance| {
+        let wanted = |instance: &&Arc<Instance>| {
             let on_node = request.node.is_empty() || instance.node.as_ref().is_some_and(|n| n.as_str() == request.node);
             on_node && (selectors.is_empty() || selectors.iter().any(|s| s.selects_instance(&instance.id)))
         };
         let machine = self.0.view.read();
         Ok(Response::new(v1::ListInstancesResponse {
-            instances: machine.state.instances().values().filter(wanted).map(answers::instance).collect(),
+            instances: machine
+                .state
+                .instances()
+                .values()
+                .filter(wanted)
+                .map(|instance| answers::instance(instance))
+                .collect(),
             revision: machine.state.revision(),
         }))
     }

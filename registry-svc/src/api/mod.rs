@@ -22,7 +22,6 @@ mod instance;
 mod internal;
 mod node;
 mod process;
-mod raft;
 mod request;
 mod runner_session;
 mod status;
@@ -31,7 +30,7 @@ mod watch;
 pub(crate) use status::not_linearizable;
 
 use crate::core::Core;
-use crate::io::network::MAX_MESSAGE_BYTES;
+use crate::peers::STREAM_WINDOW;
 use pm_proto::v1;
 use service_host::server::{GrpcHost, ServeError};
 use service_host::transport::Incoming;
@@ -47,14 +46,13 @@ pub(crate) async fn serve(
 ) -> Result<(), ServeError> {
     let token = registry.options.token.clone();
     let streams = shutdown.child_token();
-    let raft = v1::raft_service_server::RaftServiceServer::new(raft::Api(registry.raft.clone()))
-        .max_decoding_message_size(MAX_MESSAGE_BYTES)
-        .max_encoding_message_size(MAX_MESSAGE_BYTES);
+    let peers = registry.reception.clone().service();
     let events = event::Api { registry: registry.clone(), shutdown: streams.clone() };
     let internal = internal::Api(registry.clone());
     let runners = runner_session::Api { registry: registry.clone(), shutdown: streams };
     GrpcHost::new(pm_proto::DESCRIPTORS)
         .token(token)
+        .stream_window(STREAM_WINDOW)
         .service(v1::process_service_server::ProcessServiceServer::new(process::Api(registry.clone())))
         .service(v1::instance_service_server::InstanceServiceServer::new(instance::Api(registry.clone())))
         .service(v1::node_service_server::NodeServiceServer::new(node::Api(registry.clone())))
@@ -63,7 +61,7 @@ pub(crate) async fn serve(
         .service(v1::cluster_service_server::ClusterServiceServer::new(cluster::Api(registry)))
         .service(v1::registry_internal_service_server::RegistryInternalServiceServer::new(internal))
         .service(v1::runner_session_service_server::RunnerSessionServiceServer::new(runners))
-        .service(raft)
+        .service(peers)
         .serve(incoming, shutdown)
         .await
 }

@@ -17,10 +17,9 @@ impl NodeService for Api {
     ) -> Result<Response<v1::ListNodesResponse>, Status> {
         self.0.read_barrier(request.get_ref().stale).await?;
         let machine = self.0.view.read();
-        let load = answers::load(&machine.state);
         let nodes = machine.state.nodes().values();
         Ok(Response::new(v1::ListNodesResponse {
-            nodes: nodes.map(|n| answers::node(n, load.get(&n.name).copied().unwrap_or(0))).collect(),
+            nodes: nodes.map(|node| answers::node(node, &machine.state)).collect(),
             revision: machine.state.revision(),
         }))
     }

@@ -41,7 +41,7 @@ impl ProcessService for Api {
         let wanted = |name: &str| selectors.is_empty() || selectors.iter().any(|s| s.matches(name));
         let processes = machine.state.processes().values().filter(|p| wanted(p.spec.name.as_str()));
         Ok(Response::new(v1::ListProcessesResponse {
-            processes: processes.map(answers::process).collect(),
+            processes: processes.map(|process| answers::process(process)).collect(),
             revision: machine.state.revision(),
         }))
     }
@@ -258,5 +258,9 @@ pub(super) fn applied(state: &State, result: &Applied) -> v1::ApplyResult {
         ApplyOutcome::Pruned => None,
         ApplyOutcome::Created | ApplyOutcome::Updated | ApplyOutcome::Unchanged => state.processes().get(&result.name),
     };
-    v1::ApplyResult { name: result.name.to_string(), outcome: outcome.into(), process: process.map(answers::process) }
+    v1::ApplyResult {
+        name: result.name.to_string(),
+        outcome: outcome.into(),
+        process: process.map(|process| answers::process(process)),
+    }
 }

@@ -5,6 +5,7 @@ use super::status::{bad_field, not_proposed, refused};
 use crate::core::Core;
 use pm_proto::convert::timestamp_from_wire;
 use pm_proto::error::{reason, status};
+use pm_proto::metadata;
 use process_model::Timestamp;
 use registry_domain::{Command, Header, Order, Reply};
 use tonic::{Code, Request, Status};
@@ -38,6 +39,7 @@ impl Mutation {
         reason: &str,
     ) -> Result<Self, Status> {
         check_text("reason", reason, TEXT_BYTES)?;
+        let request_id = effective_request_id(request, request_id)?;
         check_text("request_id", request_id, REQUEST_ID_BYTES)?;
         let actor = service_host::auth::actor(request);
         check_text("pm-actor", &actor, TEXT_BYTES)?;
@@ -79,10 +81,21 @@ pub(super) async fn record<M: prost::Message>(
 
 /// Where a request came from, as the gateway says; empty when nobody does.
 fn source<M>(request: &Request<M>) -> Result<String, Status> {
-    let said = request.metadata().get(pm_proto::metadata::SOURCE).and_then(|value| value.to_str().ok());
+    let said = request.metadata().get(metadata::SOURCE).and_then(|value| value.to_str().ok());
     let source = said.unwrap_or_default().to_owned();
-    check_text("pm-source", &source, SOURCE_BYTES)?;
+    check_text(metadata::SOURCE, &source, SOURCE_BYTES)?;
     Ok(source)
+}
+
+/// The message's own request id, or the one that came with the call: a client
+/// that repeats calls by itself does not know the messages.
+fn effective_request_id<'r, M>(request: &'r Request<M>, own: &'r str) -> Result<&'r str, Status> {
+    match request.metadata().get(metadata::REQUEST_ID) {
+        Some(id) if own.is_empty() => {
+            id.to_str().map_err(|_| bad_field(metadata::REQUEST_ID, "it is not visible ASCII", "send a UUID"))
+        }
+        Some(_) | None => Ok(own),
+    }
 }
 
 /// A reply of another kind than the order asks for: a request id that was used
@@ -145,6 +158,22 @@ fn fnv1a<const N: usize>(parts: [&[u8]; N]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn the_id_of_the_call_counts_where_the_message_has_none() {
+        let mut request = tonic::Request::new(());
+        let of = |request: &tonic::Request<()>, own: &str| {
+            super::effective_request_id(request, own).map(str::to_owned).map_err(|status| status.code())
+        };
+        assert_eq!(of(&request, ""), Ok(String::new()));
+        request.metadata_mut().insert("pm-request-id", "from-the-call".parse().unwrap());
+        assert_eq!(of(&request, ""), Ok("from-the-call".to_owned()));
+        assert_eq!(of(&request, "own"), Ok("own".to_owned()));
+        let odd = tonic::metadata::MetadataValue::try_from(&b"\xc3\xa9"[..]).unwrap();
+        request.metadata_mut().insert("pm-request-id", odd);
+        assert_eq!(of(&request, ""), Err(tonic::Code::InvalidArgument));
+        assert_eq!(of(&request, "own"), Ok("own".to_owned()));
+    }
+
     #[test]
     fn fnv1a_gives_its_published_values() {
         assert_eq!(super::fnv1a([b""]), 0xcbf2_9ce4_8422_2325);

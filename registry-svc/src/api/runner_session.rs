@@ -59,14 +59,18 @@ impl RunnerSessionService for Api {
         };
         let hello = hello_from_wire(hello)?;
         let node = hello.node.clone();
-        // A follower refuses here, and names the leader.
+        // Only the leader grants leases; a follower refuses here, and names it.
+        if !self.registry.consensus.standing().borrow().leads() {
+            return Err(not_proposed(&self.registry.no_leader()));
+        }
         self.registry.read_barrier(false).await?;
         self.registry.leases.renew(&node);
+        let welcome = welcome(&self.registry)?;
         let place = self.registry.sessions.begin(&node);
         announce(&self.registry, &hello).await?;
         tracing::info!(%node, version = hello.runner_version, "a runner connected");
         let (outgoing, stream) = mpsc::channel(OUTGOING);
-        let session = Session::new(self.registry.clone(), hello, place, outgoing, welcome(&self.registry));
+        let session = Session::new(self.registry.clone(), hello, place, outgoing, welcome);
         tokio::spawn(session.run(incoming, self.shutdown.clone()));
         Ok(Response::new(ReceiverStream::new(stream)))
     }
@@ -113,11 +117,27 @@ fn hello_from_wire(hello: v1::SessionHello) -> Result<NodeHello, Status> {
     })
 }
 
-fn welcome(registry: &Core) -> v1::RunSessionResponse {
+/// The welcome, and the term in which it is said: the one in which this replica
+/// leads, seen at one moment. Read later, it could be that of a successor.
+fn welcome(registry: &Core) -> Result<(v1::RunSessionResponse, u64), Status> {
+    let (term, members) = {
+        let standing = registry.consensus.standing();
+        let standing = standing.borrow();
+        if !standing.leads() {
+            return Err(not_proposed(&registry.no_leader()));
+        }
+        (standing.term, standing.members.all())
+    };
+    let addresses = members.into_iter().map(|id| registry.address_of(id));
     let welcome = v1::SessionWelcome {
         heartbeat_interval: Some(duration_to_wire(registry.options.heartbeat_interval)),
         lease: Some(duration_to_wire(registry.options.lease)),
         cluster_id: registry.view.read().state.meta().cluster_id.clone(),
+        epoch: registry.links.identity().fence.epoch,
+        term,
+        observe: false,
+        // One that is embedded has none.
+        registries: addresses.filter(|address| !address.is_empty()).collect(),
     };
-    v1::RunSessionResponse { message: Some(Answer::Welcome(welcome)) }
+    Ok((v1::RunSessionResponse { message: Some(Answer::Welcome(welcome)) }, term))
 }

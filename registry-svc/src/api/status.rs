@@ -1,10 +1,9 @@
 //! The one place that maps refusals and failures to gRPC statuses.
 
 use crate::driver::ProposeError;
-use openraft::BasicNode;
-use openraft::error::{CheckIsLeaderError, RaftError};
 use pm_proto::error::{invalid, reason, status};
 use process_model::spec::Fault;
+use registry_consensus::ReadFault;
 use registry_domain::Refusal;
 use tonic::{Code, Status};
 
@@ -80,8 +79,8 @@ fn rfc3339(time: process_model::Timestamp) -> String {
 
 pub(super) fn not_proposed(error: &ProposeError) -> Status {
     match error {
-        ProposeError::NotLeader { leader } => no_leader(leader.as_deref()),
-        ProposeError::Timeout => status(Code::Unavailable, reason::NO_LEADER, error.to_string(), &[]),
+        ProposeError::NoLeader { leader } => no_leader(leader.as_deref()),
+        ProposeError::Unknown => status(Code::Unavailable, reason::RESULT_UNKNOWN, error.to_string(), &[]),
         ProposeError::Closing => closing(),
     }
 }
@@ -95,13 +94,13 @@ fn no_leader(address: Option<&str>) -> Status {
 }
 
 /// Why a read cannot be linearizable.
-pub(crate) fn not_linearizable(error: &RaftError<u64, CheckIsLeaderError<u64, BasicNode>>) -> Status {
-    match error {
-        RaftError::APIError(CheckIsLeaderError::ForwardToLeader(forward)) => {
-            no_leader(forward.leader_node.as_ref().map(|node| node.addr.as_str()))
+pub(crate) fn not_linearizable(fault: &ReadFault) -> Status {
+    match fault {
+        ReadFault::NoLeader | ReadFault::NoQuorum | ReadFault::Behind => {
+            let text = format!("{fault}; try again, or read what this replica has with stale");
+            status(Code::Unavailable, reason::NO_LEADER, text, &[("leader", "")])
         }
-        RaftError::APIError(CheckIsLeaderError::QuorumNotEnough(_)) => no_leader(None),
-        RaftError::Fatal(_) => closing(),
+        ReadFault::Closing => closing(),
     }
 }
 

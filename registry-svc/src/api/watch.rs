@@ -135,7 +135,7 @@ impl Watch {
         for (revision, event) in state.events().range(self.next..=end).take(CHUNK) {
             self.next = revision + 1;
             if self.filter.lets_through(event) {
-                self.ready.push_back(v1::WatchEventsResponse { frame: Some(Frame::Event(event.into())) });
+                self.ready.push_back(v1::WatchEventsResponse { frame: Some(Frame::Event((&**event).into())) });
             }
         }
         if !self.ready.is_empty() {

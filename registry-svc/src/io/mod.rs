@@ -2,51 +2,16 @@
 //!
 //! | module | outside thing |
 //! |---|---|
-//! | [`data_dir`] | the directory: lock, layout, fsync |
-//! | [`identity`] | the mark that this directory has been founded |
-//! | [`log`] | Raft log and vote, in redb |
 //! | [`state_store`] | rows of the state, in sled |
-//! | [`snapshots`] | snapshot files |
-//! | [`state_machine`] | joins state, rows and snapshots for openraft |
-//! | [`network`] | peers |
-//! | [`tuning`] | openraft's numbers, with reasons |
+//! | [`snapshot`] | snapshot files |
+//! | `applied_record` | a position and its members, as they stand on disk |
 
-pub mod data_dir;
-pub mod identity;
-pub mod log;
-pub mod network;
-pub mod snapshots;
-pub mod state_machine;
+pub(crate) mod applied_record;
+pub(crate) mod failpoint;
+pub mod snapshot;
 pub mod state_store;
-pub mod tuning;
-pub mod type_config;
 
-use openraft::{ErrorSubject, ErrorVerb, StorageError, StorageIOError};
 use std::error::Error;
-
-/// Runs storage work away from the runtime's threads. A panic in it is an
-/// error too: a damaged page can panic a storage engine, and must never read
-/// as "empty".
-pub(crate) async fn blocking<T, E>(
-    subject: ErrorSubject<u64>,
-    verb: ErrorVerb,
-    work: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<T, StorageError<u64>>
-where
-    T: Send + 'static,
-    E: Error + Send + 'static,
-{
-    let done = tokio::task::spawn_blocking(work).await;
-    let fault = |source: &(dyn Error + 'static)| {
-        tracing::error!(error = source, "storage failed");
-        StorageIOError::new(subject.clone(), verb, openraft::AnyError::error(chain(source))).into()
-    };
-    match done {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(fault(&error)),
-        Err(panicked) => Err(fault(&panicked)),
-    }
-}
 
 /// An error with its causes, in one line.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {

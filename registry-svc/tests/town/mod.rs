@@ -53,7 +53,7 @@ impl Town {
 
     pub async fn open_in(dir: TempDir, tune: impl FnOnce(Options) -> Options) -> Self {
         let token = Secret::new("test-token").unwrap();
-        let registry = Registry::open(tune(options(dir.path(), &token))).await.unwrap();
+        let registry = Registry::open(tune(options(dir.path(), &token)), None).await.unwrap();
         let (connector, incoming) = memory();
         let (shutdown, served) = (CancellationToken::new(), registry.clone());
         let stop = shutdown.clone();
@@ -165,6 +165,7 @@ impl Runner {
             runner_version: "1".into(),
             cpus: 2,
             memory_bytes: 1,
+            ..Default::default()
         };
         send.send(v1::RunSessionRequest { message: Some(Message::Hello(hello)) }).await.unwrap();
         let mut client = RunnerSessionServiceClient::new(channel);

@@ -29,6 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::leftovers::MainProcess;
+use super::session::Leadership;
 
 /// Cheap handle; one file, one writer at a time.
 #[derive(Debug, Clone)]
@@ -203,6 +204,28 @@ impl Journal {
 
     pub(crate) fn joined(&self, cluster: &str) {
         self.append(vec![Record::Joined(cluster.to_owned())], [], true);
+    }
+
+    /// The newest leader of the registry that this node has obeyed.
+    pub(crate) fn leadership(&self) -> Leadership {
+        self.lock().image.leadership
+    }
+
+    /// It is obeyed from now on, also by the runners after this one.
+    pub(crate) fn obeyed(&self, leadership: Leadership) {
+        self.append(vec![Record::Obeyed(leadership)], [], true);
+    }
+
+    /// Addresses of all replicas of the registry, as far as was ever said.
+    pub(crate) fn registries(&self) -> Vec<String> {
+        self.lock().image.registries.clone()
+    }
+
+    /// What was just said of them.
+    pub(crate) fn found_registries(&self, addresses: Vec<String>) {
+        if self.registries() != addresses {
+            self.append(vec![Record::Registries(addresses)], [], true);
+        }
     }
 
     /// The boot in which the last runner took its instances over.

@@ -1,27 +1,57 @@
-//! When to dial again: at once after a long conversation, ever more slowly
-//! after short ones, and told to people only once.
+//! When to dial again: soon after a long conversation, ever more slowly after
+//! short ones, never all runners at the same moment, and told to people only
+//! once.
 
 use crate::clock;
-use service_host::transport::Dial;
+use service_host::transport::{AnyChannel, Dial};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-const SHORTEST: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(10);
+/// Within this time the first try comes: thousands of runners lose the same
+/// leader at the same moment, and its successor needs about as long.
+const FIRST: Duration = Duration::from_millis(100);
+/// Within this time every later try comes at last.
+const LONGEST: Duration = Duration::from_secs(5);
 
 /// Waits between conversations.
 #[derive(Debug)]
 pub(crate) struct Redial {
     service: &'static str,
     dial: Dial,
-    wait: Duration,
+    /// Knows more addresses than the dial.
+    channel: Option<AnyChannel>,
+    /// The next wait is shorter than this.
+    ceiling: Duration,
     begun: Duration,
     told: bool,
+    /// Somebody was named since the last wait, and was dialled at once.
+    followed: bool,
 }
 
 impl Redial {
     pub(crate) fn new(service: &'static str, dial: &Dial) -> Self {
-        Self { service, dial: dial.clone(), wait: SHORTEST, begun: clock::monotonic(), told: false }
+        Self {
+            service,
+            dial: dial.clone(),
+            channel: None,
+            ceiling: FIRST,
+            begun: clock::monotonic(),
+            told: false,
+            followed: false,
+        }
+    }
+
+    /// The same, over a channel that knows whom to ask.
+    pub(crate) fn over(self, channel: AnyChannel) -> Self {
+        Self { channel: Some(channel), ..self }
+    }
+
+    async fn knock(&self) -> std::io::Result<()> {
+        self.dial.knock().await?;
+        match &self.channel {
+            Some(channel) => channel.knock().await,
+            None => Ok(()),
+        }
     }
 
     /// Until somebody is there to begin a conversation with; false when the
@@ -30,7 +60,7 @@ impl Redial {
         loop {
             self.begin();
             let knocked = tokio::select! {
-                knocked = self.dial.knock() => knocked,
+                knocked = self.knock() => knocked,
                 () = shutdown.cancelled() => return false,
             };
             match knocked {
@@ -49,11 +79,17 @@ impl Redial {
         self.begun = clock::monotonic();
     }
 
+    /// Somebody else was named: whether to dial at once. Once between two
+    /// waits: two who name each other would be dialled for ever.
+    pub(crate) fn follow(&mut self) -> bool {
+        !std::mem::replace(&mut self.followed, true)
+    }
+
     /// A conversation ended; returns when to begin the next, or false when the
     /// runner ends.
     pub(crate) async fn ended(&mut self, why: impl std::fmt::Display, shutdown: &CancellationToken) -> bool {
         if clock::monotonic().saturating_sub(self.begun) > LONGEST {
-            (self.wait, self.told) = (SHORTEST, false);
+            (self.ceiling, self.told) = (FIRST, false);
         }
         if self.told {
             // A service may be away for hours: that is not news each time.
@@ -62,11 +98,22 @@ impl Redial {
             tracing::warn!(service = self.service, %why, "not connected; instances go on, trying again");
             self.told = true;
         }
-        let pause = self.wait.mul_f64(0.5 + clock::roll());
-        self.wait = (self.wait * 2).min(LONGEST);
+        let pause = self.pause(clock::roll());
         tokio::select! {
             () = tokio::time::sleep(pause) => true,
             () = shutdown.cancelled() => false,
         }
     }
+
+    /// The next wait; `roll` is chance, from 0 to 1. All of the room below the
+    /// ceiling is used, so that those who began together part.
+    fn pause(&mut self, roll: f64) -> Duration {
+        self.followed = false;
+        let pause = self.ceiling.mul_f64(roll);
+        self.ceiling = (self.ceiling * 2).min(LONGEST);
+        pause
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,9 @@
 //! The registry session: heartbeats and reports up, assignments and actions
-//! down. Dialled by the runner, again and again for as long as it lives.
+//! down. Dialled by the runner, again and again for as long as it lives; to
+//! whichever replica leads, and to no leader that was replaced.
 
 mod conversation;
+mod leadership;
 
 use super::boot;
 use super::journal::Journal;
@@ -9,7 +11,9 @@ use super::redial::Redial;
 use crate::options::Options;
 use crate::roster::Roster;
 use conversation::Conversation;
+pub(crate) use leadership::Leadership;
 use pm_proto::convert::{WireFault, duration_from_wire};
+use pm_proto::error::{reason, reason_of};
 use pm_proto::v1;
 use pm_proto::v1::run_session_request::Message as Up;
 use pm_proto::v1::run_session_response::Message as Down;
@@ -17,12 +21,14 @@ use pm_proto::v1::runner_session_service_client::RunnerSessionServiceClient;
 use process_model::spec::limits;
 use process_model::{ActionVerb, InstanceId};
 use runner_domain::Order;
-use service_host::client::{ServiceChannel, service_channel};
-use service_host::transport::{Dial, TransportError};
+use service_host::client::{ClientContext, ServiceChannel};
+use service_host::transport::{AnyChannel, Dial, MAX_ENDPOINTS, TransportError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
+use tonic::service::interceptor::InterceptedService;
+use tonic_types::StatusExt as _;
 
 /// Messages on their way to the transport: a heartbeat and a report at a time.
 const OUTGOING: usize = 4;
@@ -35,6 +41,8 @@ const HEARTBEAT: std::ops::RangeInclusive<Duration> = Duration::from_millis(10).
 
 pub(crate) struct Session {
     dial: Dial,
+    /// Of the client: knows whom to ask.
+    channel: AnyChannel,
     client: RunnerSessionServiceClient<ServiceChannel>,
     hello: v1::SessionHello,
     roster: Roster,
@@ -54,6 +62,10 @@ enum Ended {
         "this node belongs to cluster {known}, the registry to {theirs}; move the runner's journal away to join another cluster"
     )]
     OtherCluster { known: String, theirs: String },
+    #[error(
+        "the registry speaks for {said}, but this node has obeyed {known}: a leader that was replaced, or a registry that was set back by hand"
+    )]
+    Overruled { known: Leadership, said: Leadership },
     #[error("the registry did not say welcome within {} s", WELCOME.as_secs())]
     NoWelcome,
     #[error("the registry sent something before its welcome")]
@@ -76,16 +88,20 @@ impl Session {
         roster: Roster,
         journal: Journal,
     ) -> Result<Self, TransportError> {
-        let channel = service_channel(dial, &options.token)?;
+        let channel = dial.channel()?;
+        channel.learn(&journal.registries());
+        let calling = InterceptedService::new(channel.clone(), ClientContext::new(&options.token)?);
         Ok(Self {
             dial: dial.clone(),
-            client: RunnerSessionServiceClient::new(channel).max_decoding_message_size(64 << 20),
+            channel,
+            client: RunnerSessionServiceClient::new(calling).max_decoding_message_size(64 << 20),
             hello: v1::SessionHello {
                 node: options.node.to_string(),
                 boot_id: boot_id.to_owned(),
                 runner_version: env!("CARGO_PKG_VERSION").to_owned(),
                 cpus: boot::cpus(),
                 memory_bytes: boot::memory_bytes(),
+                ..v1::SessionHello::default()
             },
             roster,
             journal,
@@ -93,7 +109,7 @@ impl Session {
     }
 
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
-        let mut redial = Redial::new("registry", &self.dial);
+        let mut redial = Redial::new("registry", &self.dial).over(self.channel.clone());
         while redial.reach(&shutdown).await {
             match self.converse(&shutdown).await {
                 Ended::Shutdown => return,
@@ -108,13 +124,39 @@ impl Session {
                 | Ended::Status(_)
                 | Ended::Contract(_)
                 | Ended::OtherCluster { .. }
+                | Ended::Overruled { .. }
                 | Ended::TooEarly) => {
+                    if self.looks_elsewhere(&ended) && redial.follow() {
+                        continue;
+                    }
                     if !redial.ended(&ended, &shutdown).await {
                         return;
                     }
                 }
             }
         }
+    }
+
+    /// Whom to dial next, by why the last conversation ended. Returns whether
+    /// somebody was named.
+    fn looks_elsewhere(&self, ended: &Ended) -> bool {
+        let leader = match ended {
+            Ended::Status(status) if reason_of(status).as_deref() == Some(reason::NO_LEADER) => {
+                status.get_details_error_info().and_then(|info| info.metadata.get("leader").cloned())
+            }
+            // What broke, the channel has seen itself.
+            Ended::Status(_) | Ended::NoWelcome | Ended::Shutdown => return false,
+            Ended::Closed
+            | Ended::Contract(_)
+            | Ended::OtherCluster { .. }
+            | Ended::Overruled { .. }
+            | Ended::TooEarly => None,
+        };
+        let named = leader.is_some_and(|leader| self.channel.prefer(&leader));
+        if !named {
+            self.channel.pass_over();
+        }
+        named
     }
 
     async fn converse(&mut self, shutdown: &CancellationToken) -> Ended {
@@ -129,7 +171,9 @@ impl Session {
 
     async fn try_converse(&mut self, shutdown: &CancellationToken) -> Result<std::convert::Infallible, Ended> {
         let (up, outgoing) = mpsc::channel(OUTGOING);
-        let hello = v1::RunSessionRequest { message: Some(Up::Hello(self.hello.clone())) };
+        let known = self.journal.leadership();
+        let hello = v1::SessionHello { epoch: known.epoch, term: known.term, ..self.hello.clone() };
+        let hello = v1::RunSessionRequest { message: Some(Up::Hello(hello)) };
         up.send(hello).await.map_err(|_| Ended::Closed)?;
         let too_late = tokio::time::Instant::now() + WELCOME;
         let opening = tokio::time::timeout_at(too_late, self.client.run_session(ReceiverStream::new(outgoing)));
@@ -170,11 +214,15 @@ impl Session {
                 return Err(Ended::TooEarly);
             }
             Down::Assignments(part) => {
+                self.obey(Leadership { epoch: conversation.epoch, term: part.term })?;
                 if let Some(update) = conversation.update(part) {
                     self.roster.assign(update);
                 }
             }
-            Down::Action(order) => self.ordered(order),
+            Down::Action(order) => {
+                self.obey(Leadership { epoch: conversation.epoch, term: order.term })?;
+                self.ordered(order);
+            }
             Down::ReportAck(ack) => {
                 if let Some(seq) = conversation.confirmed(ack.seq) {
                     self.journal.acknowledged(seq);
@@ -194,6 +242,17 @@ impl Session {
             Some(_) => {}
             None => self.journal.joined(&welcome.cluster_id),
         }
+        self.obey(Leadership { epoch: welcome.epoch, term: welcome.term })?;
+        conversation.epoch = welcome.epoch;
+        // One that does not say has not forgotten them: it is of an earlier version, or has no address itself.
+        if !welcome.registries.is_empty() {
+            let known: Vec<String> = welcome.registries.iter().take(MAX_ENDPOINTS).cloned().collect();
+            self.channel.learn(&known);
+            self.journal.found_registries(known);
+        }
+        if welcome.observe {
+            tracing::info!("the registry only looks on; what runs is left as it is until it was confirmed there");
+        }
         if let Some(interval) = &welcome.heartbeat_interval {
             let interval = duration_from_wire("heartbeat_interval", interval)?;
             conversation.beat_every(interval.clamp(*HEARTBEAT.start(), *HEARTBEAT.end()));
@@ -201,6 +260,19 @@ impl Session {
         conversation.welcomed = true;
         self.roster.counters().registry_connected(true);
         tracing::info!(node = self.hello.node, cluster = welcome.cluster_id, "registry session begun");
+        Ok(())
+    }
+
+    /// Takes note of who speaks; refuses who was replaced.
+    fn obey(&self, said: Leadership) -> Result<(), Ended> {
+        let known = self.journal.leadership();
+        if known.outranks(said) {
+            tracing::warn!(%said, %known, "refused what a replaced leader of the registry says");
+            return Err(Ended::Overruled { known, said });
+        }
+        if said > known {
+            self.journal.obeyed(said);
+        }
         Ok(())
     }
 

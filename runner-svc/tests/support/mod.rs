@@ -71,7 +71,13 @@ impl Registry {
         let send = async |message| down.send(Ok(v1::RunSessionResponse { message: Some(message) })).await.ok();
         let interval = Some(convert::duration_to_wire(Duration::from_secs(1)));
         let cluster_id = "test".to_owned();
-        send(Down::Welcome(v1::SessionWelcome { heartbeat_interval: interval, lease: interval, cluster_id })).await?;
+        send(Down::Welcome(v1::SessionWelcome {
+            heartbeat_interval: interval,
+            lease: interval,
+            cluster_id,
+            ..Default::default()
+        }))
+        .await?;
         self.assignments.mark_changed();
         loop {
             tokio::select! {
@@ -200,6 +206,7 @@ impl Node {
             stop_timeout: None,
             restart_count,
             traceparent: String::new(),
+            term: 0,
         });
     }
 

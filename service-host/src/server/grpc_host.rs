@@ -37,18 +37,26 @@ pub struct GrpcHost {
     routes: RoutesBuilder,
     reporter: HealthReporter,
     names: Vec<&'static str>,
+    stream_window: u32,
 }
 
 impl GrpcHost {
     /// A host without services. `descriptors` is the encoded `FileDescriptorSet` that reflection shows.
     pub fn new(descriptors: &'static [u8]) -> Self {
         let reporter = HealthReporter::new();
-        Self { descriptors, token: None, routes: RoutesBuilder::default(), reporter, names: Vec::new() }
+        let stream_window = STREAM_WINDOW;
+        Self { descriptors, token: None, routes: RoutesBuilder::default(), reporter, names: Vec::new(), stream_window }
     }
 
     /// The token that every call must bear.
     pub fn token(self, token: Secret) -> Self {
         Self { token: Some(token), ..self }
+    }
+
+    /// Bytes that a caller may send on one stream ahead of whoever reads it, where the usual 256 KiB would make one
+    /// large message wait for several round trips. What a connection may send ahead stays bounded as it is.
+    pub fn stream_window(self, bytes: u32) -> Self {
+        Self { stream_window: bytes, ..self }
     }
 
     /// Adds a service (a generated `…Server`). Give it its message limit, if it needs another than tonic's 4 MiB,
@@ -108,7 +116,7 @@ impl GrpcHost {
         let serving = Server::builder()
             .http2_keepalive_interval(keepalive)
             .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_stream_window_size(self.stream_window)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_concurrent_streams(MAX_STREAMS)
             // The first layer is the outermost: who has no token gets no span either, and cannot write into a trace.

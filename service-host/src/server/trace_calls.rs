@@ -1,4 +1,4 @@
-//! One span for each call, in the caller's trace.
+//! One span for each call, in the caller's trace; none for a call that nobody traces.
 //!
 //! Enters: a request with or without `traceparent`. Leaves: the same request, handled within a span named for the
 //! method, which ends with the response's last byte and knows the gRPC status. Attributes follow OpenTelemetry's
@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use futures::future::{BoxFuture, Either};
 use http::{HeaderMap, Request, Response};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tonic::body::Body;
@@ -44,13 +45,16 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+    type Future = Either<S::Future, BoxFuture<'static, Result<Response<Body>, Infallible>>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.0.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
+        if !trace_context::is_traced(request.headers()) {
+            return Either::Left(self.0.call(request));
+        }
         let method = request.uri().path().trim_start_matches('/');
         let span = tracing::info_span!(
             target: TARGET,
@@ -65,7 +69,7 @@ where
         );
         trace_context::set_parent_from(&span, request.headers());
         let handling = span.in_scope(|| self.0.call(request)).instrument(span.clone());
-        Box::pin(async move {
+        Either::Right(Box::pin(async move {
             let response = handling.await?;
             // A refused call has its status in the headers ("trailers only") and no body worth watching.
             let outcome = match grpc_status(response.headers()) {
@@ -76,7 +80,7 @@ where
                 None => Outcome::Open,
             };
             Ok(response.map(|inner| Body::new(TracedBody { inner, span, outcome })))
-        })
+        }))
     }
 }
 

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Endpoint;
 
-use super::{CONNECTION_WINDOW, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, MemoryConnector, MemoryIncoming, STREAM_WINDOW};
+use super::{
+    AnyChannel, CONNECTION_WINDOW, ClusterChannel, Endpoints, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, MemoryConnector,
+    MemoryIncoming, STREAM_WINDOW,
+};
 
 /// A connect that takes longer has failed; the next call tries again.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -17,6 +20,8 @@ pub enum Dial {
     Tcp(String),
     /// A service in the same process.
     Memory(MemoryConnector),
+    /// A service with several replicas: whoever answers.
+    Cluster(Endpoints),
 }
 
 /// Where a server takes its connections from.
@@ -55,7 +60,11 @@ impl Dial {
     /// # Errors
     /// Nobody answers, or the address is none; in words, with the address.
     pub async fn knock(&self) -> std::io::Result<()> {
-        let Self::Tcp(address) = self else { return Ok(()) };
+        let address = match self {
+            Self::Tcp(address) => address,
+            // A cluster's channel connects before it makes a call of it, and knows more addresses than these.
+            Self::Memory(_) | Self::Cluster(_) => return Ok(()),
+        };
         let told = |why: &dyn std::fmt::Display| std::io::Error::other(format!("{address}: {why}"));
         let uri: tonic::transport::Uri = address.parse().map_err(|e| told(&e))?;
         // As an HTTP client reads it: a port that is not said is 80.
@@ -73,7 +82,7 @@ impl Dial {
     ///
     /// # Errors
     /// When the address is none, or outside of a Tokio runtime.
-    pub fn channel(&self) -> Result<Channel, TransportError> {
+    pub fn channel(&self) -> Result<AnyChannel, TransportError> {
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(TransportError::NoRuntime);
         }
@@ -86,15 +95,17 @@ impl Dial {
                     .keep_alive_timeout(KEEPALIVE_TIMEOUT)
                     .keep_alive_while_idle(true)
                     .tcp_nodelay(true);
-                Ok(endpoint.connect_lazy())
+                Ok(AnyChannel::One(endpoint.connect_lazy()))
             }
             Self::Memory(connector) => {
                 let connector = connector.clone();
-                Ok(endpoint("http://in-memory")?.connect_with_connector_lazy(tower::service_fn(move |_| {
+                let connecting = tower::service_fn(move |_| {
                     let connector = connector.clone();
                     async move { connector.connect().await.map(TokioIo::new) }
-                })))
+                });
+                Ok(AnyChannel::One(endpoint("http://in-memory")?.connect_with_connector_lazy(connecting)))
             }
+            Self::Cluster(endpoints) => ClusterChannel::new(endpoints).map(AnyChannel::Several),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod buf;
 pub(crate) mod deny;
+pub(crate) mod etcd;
 pub(crate) mod node;
 pub(crate) mod python;
 pub(crate) mod system;
@@ -13,6 +14,7 @@ use anyhow::Result;
 /// Fetches all of them.
 pub(crate) fn all(workspace: &Workspace) -> Result<()> {
     system::c_compiler()?;
+    system::faults()?;
     node::ready()?;
     python::ready(workspace)?;
     buf::ready(workspace)?;

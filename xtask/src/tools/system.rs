@@ -13,6 +13,25 @@ pub(crate) fn c_compiler() -> Result<()> {
     install("a C compiler", &["gcc", "libc6-dev"])
 }
 
+/// What the tests of a cluster make faults with (namespaces and packet filter,
+/// system calls, clocks, disks), and what its example is looked at with.
+pub(crate) fn faults() -> Result<()> {
+    let programs = ["ip -V", "nft -v", "unshare -V", "strace -V", "mkfs.ext4 -V", "perl -v", "curl -V", "jq -V"];
+    let there = |program: &str| {
+        let (name, version) = program.split_once(' ').unwrap_or((program, "--version"));
+        exec::succeeds(Command::new(name).arg(version))
+    };
+    let clocks = std::fs::read_dir("/usr/lib").into_iter().flatten().filter_map(Result::ok);
+    let clock = clocks.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1")).any(|library| library.exists());
+    if clock && programs.into_iter().all(there) {
+        return Ok(());
+    }
+    install(
+        "what faults are made with",
+        &["iproute2", "nftables", "util-linux", "strace", "e2fsprogs", "perl", "libfaketime", "curl", "jq"],
+    )
+}
+
 /// Installs packages; `what` says for whom.
 pub(crate) fn install(what: &str, packages: &[&str]) -> Result<()> {
     println!("installing {what}: Debian packages {}", packages.join(", "));

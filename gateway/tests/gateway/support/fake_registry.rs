@@ -4,6 +4,7 @@ use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use pm_proto::error::{reason, status};
 use pm_proto::v1;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 use tonic::metadata::MetadataMap;
@@ -18,6 +19,11 @@ pub(crate) struct Memory {
     pub(crate) actor: Mutex<String>,
     pub(crate) applied: Mutex<Option<v1::ApplyProcessesRequest>>,
     pub(crate) stopped: Mutex<Option<v1::StopProcessesRequest>>,
+    /// It does not lead: stops are refused with this hint.
+    pub(crate) leader: Mutex<Option<String>>,
+    /// Request ids of stops, shared by the replicas of a test: one that comes
+    /// again has no second effect.
+    pub(crate) stops: Arc<Mutex<BTreeMap<String, Vec<String>>>>,
     pub(crate) reloaded: Mutex<Option<v1::ReloadProcessesRequest>>,
     pub(crate) rolled_back: Mutex<Option<v1::RollbackProcessRequest>>,
     pub(crate) watched: Mutex<Option<v1::WatchEventsRequest>>,
@@ -114,6 +120,12 @@ impl v1::process_service_server::ProcessService for FakeRegistry {
         request: Request<v1::StopProcessesRequest>,
     ) -> Result<Response<v1::StopProcessesResponse>, Status> {
         self.note(&request);
+        if let Some(leader) = &*self.0.leader.lock().unwrap() {
+            let hint = [("leader", leader.as_str())];
+            return Err(status(Code::Unavailable, reason::NO_LEADER, "another replica leads", &hint));
+        }
+        let id = request.metadata().get("pm-request-id").unwrap().to_str().unwrap().to_owned();
+        self.0.stops.lock().unwrap().entry(id).or_insert_with(|| request.get_ref().selectors.clone());
         *self.0.stopped.lock().unwrap() = Some(request.into_inner());
         Ok(Response::new(v1::StopProcessesResponse { actions: Vec::new(), revision: 10 }))
     }

@@ -6,7 +6,7 @@ mod fake_registry;
 mod http_client;
 mod rig;
 
-pub(crate) use fake_registry::FakeRegistry;
+pub(crate) use fake_registry::{FakeRegistry, Memory};
 pub(crate) use http_client::{Ask, raw_grpc};
 pub(crate) use rig::{ADMIN, Rig, SERVICE, VIEWER};
 

@@ -40,6 +40,15 @@ impl Rig {
 
     /// `service_token`: what the gateway shows; the services want [`SERVICE`].
     pub(crate) async fn with_service_token(service_token: &str) -> Self {
+        Self::build(service_token, None).await
+    }
+
+    /// Before registries of the test's own.
+    pub(crate) async fn before(registry: Dial) -> Self {
+        Self::build(SERVICE, Some(registry)).await
+    }
+
+    async fn build(service_token: &str, elsewhere: Option<Dial>) -> Self {
         let secret = |text: &str| Secret::new(text).unwrap();
         let (registry_dial, registry_incoming) = memory();
         let (monitor_dial, monitor_incoming) = memory();
@@ -62,7 +71,7 @@ impl Rig {
         tokio::spawn(host.serve(Incoming::Memory(monitor_incoming), CancellationToken::new()));
 
         let gateway = Gateway::new(Options {
-            registry: Dial::Memory(registry_dial),
+            registry: elsewhere.unwrap_or(Dial::Memory(registry_dial)),
             monitor: Dial::Memory(monitor_dial),
             service_token: secret(service_token),
             admin_token: secret(ADMIN),

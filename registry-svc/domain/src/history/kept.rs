@@ -3,12 +3,13 @@
 use super::{Generation, Lineage};
 use process_model::ProcessName;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Every generation that is kept.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct History {
-    pub(crate) generations: BTreeMap<(ProcessName, u64), Generation>,
-    pub(crate) lineages: BTreeMap<ProcessName, Lineage>,
+    pub(crate) generations: BTreeMap<(ProcessName, u64), Arc<Generation>>,
+    pub(crate) lineages: BTreeMap<ProcessName, Arc<Lineage>>,
     /// Found from both: generations that no process has now, by revision, so
     /// that the oldest of all can go first.
     pub(crate) past: BTreeMap<u64, (ProcessName, u64)>,
@@ -20,13 +21,18 @@ pub struct History {
 impl History {
     /// The kept generations of a name, oldest first.
     pub fn of<'a>(&'a self, name: &ProcessName) -> impl DoubleEndedIterator<Item = &'a Generation> + use<'a> {
-        self.generations.range((name.clone(), 0)..=(name.clone(), u64::MAX)).map(|(_, generation)| generation)
+        self.generations.range((name.clone(), 0)..=(name.clone(), u64::MAX)).map(|(_, generation)| &**generation)
     }
 
     /// What is known of all generations of a name.
     #[must_use]
     pub fn lineage(&self, name: &ProcessName) -> Option<&Lineage> {
-        self.lineages.get(name)
+        self.lineages.get(name).map(|lineage| &**lineage)
+    }
+
+    /// What stands in rows, without what is found from it.
+    pub(crate) fn rows_only(&self) -> Self {
+        Self { generations: self.generations.clone(), lineages: self.lineages.clone(), ..Self::default() }
     }
 
     pub(crate) fn oldest(&self, name: &ProcessName) -> Option<&Generation> {
@@ -36,7 +42,7 @@ impl History {
     /// The generation that the process has now.
     pub(crate) fn current(&self, name: &ProcessName) -> Option<&Generation> {
         let lineage = self.lineages.get(name).filter(|lineage| lineage.deleted.is_none())?;
-        self.generations.get(&(name.clone(), lineage.last))
+        self.generations.get(&(name.clone(), lineage.last)).map(|generation| &**generation)
     }
 
     pub(crate) fn retired_by(&self, audit: u64) -> Option<ProcessName> {
@@ -44,7 +50,7 @@ impl History {
     }
 
     /// Takes a generation in; in any order with lineages.
-    pub(crate) fn load_generation(&mut self, generation: Generation) {
+    pub(crate) fn load_generation(&mut self, generation: Arc<Generation>) {
         let key = (generation.process.clone(), generation.generation);
         let is_current = (self.lineages.get(&key.0)).is_some_and(|one| one.deleted.is_none() && one.last == key.1);
         if !is_current {
@@ -54,7 +60,7 @@ impl History {
     }
 
     /// Takes in, or replaces, what is known of a name.
-    pub(crate) fn load_lineage(&mut self, lineage: Lineage) {
+    pub(crate) fn load_lineage(&mut self, lineage: Arc<Lineage>) {
         let name = lineage.process.clone();
         if let Some(old) = self.lineages.remove(&name) {
             self.mark(&name, old.last, false);

@@ -6,10 +6,11 @@
 use process_model::audit::{Anchor, Break, Verified, Verifier};
 use process_model::spec::Command as Program;
 use process_model::{
-    ActionReport, ActionState, ActionVerb, Event, InstanceReport, Phase, ProcessSpec, Timestamp, event_type,
+    Action, ActionReport, ActionState, ActionVerb, Event, InstanceId, InstanceReport, NodeName, Phase, ProcessSpec,
+    Timestamp, event_type,
 };
 use registry_domain::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 #[derive(Default)]
@@ -18,6 +19,24 @@ pub struct World {
     pub rows: BTreeMap<RowKey, Row>,
     pub clock: i64,
     pub log: Vec<Command>,
+}
+
+/// The nodes that have to be told something, found by comparing everything.
+fn differently_ordered(before: &State, after: &State) -> BTreeSet<NodeName> {
+    type Orders = (BTreeSet<(InstanceId, u64, bool, u64)>, BTreeSet<InstanceId>);
+    let orders = |state: &State, node: &NodeName| -> Orders {
+        let on = || state.instances().values().filter(|i| i.node.as_ref() == Some(node));
+        let assigned = on().filter(|i| !i.removing).map(|i| (i.id.clone(), i.generation, i.wanted, i.restart_count));
+        (assigned.collect(), on().filter(|i| i.removing).map(|i| i.id.clone()).collect())
+    };
+    let open = |state: &State, node: &NodeName| -> BTreeSet<u64> {
+        let of_node = |action: &&Arc<Action>| action.node.as_ref() == Some(node) && !action.state.is_final();
+        state.actions().values().filter(of_node).filter_map(|action| action_number(&action.id)).collect()
+    };
+    let told = |node: &&NodeName| {
+        orders(before, node) != orders(after, node) || !open(after, node).is_subset(&open(before, node))
+    };
+    after.nodes().keys().filter(told).cloned().collect()
 }
 
 impl World {
@@ -35,12 +54,8 @@ impl World {
         if outcome.reply.is_err() {
             let kept = |state: &State| state.rows().filter(|row| !is_record(&row.key())).collect::<Vec<_>>();
             assert_eq!(kept(&self.state), kept(&before), "a refused command changed something");
-            assert!(outcome.events.is_empty() && !outcome.orders_changed);
-            let key = |change: &Change| match change {
-                Change::Put(row) => row.key(),
-                Change::Remove(key) => key.clone(),
-            };
-            assert!(outcome.changes.iter().map(key).all(|key| is_record(&key)), "{:?}", outcome.changes);
+            assert!(outcome.events.is_empty() && outcome.orders.is_empty());
+            assert!(outcome.touched.iter().all(is_record), "{:?}", outcome.touched);
         }
         let mut expected = before.revision();
         for event in &outcome.events {
@@ -48,12 +63,16 @@ impl World {
             assert_eq!(event.revision, expected, "revisions grow by one with each event");
         }
         assert_eq!(self.state.revision(), expected);
-        for change in &outcome.changes {
-            match change {
-                Change::Put(row) => drop(self.rows.insert(row.key(), (**row).clone())),
-                Change::Remove(key) => drop(self.rows.remove(key)),
+        for key in &outcome.touched {
+            match self.state.row(key) {
+                Some(row) => {
+                    assert_eq!(row.key(), *key);
+                    self.rows.insert(key.clone(), row);
+                }
+                None => drop(self.rows.remove(key)),
             }
         }
+        assert_eq!(outcome.orders, differently_ordered(&before, &self.state), "whom it concerns");
         assert_eq!(invariants::broken(&self.state), Vec::<String>::new());
         let rebuilt: State = self.rows.values().cloned().collect();
         assert_eq!(rebuilt, self.state, "the rows are not the state");
@@ -65,7 +84,7 @@ impl World {
     pub fn verify(&self) -> Result<Verified, Break> {
         let mut verifier = Verifier::new(self.state.meta().audit_anchor);
         self.state.audit().values().try_for_each(|entry| verifier.check(entry))?;
-        let head = self.state.audit().values().next_back().map(Anchor::of);
+        let head = self.state.audit().values().next_back().map(|entry| Anchor::of(entry));
         verifier.finish(Some(head.unwrap_or(self.state.meta().audit_anchor)))
     }
 
@@ -190,6 +209,6 @@ pub fn action_report(node: &str, action: &str, state: ActionState) -> Order {
     Order::Report(Report { node: node.parse().unwrap(), boot_id: "boot-1".into(), seq: 2, instances: vec![], actions })
 }
 
-pub fn kinds(events: &[Event]) -> Vec<&str> {
+pub fn kinds(events: &[Arc<Event>]) -> Vec<&str> {
     events.iter().map(|e| e.kind.as_str()).collect()
 }

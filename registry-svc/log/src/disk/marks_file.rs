@@ -89,3 +89,11 @@ impl MarksFile {
         &self.path
     }
 }
+
+impl Drop for MarksFile {
+    fn drop(&mut self) {
+        // Closing the file would do it too, though only once every process
+        // that is just being started has closed its copy.
+        let _ = self.file.unlock();
+    }
+}

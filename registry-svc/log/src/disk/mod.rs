@@ -18,11 +18,19 @@ pub(crate) use marks_file::MarksFile;
 pub(crate) use reserve::Reserve;
 pub(crate) use segment_file::SegmentFile;
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 
 /// Whether an error says that there is no room, which passes, unlike others.
 pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// A tag for a segment: its keys come from the system's chance, and a keyed
+/// hash tells nobody what the next one will be. Not 0, which an unwritten place
+/// would claim.
+pub(crate) fn new_tag() -> u64 {
+    RandomState::new().hash_one(0_u8).max(1)
 }
 
 /// Gives a file its size and its room on the disk.

@@ -15,13 +15,21 @@ pub(crate) struct SegmentFile {
     file: File,
     path: PathBuf,
     bytes: u64,
+    tag: u64,
 }
 
 impl SegmentFile {
+    /// Opens a file that may be a segment; what its header says is not yet
+    /// known.
     pub(crate) fn open(path: &Path, writable: bool) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(writable).open(path)?;
         let bytes = file.metadata()?.len();
-        Ok(Self { file, path: path.to_owned(), bytes })
+        Ok(Self { file, path: path.to_owned(), bytes, tag: 0 })
+    }
+
+    /// As its header says.
+    pub(crate) fn tagged(self, header: &SegmentHeader) -> Self {
+        Self { tag: header.tag, ..self }
     }
 
     /// Makes a segment: aside, full of zeros, synced, then named. A crash
@@ -48,7 +56,7 @@ impl SegmentFile {
     }
 
     /// Makes a segment out of one that no mark lists any more. What it held
-    /// stays in it: records of another segment number are nothing.
+    /// stays in it: records with another tag are nothing.
     pub(crate) fn recycle(directory: &Directory, freed: &Path, header: &SegmentHeader) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).open(freed)?;
         file.write_all_at(&header.encode(), 0)?;
@@ -62,7 +70,7 @@ impl SegmentFile {
         std::fs::rename(from, &path)?;
         directory.sync()?;
         failpoint::hit("segment.named")?;
-        Ok(Self { file, path, bytes: header.bytes })
+        Ok(Self { file, path, bytes: header.bytes, tag: header.tag })
     }
 
     /// Its whole content.
@@ -90,5 +98,10 @@ impl SegmentFile {
 
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Stands in each of its records.
+    pub(crate) fn tag(&self) -> u64 {
+        self.tag
     }
 }

@@ -12,8 +12,8 @@ pub(crate) struct Chain {
     /// group is written only after the group before it was synced: so a sound
     /// record proves that everything before its group was durable.
     pub(crate) group: Lsn,
-    /// Number of its segment.
-    pub(crate) segment: u64,
+    /// The tag of its segment, see [`SegmentHeader`](super::SegmentHeader).
+    pub(crate) tag: u64,
     /// Checksum of the record before it, also across segments; 0 for the first.
     pub(crate) previous: u32,
 }

@@ -6,8 +6,8 @@ use super::{Chain, Change, Head, Unsound};
 use crate::{Lsn, Position};
 
 /// `crc32 | payload length | kind, 3 × 0 | crc32 of the record before | lsn |
-/// first lsn of the group | segment | term | index | payload | zeros to a
-/// multiple of 8`. The checksum covers everything after itself.
+/// first lsn of the group | tag of the segment | term | index | payload |
+/// zeros to a multiple of 8`. The checksum covers everything after itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Raw<'a> {
     pub(crate) chain: Chain,
@@ -24,8 +24,8 @@ pub(crate) struct Raw<'a> {
 
 /// Bytes before the payload.
 pub(super) const FRAME: usize = 56;
-/// Where the segment's number stands.
-const SEGMENT_AT: usize = 32;
+/// Where the segment's tag stands.
+const TAG_AT: usize = 32;
 
 impl<'a> Raw<'a> {
     pub(super) const HEAD: u8 = 1;
@@ -34,27 +34,27 @@ impl<'a> Raw<'a> {
     pub(super) const PURGE: u8 = 4;
     pub(super) const VOTE: u8 = 5;
 
-    /// Whether the bytes claim to be a record of this segment. Cheap: asked
-    /// for each eighth byte behind the end of a log.
-    pub(crate) fn claims(bytes: &[u8], segment: u64) -> bool {
-        bytes.get(SEGMENT_AT..SEGMENT_AT + 8).is_some_and(|field| field == segment.to_le_bytes())
+    /// Whether the bytes claim to be a record of the segment with this tag.
+    /// Cheap: asked for each eighth byte behind the end of a log.
+    pub(crate) fn claims(bytes: &[u8], tag: u64) -> bool {
+        bytes.get(TAG_AT..TAG_AT + 8).is_some_and(|field| field == tag.to_le_bytes())
     }
 
     /// The record at the front of `bytes`.
-    pub(crate) fn read(bytes: &'a [u8], segment: u64) -> Result<Self, Unsound> {
-        Self::within(bytes, segment, Lsn::MAX)
+    pub(crate) fn read(bytes: &'a [u8], tag: u64) -> Result<Self, Unsound> {
+        Self::within(bytes, tag, Lsn::MAX)
     }
 
     /// As [`read`](Self::read), but nothing with a number above `highest` is
     /// worth the reckoning of its checksum.
-    pub(crate) fn within(bytes: &'a [u8], segment: u64, highest: Lsn) -> Result<Self, Unsound> {
-        if !Self::claims(bytes, segment) {
+    pub(crate) fn within(bytes: &'a [u8], tag: u64, highest: Lsn) -> Result<Self, Unsound> {
+        if !Self::claims(bytes, tag) {
             return Err(Unsound::Other);
         }
-        Self::verified(bytes, segment, highest).ok_or(Unsound::Torn)
+        Self::verified(bytes, tag, highest).ok_or(Unsound::Torn)
     }
 
-    fn verified(bytes: &'a [u8], segment: u64, highest: Lsn) -> Option<Self> {
+    fn verified(bytes: &'a [u8], tag: u64, highest: Lsn) -> Option<Self> {
         let mut fields = Fields(bytes);
         let (crc, len) = (fields.u32()?, fields.u32()?);
         let [kind, 0, 0, 0] = fields.array::<4>()? else { return None };
@@ -70,7 +70,7 @@ impl<'a> Raw<'a> {
         if crc32fast::hash(&body[4..]) != crc || body[end..].iter().any(|byte| *byte != 0) {
             return None;
         }
-        let chain = Chain { lsn, group, segment, previous };
+        let chain = Chain { lsn, group, tag, previous };
         Some(Self { chain, crc, size, kind, term, index, payload: &body[FRAME..end] })
     }
 

@@ -36,7 +36,7 @@ pub(crate) fn encode(out: &mut Vec<u8>, chain: &Chain, change: &Change, payload:
     out.extend([0; 8]);
     out.extend([kind, 0, 0, 0]);
     out.put_u32(chain.previous);
-    for field in [chain.lsn, chain.group, chain.segment, term, index] {
+    for field in [chain.lsn, chain.group, chain.tag, term, index] {
         out.put_u64(field);
     }
     match change {
@@ -84,7 +84,7 @@ mod tests {
     fn every_kind_reads_back_as_it_was_written_with_the_size_that_was_said() {
         for change in changes() {
             let (mut bytes, payload) = (Vec::new(), payload_of(&change));
-            let chain = Chain { lsn: 9, group: 8, segment: 4, previous: 77 };
+            let chain = Chain { lsn: 9, group: 8, tag: 4, previous: 77 };
             let crc = encode(&mut bytes, &chain, &change, payload);
             let said = if payload.is_empty() { size_of_change(&change) } else { size_of_entry(payload.len()) };
             assert_eq!(bytes.len() as u64, said, "{change:?}");
@@ -101,7 +101,7 @@ mod tests {
     fn a_record_with_any_flipped_bit_cut_short_or_in_another_segment_is_unsound() {
         for change in changes() {
             let mut bytes = Vec::new();
-            encode(&mut bytes, &Chain { lsn: 9, group: 8, segment: 4, previous: 77 }, &change, payload_of(&change));
+            encode(&mut bytes, &Chain { lsn: 9, group: 8, tag: 4, previous: 77 }, &change, payload_of(&change));
             for bit in 0..bytes.len() * 8 {
                 let mut flipped = bytes.clone();
                 flipped[bit / 8] ^= 1 << (bit % 8);

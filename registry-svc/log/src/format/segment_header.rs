@@ -4,7 +4,7 @@ use super::fields::{Fields, Put as _};
 use super::{BLOCK, FORMAT};
 use crate::Identity;
 
-/// `magic | format | crc32 of the block with this field 0 | identity | number | size`, zeros to 4 KiB.
+/// `magic | format | crc32 of the block with this field 0 | identity | number | size | tag`, zeros to 4 KiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SegmentHeader {
     pub(crate) identity: Identity,
@@ -12,6 +12,10 @@ pub(crate) struct SegmentHeader {
     pub(crate) number: u64,
     /// Bytes of the file.
     pub(crate) bytes: u64,
+    /// A number that nobody can guess, not 0, drawn for each use of a file. It
+    /// stands in each record of the segment, so neither what an earlier use
+    /// left in it nor a payload that imitates a record is taken for one.
+    pub(crate) tag: u64,
 }
 
 const MAGIC: &[u8; 8] = b"PMLOGSEG";
@@ -24,6 +28,7 @@ impl SegmentHeader {
         out.put_identity(&self.identity);
         out.put_u64(self.number);
         out.put_u64(self.bytes);
+        out.put_u64(self.tag);
         finish(out)
     }
 
@@ -34,8 +39,8 @@ impl SegmentHeader {
             Ok(fields) => fields,
             Err(format) => return Some(Err(format)),
         };
-        let header = Self { identity: fields.identity()?, number: fields.u64()?, bytes: fields.u64()? };
-        Some(Ok(header))
+        let (identity, number, bytes, tag) = (fields.identity()?, fields.u64()?, fields.u64()?, fields.u64()?);
+        Some(Ok(Self { identity, number, bytes, tag }))
     }
 }
 
@@ -77,7 +82,7 @@ mod tests {
     #[test]
     fn a_header_reads_back_and_any_flipped_bit_is_noticed() {
         let identity = Identity { cluster: [1; 16], replica: 2, epoch: 3, store: [4; 16] };
-        let header = SegmentHeader { identity, number: 5, bytes: 65536 };
+        let header = SegmentHeader { identity, number: 5, bytes: 65536, tag: 6 };
         let block = header.encode();
         assert_eq!(block.len() as u64, BLOCK);
         assert_eq!(SegmentHeader::read(&block), Some(Ok(header)));

@@ -16,12 +16,12 @@ pub(super) struct Remains {
 const FAR: Lsn = 1 << 32;
 
 impl Remains {
-    /// Looks at the rest of a segment for records that claim to be of it and
-    /// to come after `last`. Records begin at multiples of eight.
-    pub(super) fn look(&mut self, bytes: &[u8], from: usize, segment: u64, last: Lsn) {
-        self.torn |= matches!(Raw::read(bytes.get(from..).unwrap_or_default(), segment), Err(Unsound::Torn));
+    /// Looks at the rest of a segment for records that claim to be of it, by
+    /// its tag, and to come after `last`. Records begin at multiples of eight.
+    pub(super) fn look(&mut self, bytes: &[u8], from: usize, tag: u64, last: Lsn) {
+        self.torn |= matches!(Raw::read(bytes.get(from..).unwrap_or_default(), tag), Err(Unsound::Torn));
         for at in (from..bytes.len()).step_by(8) {
-            if let Ok(raw) = Raw::within(&bytes[at..], segment, last + FAR)
+            if let Ok(raw) = Raw::within(&bytes[at..], tag, last + FAR)
                 && raw.chain.lsn > last
             {
                 self.group = self.group.max(raw.chain.group);
@@ -47,13 +47,13 @@ mod tests {
     use crate::Position;
     use crate::format::{Chain, Change, encode};
 
-    /// Records 5 (alone in its group) and 6, 7 (one group) of segment 3.
+    /// Records 5 (alone in its group) and 6, 7 (one group) of the segment with tag 3.
     fn segment() -> (Vec<u8>, Vec<usize>) {
         let (mut bytes, mut starts, mut previous) = (Vec::new(), Vec::new(), 0);
         for (lsn, group) in [(5, 5), (6, 6), (7, 6)] {
             starts.push(bytes.len());
             let change = Change::Entry(Position { term: 1, index: lsn });
-            previous = encode(&mut bytes, &Chain { lsn, group, segment: 3, previous }, &change, b"payload");
+            previous = encode(&mut bytes, &Chain { lsn, group, tag: 3, previous }, &change, b"payload");
         }
         bytes.resize(bytes.len() + 4096, 0);
         (bytes, starts)

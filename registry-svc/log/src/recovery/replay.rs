@@ -34,10 +34,10 @@ impl Replay {
 
     /// Reads on in the next segment; says whether it begins with a record.
     /// It ends where the chain does, which may be right or wrong.
-    pub(super) fn segment(&mut self, number: u64, bytes: &[u8]) -> Result<bool, Flaw> {
+    pub(super) fn segment(&mut self, number: u64, tag: u64, bytes: &[u8]) -> Result<bool, Flaw> {
         let mut offset = BLOCK as usize;
         while let Some(rest) = bytes.get(offset..)
-            && let Ok(raw) = Raw::read(rest, number)
+            && let Ok(raw) = Raw::read(rest, tag)
         {
             let begins = offset == BLOCK as usize;
             if !self.follows(&raw, number) {
@@ -130,7 +130,7 @@ mod tests {
         let first = head.last.map_or(0, |last| last.index + 1);
         let entry = |index| Change::Entry(Position { term: 1, index });
         for (n, change) in (1..).zip([Change::Head(head), entry(first), entry(first + 1)]) {
-            let chain = Chain { lsn: lsn + n, group: lsn + n, segment: number, previous };
+            let chain = Chain { lsn: lsn + n, group: lsn + n, tag: number + 100, previous };
             previous = encode(&mut bytes, &chain, &change, b"");
         }
         bytes.resize(8192, 0);
@@ -145,8 +145,8 @@ mod tests {
         let next = Head { last: Some(Position { term: 1, index: 1 }), ..Head::default() };
         let walk = |lsn, crc| {
             let mut replay = Replay::new(mark(0, (1, BLOCK)));
-            assert_eq!(replay.segment(1, &one), Ok(true));
-            replay.segment(2, &segment(2, lsn, crc, next).0).map(|_| (replay.lsn(), replay.end()))
+            assert_eq!(replay.segment(1, 101, &one), Ok(true));
+            replay.segment(2, 102, &segment(2, lsn, crc, next).0).map(|_| (replay.lsn(), replay.end()))
         };
         assert_eq!(walk(3, crc), Ok((6, (2, END))));
         let lost = Err(Flaw { segment: 1, offset: END, damage: Damage::Record });
@@ -158,15 +158,15 @@ mod tests {
     fn the_first_segment_of_all_begins_with_the_first_record_of_all() {
         for (lsn, crc) in [(1, 0), (0, 1)] {
             let mut replay = Replay::new(mark(0, (1, BLOCK)));
-            assert!(replay.segment(1, &segment(1, lsn, crc, Head::default()).0).is_err());
+            assert!(replay.segment(1, 101, &segment(1, lsn, crc, Head::default()).0).is_err());
         }
     }
 
     #[test]
     fn the_durable_record_lies_where_the_mark_says() {
         let (one, _) = segment(1, 0, 0, Head::default());
-        assert_eq!(Replay::new(mark(3, (1, END))).segment(1, &one), Ok(true));
-        let elsewhere = Replay::new(mark(3, (1, END + 8))).segment(1, &one);
+        assert_eq!(Replay::new(mark(3, (1, END))).segment(1, 101, &one), Ok(true));
+        let elsewhere = Replay::new(mark(3, (1, END + 8))).segment(1, 101, &one);
         assert_eq!(elsewhere, Err(Flaw { segment: 1, offset: END - 56, damage: Damage::Chain }));
     }
 }

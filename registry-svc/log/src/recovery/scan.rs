@@ -95,8 +95,8 @@ impl Reader<'_> {
             let file = SegmentFile::open(&path, writable).map_err(OpenError::io("open", &path))?;
             file.read_all(&mut self.bytes).map_err(OpenError::io("read", &path))?;
             let bytes = self.bytes.as_slice();
-            check_header(bytes, &path, number, &self.mark.identity)?;
-            let begun = replay.segment(number, bytes).map_err(|flaw| self.damaged(flaw))?;
+            let header = check_header(bytes, &path, number, &self.mark.identity)?;
+            let begun = replay.segment(number, header.tag, bytes).map_err(|flaw| self.damaged(flaw))?;
             if has_ended && begun {
                 let (segment, offset) = replay.end();
                 return Err(self.damaged(Flaw { segment, offset, damage: Damage::Record }));
@@ -108,8 +108,8 @@ impl Reader<'_> {
                 // they were complete.
                 remains = Remains::default();
             }
-            remains.look(bytes, from as usize, number, replay.lsn());
-            self.files.insert(number, Arc::new(file));
+            remains.look(bytes, from as usize, header.tag, replay.lsn());
+            self.files.insert(number, Arc::new(file.tagged(&header)));
         }
         Ok((replay, remains))
     }
@@ -119,9 +119,9 @@ impl Reader<'_> {
     fn is_begun(&mut self, number: u64, path: &Path) -> Result<bool, OpenError> {
         let file = SegmentFile::open(path, false).map_err(OpenError::io("open", path))?;
         file.read_all(&mut self.bytes).map_err(OpenError::io("read", path))?;
-        check_header(&self.bytes, path, number, &self.mark.identity)?;
+        let header = check_header(&self.bytes, path, number, &self.mark.identity)?;
         let mut remains = Remains::default();
-        remains.look(&self.bytes, BLOCK as usize, number, 0);
+        remains.look(&self.bytes, BLOCK as usize, header.tag, 0);
         Ok(remains.prove_durable(0) || remains.are_torn(0))
     }
 
@@ -138,7 +138,7 @@ fn is_ours(file: PathBuf, found: &Identity, expected: &Identity) -> Result<(), O
     Err(OpenError::Foreign { file, found: Box::new(*found), expected: Box::new(*expected) })
 }
 
-fn check_header(bytes: &[u8], path: &Path, number: u64, identity: &Identity) -> Result<(), OpenError> {
+fn check_header(bytes: &[u8], path: &Path, number: u64, identity: &Identity) -> Result<SegmentHeader, OpenError> {
     let file = path.to_owned();
     let header = match SegmentHeader::read(bytes) {
         None => return Err(OpenError::Damaged { file, offset: 0, damage: Damage::Header }),
@@ -154,7 +154,7 @@ fn check_header(bytes: &[u8], path: &Path, number: u64, identity: &Identity) -> 
     if found != header.bytes {
         return Err(OpenError::WrongLength { file, found, expected: header.bytes });
     }
-    Ok(())
+    Ok(header)
 }
 
 /// Whether the log holds what others know that it held.

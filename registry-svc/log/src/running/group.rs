@@ -54,12 +54,13 @@ impl Group {
         ["head", "append", "truncate", "purge", "vote"].into_iter().filter(move |kind| has(*kind))
     }
 
-    /// The bytes, and the checksum that the next group continues with.
-    pub(super) fn encode(&self, out: &mut Vec<u8>, mut crc: u32) -> u32 {
+    /// The bytes for the segment with this tag, and the checksum that the next
+    /// group continues with.
+    pub(super) fn encode(&self, out: &mut Vec<u8>, tag: u64, mut crc: u32) -> u32 {
         out.clear();
         let group: Lsn = self.0[0].lsn;
         for queued in &self.0 {
-            let chain = Chain { lsn: queued.lsn, group, segment: queued.place.segment, previous: crc };
+            let chain = Chain { lsn: queued.lsn, group, tag, previous: crc };
             crc = encode(out, &chain, &queued.change, &queued.payload);
         }
         crc

@@ -3,7 +3,7 @@
 //! longer lists it.
 
 use super::shared::Shared;
-use crate::disk::{MarksFile, Reserve, SegmentFile, is_full};
+use crate::disk::{MarksFile, Reserve, SegmentFile, is_full, new_tag};
 use crate::format::{Mark, SegmentHeader};
 use crate::{Fault, Space, failpoint};
 use std::io;
@@ -106,6 +106,7 @@ impl Keeping {
             identity: shared.identity,
             number: self.mark.last + 1,
             bytes: shared.settings.segment_bytes,
+            tag: new_tag(),
         };
         let file = match self.segment_file(shared, &header) {
             Ok(Some(file)) => file,

@@ -36,7 +36,7 @@ impl Piece {
             let damaged = |damage| ReadError::Damaged { file: file.to_owned(), offset: place.offset.into(), damage };
             let from = (place.offset - first.offset) as usize;
             let record = &bytes[from..from + place.size as usize];
-            let raw = Raw::read(record, place.segment).map_err(|_| damaged(Damage::Record))?;
+            let raw = Raw::read(record, self.file.tag()).map_err(|_| damaged(Damage::Record))?;
             if raw.change() != Some(Change::Entry(*at)) {
                 return Err(damaged(Damage::Content));
             }

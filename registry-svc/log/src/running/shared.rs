@@ -43,12 +43,16 @@ impl Shared {
         let judge = |state: &State| state.judge(&write, self.settings.segment_bytes);
         let (mut state, judged) = self.admit(judge)?;
         let entries = if let Write::Append(entries) = write { entries } else { Vec::new() };
+        let was_idle = state.tickets.is_empty();
         let lsn = state.accept(&judged, entries, done);
         let wants_segment = !state.layout.has_ready();
         drop(state);
         self.work.notify_one();
         if wants_segment {
             self.chores.notify_one();
+        }
+        if was_idle {
+            self.tell(Notice::Busy);
         }
         Ok(lsn)
     }

@@ -6,7 +6,7 @@ use super::shared::Shared;
 use super::state::{Judged, State};
 use super::writer::Writer;
 use crate::content::Tail;
-use crate::disk::{Directory, MarksFile, Reserve, SegmentFile, sync_directory};
+use crate::disk::{Directory, MarksFile, Reserve, SegmentFile, new_tag, sync_directory};
 use crate::format::{BLOCK, Change, Head, Mark, SegmentHeader};
 use crate::recovery::{Scan, scan};
 use crate::{Fault, Figures, Floor, Identity, OpenError, Refused, Settings, Space, Survey, failpoint};
@@ -45,7 +45,7 @@ pub(crate) fn create(path: &Path, identity: &Identity, settings: &Settings) -> R
         }
         std::fs::DirBuilder::new().mode(0o700).create(&aside)?;
         let directory = Directory::new(&aside);
-        let header = SegmentHeader { identity: *identity, number: 1, bytes: settings.segment_bytes };
+        let header = SegmentHeader { identity: *identity, number: 1, bytes: settings.segment_bytes, tag: new_tag() };
         SegmentFile::create(&directory, &header)?;
         failpoint::hit("create.segment")?;
         let (end, committed) = ((1, BLOCK), None);

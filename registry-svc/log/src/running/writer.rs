@@ -9,6 +9,7 @@ use super::ticket::Ticket;
 use crate::disk::SegmentFile;
 use crate::{Fault, failpoint};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
@@ -72,7 +73,7 @@ impl Writer {
         for kind in group.kinds() {
             failpoint::hit(&format!("{kind}.before"))?;
         }
-        self.crc = group.encode(&mut self.buffer, self.crc);
+        self.crc = group.encode(&mut self.buffer, file.tag(), self.crc);
         if failpoint::is_armed("group.torn") {
             file.write_at(&self.buffer[..self.buffer.len() / 2], group.offset())?;
             failpoint::hit("group.torn")?;
@@ -123,7 +124,21 @@ fn answerable(state: &mut State) -> Vec<Ticket> {
 }
 
 fn answer(tickets: Vec<Ticket>) {
-    for ticket in tickets {
+    let mut left = Answers(tickets.into_iter());
+    for ticket in left.0.by_ref() {
         (ticket.done)(Ok(ticket.lsn));
+    }
+}
+
+/// Answers that are under way. When one of them panics, which ends the log,
+/// the others are still told something, each once.
+struct Answers(std::vec::IntoIter<Ticket>);
+
+impl Drop for Answers {
+    fn drop(&mut self) {
+        for ticket in self.0.by_ref() {
+            // Another panic would end the process in the middle of the first.
+            let _ = catch_unwind(AssertUnwindSafe(|| (ticket.done)(Err(Fault::Panicked))));
+        }
     }
 }

@@ -9,6 +9,8 @@ use crate::Millis;
 #[derive(Clone, Debug)]
 pub(super) struct Leading {
     timing: Timing,
+    /// Elected at this moment.
+    since: Millis,
     /// A majority held us for the leader at this moment.
     acked: Millis,
     suspended: Option<Why>,
@@ -19,7 +21,13 @@ pub(super) struct Leading {
 impl Leading {
     /// Elected at `now`: a majority has just voted.
     pub(super) fn new(timing: Timing, now: Millis) -> Self {
-        Self { timing, acked: now, suspended: None, again_at: now }
+        Self { timing, since: now, acked: now, suspended: None, again_at: now }
+    }
+
+    /// From when on we vote for an heir: the library gives even its own fresh vote a lease, and an heir that is
+    /// refused has raised the term for nothing.
+    pub(super) fn ripe_at(&self) -> Millis {
+        self.since.plus(self.timing.lease + self.timing.margin)
     }
 
     pub(super) fn acked(&mut self, sent: Millis) {

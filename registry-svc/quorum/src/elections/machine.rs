@@ -107,6 +107,13 @@ impl Elections {
         }
     }
 
+    /// The term that everything is decided in, and its leader. Whoever carries out a [`Do::Stand`] has to see that the
+    /// Raft library is still there: if it has gone on, somebody else was quicker, and must not be disturbed.
+    #[must_use]
+    pub fn term(&self) -> (u64, Option<ReplicaId>) {
+        (self.standing.term, self.standing.leader)
+    }
+
     /// Why this leader does not lead at present.
     #[must_use]
     pub fn suspended(&self) -> Option<Why> {

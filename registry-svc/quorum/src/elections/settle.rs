@@ -32,6 +32,7 @@ impl Elections {
         if let Some(leading) = &self.leading {
             moments.extend(leading.next(self.is_alone()));
             moments.extend(self.hand_over.map(|hand_over| hand_over.until));
+            moments.extend(self.hand_over.filter(|hand_over| !hand_over.sent).map(|_| leading.ripe_at()));
         } else if self.is_fit() {
             moments.extend(self.take_over.wish.map(|wish| wish.until));
             if self.bid.is_open() {
@@ -49,6 +50,9 @@ impl Elections {
 
     /// Whether this peer may stand as far as we are concerned.
     pub(super) fn grants(&self, from: ReplicaId, ballot: &Ballot, now: Millis) -> bool {
+        if self.is_blank() {
+            return self.disk_fault().is_none();
+        }
         let both_vote = self.is_fit() && self.standing.voters.contains(from);
         if !both_vote || self.suspects(now).is_none() || ballot.last < self.standing.last {
             return false;
@@ -57,6 +61,12 @@ impl Elections {
         // begins to suspect; the question is looked at again right after, when it is known.
         let we_go_first = ballot.last == self.standing.last && from < self.me;
         !we_go_first || self.bid.first_round_ends().is_some_and(|end| now >= end)
+    }
+
+    /// Never heard of any members, and of no leader: a fresh replica, whose founder is the only one that can ask. When
+    /// nobody who is blank said yes, a founder that failed at the first try would never win.
+    fn is_blank(&self) -> bool {
+        self.standing.voters.all().is_empty() && self.standing.leader.is_none()
     }
 
     /// Fit to vote and to stand: a voter whose disk takes the vote.
@@ -79,9 +89,10 @@ impl Elections {
             wanted.extend(leading.settle(term, disk, alone, now));
         }
         let Some(mut hand_over) = self.hand_over else { return };
+        let ripe = self.leading.as_ref().is_some_and(|leading| now >= leading.ripe_at());
         if now >= hand_over.until {
             self.end_hand_over(HandOverEnd::TimedOut(hand_over.to), wanted);
-        } else if !hand_over.sent && hand_over.is_level(&self.standing) {
+        } else if ripe && !hand_over.sent && hand_over.is_level(&self.standing) {
             wanted.push(Do::SendTakeOver { to: hand_over.to, term: hand_over.term, last: self.standing.last });
             hand_over.sent = true;
             self.hand_over = Some(hand_over);

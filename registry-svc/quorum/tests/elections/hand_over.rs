@@ -4,8 +4,14 @@ use crate::bench::*;
 use registry_quorum::ReplicaId;
 use registry_quorum::elections::{Do, HandOverEnd, Mandate, Saw};
 
-/// Leads term 6; 3 lacks the last entry.
+/// Has led term 6 for longer than a lease; 3 lacks the last entry.
 fn leader() -> Bench {
+    let mut bench = fresh_leader();
+    bench.passes(104);
+    bench
+}
+
+fn fresh_leader() -> Bench {
     let mut bench = Bench::following(voters(&[1, 2, 3]));
     bench.stands(|standing| {
         (standing.term, standing.leader, standing.last) = (6, Some(ME), at(6, 20));
@@ -26,6 +32,15 @@ fn proposals_are_held_until_the_heir_has_everything() {
     assert_eq!(wanted, [take_over()]);
     let wanted = bench.stands(|standing| (standing.term, standing.leader) = (7, None));
     assert_eq!(wanted, [Do::HandOverEnded(HandOverEnd::Done)]);
+}
+
+#[test]
+fn a_fresh_leader_hands_over_once_its_own_lease_would_let_it_vote() {
+    let mut bench = fresh_leader();
+    bench.stands(|standing| standing.matched = [(OTHER, 20)].into());
+    assert_eq!(bench.sees(Saw::HandOverAsked { to: Some(OTHER) }), [Do::HoldProposals]);
+    assert_eq!(bench.passes(103), []);
+    assert_eq!(bench.passes(1), [take_over()]);
 }
 
 #[test]

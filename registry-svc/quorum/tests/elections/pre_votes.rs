@@ -2,7 +2,7 @@
 
 use crate::bench::*;
 use registry_quorum::Voters;
-use registry_quorum::elections::{Do, Mandate, Saw};
+use registry_quorum::elections::{Do, Mandate, Saw, Standing};
 
 #[test]
 fn nobody_grants_while_it_follows() {
@@ -25,6 +25,18 @@ fn who_does_not_vote_is_not_granted() {
     let mut bench = Bench::following(voters(&[1, 2, 3]));
     bench.leader_is_killed();
     assert!(!bench.asked(4, at(9, 99)));
+}
+
+#[test]
+fn a_fresh_replica_lets_its_founder_stand_until_somebody_leads() {
+    let mut bench = Bench::of(Voters::default());
+    bench.stands(|standing| *standing = Standing::default());
+    assert!(bench.asked(1, at(0, 0)), "the founder would never win");
+    bench.sees(Saw::DiskFull(true));
+    assert!(!bench.asked(1, at(0, 0)), "a vote has to be written");
+    bench.sees(Saw::DiskFull(false));
+    bench.hears();
+    assert!(!bench.asked(3, at(9, 9)));
 }
 
 #[test]

@@ -88,7 +88,19 @@ fn order(action: &Action) -> v1::ActionOrder {
         stop_timeout: action.stop_timeout.map(duration_to_wire),
         restart_count: action.restart_count,
         traceparent: action.traceparent.clone(),
+        term: 0,
     }
+}
+
+/// The same message, said in this term.
+pub(super) fn in_term(mut said: v1::RunSessionResponse, term: u64) -> v1::RunSessionResponse {
+    match &mut said.message {
+        Some(Message::Assignments(update)) => update.term = term,
+        Some(Message::Action(order)) => order.term = term,
+        // The welcome has it from its maker; acknowledgements order nothing.
+        Some(Message::Welcome(_) | Message::ReportAck(_) | Message::HeartbeatAck(_)) | None => {}
+    }
+    said
 }
 
 /// An update, cut into messages. Of a full one each but the last says that
@@ -115,7 +127,8 @@ fn updates(
     let mut removed = Some(removed);
     pieces.into_iter().enumerate().map(move |(n, set)| {
         let removed = removed.take().unwrap_or_default();
-        let update = v1::AssignmentUpdate { full: full && n == 0, set, removed, revision, more: full && n < last };
+        let update =
+            v1::AssignmentUpdate { full: full && n == 0, set, removed, revision, more: full && n < last, term: 0 };
         v1::RunSessionResponse { message: Some(Message::Assignments(update)) }
     })
 }

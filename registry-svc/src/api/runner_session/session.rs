@@ -1,7 +1,7 @@
 //! One session: one task that reads, commits, and writes what changed. It
 //! never waits for its runner to read while it should be reading itself.
 
-use super::orders::Told;
+use super::orders::{Told, in_term};
 use super::{inbox, is_announced};
 use crate::api::status::{bad_field, closing, not_proposed, refused};
 use crate::core::Core;
@@ -10,7 +10,6 @@ use crate::sessions::Place;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesOrdered;
-use openraft::metrics::RaftServerMetrics;
 use pm_proto::error::{reason, status};
 use pm_proto::v1;
 use pm_proto::v1::run_session_request::Message;
@@ -31,7 +30,6 @@ const IN_FLIGHT: usize = 64;
 const UNREAD: usize = 256;
 
 type Outgoing = Sender<Result<v1::RunSessionResponse, Status>>;
-type Members = openraft::BasicNode;
 
 /// A command on its way, and the number of the report that it came from.
 type InFlight = BoxFuture<'static, (Option<u64>, Committed)>;
@@ -43,6 +41,9 @@ pub(super) struct Session {
     outgoing: Outgoing,
     outbox: VecDeque<v1::RunSessionResponse>,
     told: Told,
+    /// In which this replica leads. One that leads again in another term still
+    /// orders nothing that a runner of that term would refuse.
+    term: u64,
     /// Actions in the outbox, to be marked once it is empty.
     undelivered: Vec<String>,
     in_flight: FuturesOrdered<InFlight>,
@@ -68,7 +69,7 @@ impl Session {
         hello: NodeHello,
         place: Place,
         outgoing: Outgoing,
-        welcome: v1::RunSessionResponse,
+        (welcome, term): (v1::RunSessionResponse, u64),
     ) -> Self {
         registry.numbers.sessions.inc();
         Self {
@@ -78,6 +79,7 @@ impl Session {
             outgoing,
             outbox: VecDeque::from([welcome]),
             told: Told::default(),
+            term,
             undelivered: Vec::new(),
             in_flight: FuturesOrdered::new(),
         }
@@ -105,12 +107,12 @@ impl Session {
         mut incoming: Streaming<v1::RunSessionRequest>,
         shutdown: CancellationToken,
     ) -> Result<std::convert::Infallible, End> {
-        let mut orders = self.registry.view.orders();
-        let mut server = self.registry.raft.server_metrics();
+        let mut orders = self.registry.view.orders(&self.hello.node);
+        let mut standing = self.registry.consensus.standing();
+        standing.mark_changed();
         let registry = self.registry.clone();
         let replaced = self.place.replaced.clone();
         let outgoing = self.outgoing.clone();
-        orders.mark_changed();
         loop {
             let reading = self.in_flight.len() < IN_FLIGHT && self.outbox.len() < UNREAD;
             tokio::select! {
@@ -129,13 +131,16 @@ impl Session {
                     }
                     self.mark_delivered().await?;
                 }
-                changed = orders.changed(), if self.outbox.is_empty() => {
+                changed = orders.changed(), if self.outbox.is_empty() => match changed {
+                    true => self.tell_news(),
+                    false => return Err(End::Told(closing())),
+                },
+                changed = standing.changed() => {
                     changed.map_err(|_| End::Told(closing()))?;
-                    self.tell_news();
-                }
-                changed = server.changed() => {
-                    changed.map_err(|_| End::Told(closing()))?;
-                    still_leading(&server.borrow_and_update())?;
+                    // A replica that no longer leads grants no leases: the runner has to go to the one that does.
+                    if !standing.borrow_and_update().leads() {
+                        return Err(End::from(registry.no_leader()));
+                    }
                 }
             }
         }
@@ -188,7 +193,7 @@ impl Session {
 
     fn tell_news(&mut self) {
         let news = self.told.news(&self.registry.view.read().state, &self.hello.node);
-        self.outbox.extend(news.messages);
+        self.outbox.extend(news.messages.into_iter().map(|message| in_term(message, self.term)));
         self.undelivered.extend(news.undelivered);
     }
 
@@ -215,17 +220,4 @@ fn why_replaced(registry: &Core) -> Status {
         return closing();
     }
     status(Code::Aborted, reason::SESSION_REPLACED, "a newer session of this node took over", &[])
-}
-
-/// A replica that no longer leads grants no leases: the runner has to go to
-/// the one that does.
-fn still_leading(server: &RaftServerMetrics<u64, Members>) -> Result<(), End> {
-    if server.current_leader == Some(server.id) {
-        return Ok(());
-    }
-    let leader = server.current_leader.and_then(|id| {
-        let membership = server.membership_config.membership();
-        membership.get_node(&id).map(|node| node.addr.clone())
-    });
-    Err(End::from(ProposeError::NotLeader { leader }))
 }

@@ -3,6 +3,7 @@
 use super::frame;
 use super::outbox::Outbox;
 use crate::io::leftovers::MainProcess;
+use crate::io::session::Leadership;
 use process_model::{ActionReport, Assignment, InstanceId, InstanceReport};
 use runner_domain::Memo;
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,10 @@ pub(super) enum Record {
         instance: InstanceId,
         count: u64,
     },
+    /// The newest leader that this node has obeyed.
+    Obeyed(Leadership),
+    /// Addresses of all replicas of the registry, as the last leader said.
+    Registries(Vec<String>),
 }
 
 /// A report that the registry has to confirm.
@@ -70,6 +75,8 @@ pub(super) struct Image {
     pub(super) newest_run: u64,
     pub(super) cluster: Option<String>,
     pub(super) boot_id: Option<String>,
+    pub(super) leadership: Leadership,
+    pub(super) registries: Vec<String>,
 }
 
 impl Image {
@@ -102,6 +109,8 @@ impl Image {
                 self.newest_run = self.newest_run.max(newest_run);
             }
             Record::Dropped { instance, count } => self.outbox.count_dropped(instance, count),
+            Record::Obeyed(leadership) => self.leadership = self.leadership.max(leadership),
+            Record::Registries(addresses) => self.registries = addresses,
         }
     }
 
@@ -149,6 +158,12 @@ impl Image {
         let mut records = vec![Record::Counters { newest_seq: self.newest_seq, newest_run: self.newest_run }];
         records.extend(self.cluster.clone().map(Record::Joined));
         records.extend(self.boot_id.clone().map(Record::Booted));
+        if self.leadership != Leadership::default() {
+            records.push(Record::Obeyed(self.leadership));
+        }
+        if !self.registries.is_empty() {
+            records.push(Record::Registries(self.registries.clone()));
+        }
         for (instance, stored) in &self.instances {
             let followed = stored.before.as_ref().unwrap_or(&stored.assignment);
             records.push(Record::Assigned(followed.clone()));
@@ -203,10 +218,14 @@ mod tests {
         image.apply(Record::Acknowledged(101));
         report(&mut image, "c");
         image.apply(Record::Joined("x".into()));
+        image.apply(Record::Obeyed(Leadership { epoch: 1, term: 7 }));
+        image.apply(Record::Obeyed(Leadership { epoch: 0, term: 9 }));
+        image.apply(Record::Registries(vec!["http://a:1".into()]));
         image.apply(Record::Dropped { instance: "web-1".parse().unwrap(), count: 7 });
         let mut again = Image::default();
         image.records().into_iter().for_each(|record| again.apply(record));
         assert_eq!(again, image);
+        assert_eq!(image.leadership, Leadership { epoch: 1, term: 7 }, "an earlier one is not obeyed again");
         assert_eq!(image.outbox.reports().map(|(seq, _)| seq).collect::<Vec<_>>(), [102, 103]);
     }
 

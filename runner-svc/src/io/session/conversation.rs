@@ -36,6 +36,8 @@ pub(super) struct Conversation {
     beats: u64,
     /// Whether this is the right registry. Until then it is told nothing.
     pub(super) welcomed: bool,
+    /// The epoch of who said welcome; what follows says its term.
+    pub(super) epoch: u64,
     /// Highest sequence number that is on its way; nothing more is sent until
     /// it is confirmed, so that reports arriving meanwhile share a commit.
     in_flight: Option<u64>,
@@ -54,6 +56,7 @@ impl Conversation {
             heartbeat: tokio::time::interval(HEARTBEAT),
             beats: 0,
             welcomed: false,
+            epoch: 0,
             in_flight: None,
             lingers: None,
             reported: None,

@@ -1,0 +1,164 @@
+//! A large state: simulated runners on sessions of their own, and instances on
+//! them that all run. What the registries then weigh, how soon they serve after
+//! all of them were killed, and how long a list takes.
+
+use super::cluster::Cluster;
+use super::options::{Options, Side};
+use super::our_door::Bearer;
+use super::simulated_node::{self, Told};
+use super::workload;
+use crate::node::memory;
+use crate::quantile::Times;
+use crate::table::{Demand, Row};
+use anyhow::{Context as _, Result, ensure};
+use pm_proto::v1::instance_service_client::InstanceServiceClient;
+use pm_proto::v1::process_service_client::ProcessServiceClient;
+use pm_proto::v1::{ApplyProcessesRequest, ListInstancesRequest, ProcessSpec, process_spec};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
+
+/// Instances of one process, and so rows of the list that is measured: a page.
+const PAGE: u32 = 1_000;
+/// Lists that are taken.
+const LISTS: usize = 50;
+/// Longest wait for the state to be there.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// Starting is over and its garbage is given back.
+const SETTLED: Duration = Duration::from_secs(5);
+
+type Calls = InterceptedService<Channel, Bearer>;
+
+/// Rows for memory, restart and list.
+pub(crate) async fn rows(options: &Options) -> Result<Vec<Row>> {
+    eprintln!("  a large state …");
+    let mut cluster = Cluster::found(Side::Ours, options).await?;
+    let leader = cluster.leader().await?;
+    let mut nodes = JoinSet::new();
+    let (told, mut heard) = mpsc::unbounded_channel();
+    for number in 0..options.nodes {
+        nodes.spawn(simulated_node::run(number, cluster.channel(leader)?, told.clone()));
+    }
+    let nodes_wanted = options.nodes as usize;
+    let connecting = until(&mut heard, &mut nodes, nodes_wanted, |told| usize::from(matches!(told, Told::Welcome)));
+    let connected = connecting.await.context("not all simulated nodes were welcome")?;
+    let instances = options.nodes * options.instances;
+    let began = Instant::now();
+    apply(cluster.channel(leader)?, instances).await?;
+    let reported = |told: &Told| match told {
+        Told::Welcome => 0,
+        Told::Reported(count) => *count,
+    };
+    until(&mut heard, &mut nodes, instances as usize, reported).await.context("not all instances were reported")?;
+    let built = began.elapsed();
+    tokio::time::sleep(SETTLED).await;
+
+    let before = largest(&cluster)?;
+    let lists = lists(cluster.channel(leader)?).await?;
+    nodes.shutdown().await;
+    let restart = restart(&mut cluster).await?;
+    tokio::time::sleep(SETTLED).await;
+    let after = largest(&cluster)?;
+    let ms = |time: Duration| time.as_secs_f64() * 1000.0;
+    let only = |what: &str, value: f64, unit: &str, demand| Row::rival(what, value, None, unit, demand);
+    Ok(vec![
+        only(
+            &format!("{} nodes × {} instances: memory of the largest registry (PSS)", options.nodes, options.instances),
+            before,
+            "MB",
+            Demand::ValueAtMost(500.0),
+        ),
+        only("  all killed → the first linearizable answer", restart.as_secs_f64(), "s", Demand::ValueAtMost(10.0)),
+        only("  memory of the largest after that", after, "MB", Demand::Nothing),
+        only(&format!("  list of {PAGE} instances of them, p50"), ms(lists.p50()), "ms", Demand::ValueAtMost(20.0)),
+        only("  p99 of it", ms(lists.p99()), "ms", Demand::Nothing),
+        only("  all sessions begun", connected.as_secs_f64(), "s", Demand::Nothing),
+        only("  apply → all placed, told, reported as running, committed", built.as_secs_f64(), "s", Demand::Nothing),
+        only("  placements/s of that", f64::from(instances) / built.as_secs_f64(), "", Demand::Nothing),
+    ])
+}
+
+/// Proportional memory of the registry that has most, in megabytes.
+fn largest(cluster: &Cluster) -> Result<f64> {
+    let all = cluster.pids()?.into_iter().map(|pid| memory(pid, "Pss")).collect::<Result<Vec<f64>>>()?;
+    Ok(all.into_iter().fold(0.0, f64::max) / 1e6)
+}
+
+/// Waits until what the nodes tell adds up to `wanted`.
+async fn until(
+    heard: &mut mpsc::UnboundedReceiver<Told>,
+    nodes: &mut JoinSet<Result<()>>,
+    wanted: usize,
+    worth: impl Fn(&Told) -> usize,
+) -> Result<Duration> {
+    let began = Instant::now();
+    let mut had = 0;
+    while had < wanted {
+        tokio::select! {
+            told = heard.recv() => had += told.as_ref().map_or(0, &worth),
+            ended = nodes.join_next() => ended.context("there are no nodes")??.context("a node ended")?,
+            () = tokio::time::sleep_until((began + PATIENCE).into()) => {
+                anyhow::bail!("{had} of {wanted} after {PATIENCE:?}");
+            }
+        }
+    }
+    Ok(began.elapsed())
+}
+
+/// Processes of a page of instances each.
+async fn apply(channel: Calls, instances: u32) -> Result<()> {
+    let mut client = ProcessServiceClient::new(channel).max_decoding_message_size(64 << 20);
+    let sizes = (0..instances.div_ceil(PAGE)).map(|n| (n, PAGE.min(instances - n * PAGE)));
+    let specs = sizes.map(|(n, size)| ProcessSpec {
+        name: process(n),
+        command: Some(process_spec::Command::Shell("exec a-program --with its --usual arguments".to_owned())),
+        instances: Some(size),
+        ..ProcessSpec::default()
+    });
+    let request_id = workload::request_id(workload::next_serial());
+    let request = ApplyProcessesRequest { specs: specs.collect(), request_id, ..ApplyProcessesRequest::default() };
+    client.apply_processes(request).await.context("the processes of the large state are refused")?;
+    Ok(())
+}
+
+fn process(n: u32) -> String {
+    format!("large-{n:04}")
+}
+
+async fn lists(channel: Calls) -> Result<Times> {
+    let mut client = InstanceServiceClient::new(channel).max_decoding_message_size(64 << 20);
+    let mut times = Vec::new();
+    for _ in 0..LISTS {
+        let request = ListInstancesRequest { selectors: vec![process(0)], ..ListInstancesRequest::default() };
+        let began = Instant::now();
+        let answer = client.list_instances(request).await.context("the list is refused")?.into_inner();
+        times.push(began.elapsed());
+        ensure!(!answer.instances.is_empty(), "the list is empty");
+    }
+    Ok(Times::new(times))
+}
+
+/// SIGKILL to all at once; from their start to the first answer of any.
+async fn restart(cluster: &mut Cluster) -> Result<Duration> {
+    for index in 0..cluster.count() {
+        cluster.replica(index)?.kill_9();
+    }
+    let began = Instant::now();
+    for index in 0..cluster.count() {
+        cluster.replica(index)?.start()?;
+    }
+    let mut index = 0;
+    loop {
+        let mut client = InstanceServiceClient::new(cluster.channel(index)?).max_decoding_message_size(64 << 20);
+        let request = ListInstancesRequest { selectors: vec![process(0)], ..ListInstancesRequest::default() };
+        let answer = tokio::time::timeout(Duration::from_secs(1), client.list_instances(request)).await;
+        if matches!(&answer, Ok(Ok(answer)) if !answer.get_ref().instances.is_empty()) {
+            return Ok(began.elapsed());
+        }
+        ensure!(began.elapsed() < PATIENCE, "no registry serves again");
+        index = (index + 1) % cluster.count();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -1,0 +1,128 @@
+//! The library's network over [`Peers`](crate::Peers). It also notes what the
+//! elections want to know of a leader: who acknowledged what, and when that
+//! was sent.
+
+// The errors are the library's own, and its traits want them unboxed.
+#![allow(clippy::result_large_err)]
+
+use super::type_config::TypeConfig;
+use super::went_back::Acknowledged;
+use super::words::{append_answer, position, raft_vote, told_append, vote_answer, vote_of, vote_question};
+use crate::edge::Edge;
+use crate::signs::Signs;
+use crate::{Answer, Call, PeerFault, Peers, ReplicaId};
+use openraft::error::{Fatal, NetworkError, RPCError, RaftError, ReplicationClosed, StreamingError, Unreachable};
+use openraft::network::{Backoff, RPCOption, RaftNetwork, RaftNetworkFactory};
+use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse};
+use openraft::{EmptyNode, OptionalSend, Vote};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Wait before a peer that could not be reached is tried again. The links
+/// re-dial by themselves; this is only how late the library notices.
+const RETRY: Duration = Duration::from_millis(50);
+
+type Rpc<T, E = RaftError<u64>> = Result<T, RPCError<u64, EmptyNode, E>>;
+
+/// Makes the way to each peer.
+pub(crate) struct Network {
+    peers: Arc<dyn Peers>,
+    edge: Arc<Edge>,
+    signs: Arc<Signs>,
+    acknowledged: Arc<Acknowledged>,
+}
+
+/// The way to one peer.
+pub(crate) struct Way {
+    to: ReplicaId,
+    acknowledged: Arc<Acknowledged>,
+    peers: Arc<dyn Peers>,
+    edge: Arc<Edge>,
+    signs: Arc<Signs>,
+}
+
+impl RaftNetworkFactory<TypeConfig> for Network {
+    type Network = Way;
+
+    async fn new_client(&mut self, target: u64, _: &EmptyNode) -> Way {
+        let (peers, edge, signs) = (self.peers.clone(), self.edge.clone(), self.signs.clone());
+        Way { to: ReplicaId(target), acknowledged: self.acknowledged.clone(), peers, edge, signs }
+    }
+}
+
+impl Network {
+    pub(crate) fn new(peers: Arc<dyn Peers>, edge: Arc<Edge>, signs: Arc<Signs>) -> Self {
+        Self { peers, edge, signs, acknowledged: Arc::default() }
+    }
+}
+
+fn unreachable<E: std::error::Error>(fault: &PeerFault) -> RPCError<u64, EmptyNode, E> {
+    RPCError::Unreachable(Unreachable::new(fault))
+}
+
+/// This leader keeps silent for now.
+#[derive(Debug, thiserror::Error)]
+#[error("this replica does not lead at present")]
+struct Suspended;
+
+impl RaftNetwork<TypeConfig> for Way {
+    async fn append_entries(
+        &mut self,
+        rpc: AppendEntriesRequest<TypeConfig>,
+        _: RPCOption,
+    ) -> Rpc<AppendEntriesResponse<u64>> {
+        if self.signs.is_suspended() {
+            return Err(RPCError::Unreachable(Unreachable::new(&Suspended)));
+        }
+        let sent = self.signs.now();
+        let committed = self.edge.tellable(rpc.leader_commit.map(position));
+        let call = Call::Append(told_append(&rpc, committed));
+        let range = (rpc.prev_log_id.map(position), rpc.entries.last().map(|entry| position(entry.log_id)));
+        match self.peers.call(self.to, call).await {
+            Ok(Answer::Appended(answer)) => {
+                let lost = self.acknowledged.answered(self.to, rpc.vote.leader_id.term, range, &answer);
+                if let Err(went_back) = lost {
+                    tracing::error!(%went_back, "a replica gets no more entries");
+                    return Err(RPCError::Unreachable(Unreachable::new(&went_back)));
+                }
+                let answer = append_answer(answer);
+                if !matches!(answer, AppendEntriesResponse::HigherVote(_)) {
+                    self.signs.acked(self.to, sent);
+                }
+                Ok(answer)
+            }
+            Ok(_) => Err(RPCError::Network(NetworkError::new(&PeerFault::Nonsense(self.to)))),
+            Err(fault) => Err(unreachable(&fault)),
+        }
+    }
+
+    async fn vote(&mut self, rpc: VoteRequest<u64>, _: RPCOption) -> Rpc<VoteResponse<u64>> {
+        match self.peers.call(self.to, Call::Vote(vote_question(&rpc))).await {
+            Ok(Answer::Vote(answer)) => Ok(vote_answer(&answer)),
+            Ok(_) => Err(RPCError::Network(NetworkError::new(&PeerFault::Nonsense(self.to)))),
+            Err(fault) => Err(unreachable(&fault)),
+        }
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        vote: Vote<u64>,
+        snapshot: openraft::Snapshot<TypeConfig>,
+        cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        _: RPCOption,
+    ) -> Result<SnapshotResponse<u64>, StreamingError<TypeConfig, Fatal<u64>>> {
+        let sent = self.peers.send_snapshot(self.to, vote_of(&vote), *snapshot.snapshot);
+        tokio::select! {
+            closed = cancel => Err(StreamingError::Closed(closed)),
+            sent = sent => match sent {
+                Ok(vote) => Ok(SnapshotResponse::new(raft_vote(vote))),
+                Err(fault) => Err(StreamingError::Unreachable(Unreachable::new(&fault))),
+            },
+        }
+    }
+
+    fn backoff(&self) -> Backoff {
+        Backoff::new(std::iter::repeat(RETRY))
+    }
+}

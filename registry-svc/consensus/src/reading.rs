@@ -1,0 +1,183 @@
+//! Reading: up to where a reader has to see, so that it misses nothing that
+//! was acknowledged before it asked (ReadIndex, Ongaro 2014, 6.4). All readers
+//! that arrive while a round runs share the next one.
+
+use crate::consensus::{Consensus, Inner};
+use crate::library::vote_of;
+use crate::{Answer, Call, ReplicaId};
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// A round without an answer for so long has no quorum, and no reader waits longer for one.
+const ROUND: Duration = Duration::from_secs(2);
+
+/// Why it is not known up to where to read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadFault {
+    /// Nobody leads, as far as this replica knows.
+    #[error("no leader is known")]
+    NoLeader,
+    /// Not enough replicas answer.
+    #[error("no majority of the replicas answers")]
+    NoQuorum,
+    /// There is a majority, and this replica lacks entries that it has.
+    #[error("this replica lags behind the others")]
+    Behind,
+    /// The replica is closing.
+    #[error("the registry is closing")]
+    Closing,
+}
+
+type Waiter = oneshot::Sender<Result<u64, ReadFault>>;
+
+/// Those who want to read. Not bounded: each is a call that waits.
+pub(crate) struct Reads(mpsc::UnboundedSender<Waiter>);
+
+impl Reads {
+    pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Waiter>) {
+        let (sender, waiting) = mpsc::unbounded_channel();
+        (Self(sender), waiting)
+    }
+}
+
+impl Consensus {
+    /// Waits until this replica has applied everything that was acknowledged,
+    /// by any replica, before the call. Answers the index of the log up to
+    /// which that is so.
+    ///
+    /// # Errors
+    /// See [`ReadFault`]; two seconds after the call that the quorum is not
+    /// there, two seconds later that this replica lags.
+    pub async fn read_barrier(&self) -> Result<u64, ReadFault> {
+        let inner = &self.inner;
+        let (answer, index) = oneshot::channel();
+        inner.reads.0.send(answer).map_err(|_closed| ReadFault::Closing)?;
+        let index = match tokio::time::timeout(ROUND, index).await {
+            Ok(index) => index.map_err(|_closed| ReadFault::Closing)??,
+            Err(_late) => return Err(nobody(inner.standing.borrow().leader)),
+        };
+        let mut applied = inner.applied.clone();
+        tokio::select! {
+            biased;
+            reached = applied.wait_for(|applied| applied.is_some_and(|applied| applied >= index)) => {
+                reached.map(|_| index).map_err(|_closed| ReadFault::Closing)
+            }
+            () = inner.stop.cancelled() => Err(ReadFault::Closing),
+            () = tokio::time::sleep(ROUND) => Err(ReadFault::Behind),
+        }
+    }
+}
+
+fn nobody(leader: Option<ReplicaId>) -> ReadFault {
+    if leader.is_some() { ReadFault::NoQuorum } else { ReadFault::NoLeader }
+}
+
+/// Runs round after round as long as somebody waits.
+pub(crate) async fn run(consensus: Consensus, mut waiting: mpsc::UnboundedReceiver<Waiter>) {
+    let inner = consensus.inner;
+    let mut waiters = Vec::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = inner.stop.cancelled() => return,
+            count = waiting.recv_many(&mut waiters, usize::MAX) => if count == 0 { return },
+        }
+        let index = tokio::select! {
+            biased;
+            () = inner.stop.cancelled() => return,
+            index = tokio::time::timeout(ROUND, round(&inner)) => index.unwrap_or(Err(ReadFault::NoQuorum)),
+        };
+        for waiter in waiters.drain(..) {
+            // The call may have been given up.
+            let _ = waiter.send(index.clone());
+        }
+    }
+}
+
+/// Asks whoever leads; while nobody does, waits until somebody does.
+async fn round(inner: &Arc<Inner>) -> Result<u64, ReadFault> {
+    let mut standing = inner.standing.clone();
+    let deadline = tokio::time::Instant::now() + ROUND - Duration::from_millis(100);
+    loop {
+        let (term, leader) = {
+            let now = standing.borrow_and_update();
+            (now.term, now.leader)
+        };
+        let mut later = standing.clone();
+        let answer = tokio::select! {
+            biased;
+            answer = ask(inner, leader) => answer,
+            // Who was asked may never answer, and somebody else leads by now.
+            _ = later.wait_for(|now| (now.term, now.leader) != (term, leader)) => None,
+        };
+        if let Some(index) = answer {
+            return Ok(index);
+        }
+        // Standing does not change when only a link broke and came back.
+        let again = tokio::time::Instant::now() + Duration::from_millis(20);
+        tokio::select! {
+            biased;
+            changed = standing.changed() => if changed.is_err() { return Err(ReadFault::Closing) },
+            () = tokio::time::sleep_until(again) => {}
+        }
+        if tokio::time::Instant::now() >= deadline {
+            return Err(nobody(leader));
+        }
+    }
+}
+
+async fn ask(inner: &Arc<Inner>, leader: Option<ReplicaId>) -> Option<u64> {
+    let leader = leader?;
+    if leader == inner.me {
+        return confirmed_index(inner).await;
+    }
+    match inner.peers.call(leader, Call::ReadIndex).await {
+        Ok(Answer::ReadIndex(index)) => index,
+        // It does not lead, cannot be reached, or says something else: the next standing tells who does.
+        Ok(_) | Err(_) => None,
+    }
+}
+
+/// The commit index of a leader whose term a majority confirms after it was
+/// read; none when this replica does not lead, or not any more.
+pub(crate) async fn confirmed_index(inner: &Arc<Inner>) -> Option<u64> {
+    let (term, committed) = inner
+        .raft
+        .with_raft_state(|state| (vote_of(state.vote_ref()), state.committed))
+        .await
+        .ok()
+        .filter(|(vote, _)| vote.committed && vote.voted_for == Some(inner.me.0))
+        .map(|(vote, committed)| (vote.term, committed))?;
+    // Before the first entry of its own term is committed a leader does not know what is.
+    let index = committed.filter(|at| at.leader_id.term == term)?.index;
+    let voters = inner.standing.borrow().members.voters.clone();
+    let mut yes: BTreeSet<ReplicaId> = BTreeSet::from([inner.me]);
+    let others = voters.all().into_iter().filter(|id| *id != inner.me);
+    let mut answers: FuturesUnordered<_> = others
+        .map(|peer| {
+            let (asked, sent) = (inner.peers.call(peer, Call::Confirm { term }), inner.signs.now());
+            async move { (peer, sent, asked.await) }
+        })
+        .collect();
+    while !voters.majority(|id| yes.contains(&id)) {
+        let (peer, sent, answer) = answers.next().await?;
+        if let Ok(Answer::Confirmed { yes: true, .. }) = answer {
+            inner.signs.acked(peer, sent);
+            yes.insert(peer);
+        }
+    }
+    Some(index)
+}
+
+/// Whether this replica holds `from` to be the leader of `term`, as its engine has it at this moment.
+pub(crate) async fn confirms(inner: &Inner, from: ReplicaId, term: u64) -> Answer {
+    let vote = inner.raft.with_raft_state(|state| vote_of(state.vote_ref())).await;
+    vote.map_or(Answer::Busy, |vote| Answer::Confirmed {
+        term: vote.term,
+        yes: vote.committed && vote.term == term && vote.voted_for == Some(from.0),
+    })
+}

@@ -1,0 +1,21 @@
+//! The consensus in virtual time: hundreds of seeds of crashes, cuts, stalls,
+//! full disks, lost and repeated messages, and the promises after each step.
+//!
+//! `PM_SIM_SEEDS=2000` runs more seeds, `PM_SIM_SEED=17` one of them, and tells its story.
+//!
+//! | module | what |
+//! |---|---|
+//! | `rig/` | the cluster, its faults, its clients, the oracle; knows no machine |
+//! | `words` | the machine: words, each counted once |
+//! | `seeds` | many seeds, each in a process of its own, and what they have to have seen |
+//! | `scenes/` | one situation each, made by hand |
+//! | `entropy` | makes a seed repeat itself |
+
+// Helpers outside of `#[test]` functions are tests too.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm)]
+
+mod entropy;
+mod rig;
+mod scenes;
+mod seeds;
+mod words;

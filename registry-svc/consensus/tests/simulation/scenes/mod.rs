@@ -1,0 +1,1 @@
+//! One situation each, made by hand.

@@ -1,0 +1,37 @@
+//! Why a snapshot cannot be used.
+
+use crate::codec::CodecError;
+use std::io;
+
+/// Why a snapshot cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// It is not what was written.
+    #[error("the snapshot {what} is damaged: {why}")]
+    Damaged {
+        /// Which one.
+        what: String,
+        /// What does not fit.
+        why: String,
+    },
+    /// A later version wrote it.
+    #[error("the snapshot {what} has format {format}, this version knows 2; upgrade it")]
+    Format {
+        /// Which one.
+        what: String,
+        /// Its format.
+        format: u32,
+    },
+    /// It cannot be written down or read back.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// What the system said.
+    #[error("cannot read or write the snapshot {path}")]
+    Io {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}

@@ -1,0 +1,53 @@
+//! Rows → a file: the body first, then the head over it, then everything made
+//! durable.
+
+use super::SnapshotError;
+use super::head::{FIXED, Head};
+use crate::codec;
+use crate::io::failpoint;
+use registry_consensus::{Applied, SnapshotMeta};
+use registry_domain::Row;
+use sha2::{Digest, Sha256};
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+
+/// Bytes on their way to the file.
+const BUFFER: usize = 256 << 10;
+
+/// Writes a snapshot to a file that nobody looks at yet; durable on return.
+pub(super) fn write(
+    path: &Path,
+    applied: &Applied,
+    rows: impl Iterator<Item = Row>,
+) -> Result<(SnapshotMeta, File), SnapshotError> {
+    let io = |source| SnapshotError::Io { path: path.display().to_string(), source };
+    let mut options = OpenOptions::new();
+    let file = options.create(true).truncate(true).read(true).write(true).mode(0o600).open(path).map_err(io)?;
+    let mut head = Head { applied: applied.clone(), body_bytes: 0, rows: 0, sha256: [0; 32] };
+    // Its length does not depend on what is not known yet.
+    let head_bytes = head.encode()?.len();
+    debug_assert!(head_bytes > FIXED);
+    let mut body = BufWriter::with_capacity(BUFFER, &file);
+    body.seek(SeekFrom::Start(head_bytes as u64)).map_err(io)?;
+    let mut hasher = Sha256::new();
+    for row in rows {
+        let bytes = codec::encode("a row", &row)?;
+        let length = u32::try_from(bytes.len()).map_err(|_| super::head::damaged("being written", "a row"))?;
+        for part in [&length.to_be_bytes()[..], &bytes] {
+            hasher.update(part);
+            body.write_all(part).map_err(io)?;
+            head.body_bytes += part.len() as u64;
+        }
+        head.rows += 1;
+    }
+    body.flush().map_err(io)?;
+    drop(body);
+    head.sha256 = hasher.finalize().into();
+    let first = head.encode()?;
+    file.write_all_at(&first, 0).map_err(io)?;
+    failpoint::reached("snapshot_written");
+    file.sync_all().map_err(io)?;
+    Ok((head.meta(&first), file))
+}

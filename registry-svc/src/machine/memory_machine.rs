@@ -1,0 +1,142 @@
+//! The machine: a state in memory, rows behind it, snapshots beside it.
+
+use super::numbers::MachineNumbers;
+use super::opening::{self, Found, MachineOpenError, Places};
+use super::store::{Pace, WriteBehind};
+use super::{apply, dirty::Dirty};
+use crate::io::applied_record;
+use crate::io::snapshot::{SnapshotError, SnapshotFiles};
+use crate::view::View;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use registry_consensus::{Answers, Applied, Committed, Machine, MachineFault, Snapshot, SnapshotMeta, SnapshotSink};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// The machine.
+pub struct MemoryMachine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    view: Arc<View>,
+    behind: WriteBehind,
+    files: SnapshotFiles,
+    /// The newest snapshot; locked while another one is made, which is a
+    /// matter of seconds.
+    newest: Mutex<Option<Snapshot>>,
+    making: Mutex<()>,
+    numbers: MachineNumbers,
+}
+
+impl MemoryMachine {
+    /// Opens what is there, or begins with nothing. Blocks.
+    ///
+    /// # Errors
+    /// Rows and snapshots cannot be read, or a later version wrote them.
+    pub fn open(places: &Places, pace: Pace, numbers: MachineNumbers) -> Result<Self, MachineOpenError> {
+        let Found { replicated, store, snapshots, newest } = opening::open(places)?;
+        let view = Arc::new(View::new(replicated));
+        let behind =
+            WriteBehind::start(view.clone(), store, numbers.clone(), pace).map_err(MachineOpenError::Thread)?;
+        let (newest, making) = (Mutex::new(newest), Mutex::new(()));
+        Ok(Self { inner: Arc::new(Inner { view, behind, files: snapshots, newest, making, numbers }) })
+    }
+
+    /// What everybody reads.
+    #[must_use]
+    pub fn view(&self) -> &Arc<View> {
+        &self.inner.view
+    }
+
+    /// Writes what waits and frees the files. Blocks. Nothing may be applied
+    /// afterwards.
+    pub fn close(&self) {
+        self.inner.behind.close();
+    }
+}
+
+impl Inner {
+    fn newest(&self) -> MutexGuard<'_, Option<Snapshot>> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_snapshot(&self) -> Result<Snapshot, MachineFault> {
+        let began = Instant::now();
+        let _one_at_a_time = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let (frozen, applied) = {
+            let replicated = self.view.read();
+            (replicated.state.freeze(), replicated.applied.clone())
+        };
+        let failed = |error: SnapshotError| MachineFault::new("cannot take a snapshot", error);
+        let snapshot = self.files.write(&applied, frozen.rows()).map_err(failed)?;
+        *self.newest() = Some(snapshot.clone());
+        self.numbers.snapshot.observe(began.elapsed().as_secs_f64());
+        tracing::debug!(id = snapshot.meta.id, bytes = snapshot.source.len(), took = ?began.elapsed(), "took a snapshot");
+        Ok(snapshot)
+    }
+
+    fn install_snapshot(&self, snapshot: &Snapshot) -> Result<(), MachineFault> {
+        let _one_at_a_time = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed = |error: SnapshotError| MachineFault::new("cannot install a snapshot", error);
+        // The file is what makes it durable. The rows follow behind; a crash
+        // before or while they are replaced is repaired from it.
+        let (ours, state) = self.files.keep(snapshot).map_err(failed)?;
+        let applied = applied_record::applied(&ours.meta);
+        self.view.replace(state, applied, || *self.behind.dirty() = Dirty::Everything);
+        self.behind.noted();
+        *self.newest() = Some(ours);
+        Ok(())
+    }
+}
+
+impl Machine for MemoryMachine {
+    fn apply(&self, entries: Vec<Committed>) -> Result<Vec<Answers>, MachineFault> {
+        let began = Instant::now();
+        let read = apply::read(entries)?;
+        let inner = &self.inner;
+        let answers = inner.view.change(|replicated| {
+            let effects = apply::apply(replicated, read)?;
+            inner.behind.dirty().note(effects.touched);
+            Ok((effects.answers, effects.orders))
+        })?;
+        inner.behind.noted();
+        inner.numbers.apply.observe(began.elapsed().as_secs_f64());
+        Ok(answers)
+    }
+
+    fn applied(&self) -> Applied {
+        self.inner.view.read().applied.clone()
+    }
+
+    fn take_snapshot(&self) -> BoxFuture<'_, Result<Snapshot, MachineFault>> {
+        let inner = self.inner.clone();
+        blocking("taking a snapshot", move || inner.take_snapshot())
+    }
+
+    fn newest_snapshot(&self) -> Result<Option<Snapshot>, MachineFault> {
+        Ok(self.inner.newest().clone())
+    }
+
+    fn receive_snapshot(&self, meta: &SnapshotMeta, bytes: u64) -> Result<Box<dyn SnapshotSink>, MachineFault> {
+        let failed = |error| MachineFault::new("cannot receive a snapshot", error);
+        self.inner.files.receive(meta, bytes).map_err(failed)
+    }
+
+    fn install_snapshot(&self, snapshot: Snapshot) -> BoxFuture<'_, Result<(), MachineFault>> {
+        let inner = self.inner.clone();
+        blocking("installing a snapshot", move || inner.install_snapshot(&snapshot))
+    }
+}
+
+/// Work on files, away from the runtime's threads.
+fn blocking<T: Send + 'static>(
+    what: &'static str,
+    work: impl FnOnce() -> Result<T, MachineFault> + Send + 'static,
+) -> BoxFuture<'static, Result<T, MachineFault>> {
+    async move {
+        let done = tokio::task::spawn_blocking(work).await;
+        done.unwrap_or_else(|error| Err(MachineFault::new(format!("{what} ended early"), error)))
+    }
+    .boxed()
+}

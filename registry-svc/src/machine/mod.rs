@@ -1,0 +1,37 @@
+//! The replicated state: fast in memory, rows written behind, snapshots as
+//! files.
+//!
+//! ```text
+//! committed entries ─▶ payload ─▶ registry_domain::step ─▶ View (state, revisions, orders)
+//!                                        │ rows touched
+//!                                        ▼
+//!                 Dirty ── every 2 s, by a thread ──▶ io/state_store (sled)
+//! snapshots: freeze (a few ms) ─▶ io/snapshot (files)      opening: the newer of both, the log does the rest
+//! ```
+//!
+//! | module | what |
+//! |---|---|
+//! | [`MemoryMachine`] | implements [`registry_consensus::Machine`] |
+//! | [`payload`] | a batch of commands as bytes |
+//! | `apply` | entries → state |
+//! | `dirty`, `store` | what has yet to be written; the thread that writes it |
+//! | `opening` | rows or snapshot, whichever is newer and sound |
+//! | `signals` | who has to be told |
+//! | `numbers` | metrics |
+
+mod apply;
+mod dirty;
+mod memory_machine;
+mod numbers;
+mod opening;
+pub mod payload;
+mod signals;
+mod store;
+
+pub use memory_machine::MemoryMachine;
+pub use numbers::MachineNumbers;
+pub use opening::{MachineOpenError, Places};
+pub use signals::OrderSignal;
+pub use store::Pace;
+
+pub(crate) use signals::OrderSignals;

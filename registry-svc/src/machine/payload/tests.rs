@@ -1,0 +1,81 @@
+use super::*;
+use process_model::spec::Command as Program;
+use process_model::{ProcessSpec, Timestamp};
+use registry_domain::{Apply, Header};
+
+fn commands(count: u32) -> Vec<Command> {
+    let command = |n| {
+        let spec = ProcessSpec::new(format!("p{n}").parse().unwrap(), Program::Shell("run".into()));
+        let header = Header { actor: "admin".into(), time: Timestamp(7), ..Header::default() };
+        Command { header, order: Order::Apply(Apply { specs: vec![spec.into()], ..Apply::default() }) }
+    };
+    (0..count).map(command).collect()
+}
+
+/// The bytes of a batch with another content, and a checksum that fits.
+fn with(level: u16, count: u32, body: &[u8]) -> Payload {
+    let mut bytes = vec![VERSION];
+    bytes.extend(level.to_le_bytes());
+    bytes.extend([0; 4]);
+    bytes.extend(count.to_le_bytes());
+    bytes.extend(body);
+    let crc = checksum(&bytes);
+    bytes[3..7].copy_from_slice(&crc.to_le_bytes());
+    Payload::new(bytes.into()).unwrap()
+}
+
+#[test]
+fn every_flipped_bit_and_every_missing_byte_is_noticed() {
+    let whole = encode(&commands(2)).unwrap().bytes().clone();
+    let is_refused = |bytes: Bytes| Payload::new(bytes).is_none_or(|payload| decode(&payload).is_err());
+    for bit in 0..whole.len() * 8 {
+        let mut damaged = whole.to_vec();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        assert!(is_refused(damaged.into()), "bit {bit}");
+    }
+    for len in 0..whole.len() {
+        assert!(is_refused(whole.slice(..len)), "cut to {len}");
+    }
+}
+
+#[test]
+fn what_a_later_version_wrote_is_an_error_that_says_so_and_never_skipped() {
+    let body = encode(&commands(1)).unwrap().bytes().slice(HEAD..);
+    assert!(matches!(decode(&with(LEVEL + 1, 1, &body)), Err(PayloadError::Level { level }) if level == LEVEL + 1));
+    let mut form = with(LEVEL, 1, &body).bytes().to_vec();
+    form[0] = 99;
+    assert!(matches!(decode(&Payload::new(form.into()).unwrap()), Err(PayloadError::Form(99))));
+
+    #[derive(Serialize)]
+    #[serde(rename_all = "snake_case")]
+    enum LaterOrder {
+        TakeOverTheWorld { when: u64 },
+    }
+    let order = rmp_serde::to_vec(&(Header::default(), LaterOrder::TakeOverTheWorld { when: 1 })).unwrap();
+    let error = decode(&with(LEVEL, 2, &[&body[..], &order].concat())).unwrap_err();
+    assert!(matches!(error, PayloadError::Unknown { number: 2, .. }), "{error:?}");
+    assert!(crate::io::chain(&error).contains("take_over_the_world"), "{}", crate::io::chain(&error));
+    assert!(error.to_string().contains("upgrade"));
+
+    // A field more than this version has.
+    #[derive(Serialize)]
+    struct LaterHeader(&'static str, &'static str, &'static str, u64, i64, &'static str, bool);
+    let header = LaterHeader("admin", "", "", 0, 7, "source", true);
+    let command = rmp_serde::to_vec(&(header, &commands(1)[0].order)).unwrap();
+    assert!(matches!(decode(&with(LEVEL, 1, &command)), Err(PayloadError::Unknown { number: 1, .. })));
+    assert!(matches!(decode(&with(LEVEL, 1, &[&body[..], &[0]].concat())), Err(PayloadError::Damaged(_))));
+}
+
+#[test]
+fn what_an_earlier_version_wrote_gets_the_default_of_a_field_that_it_did_not_have() {
+    // `Apply` without its last field, as before there were traces.
+    #[derive(Serialize)]
+    #[serde(rename_all = "snake_case")]
+    enum EarlierOrder {
+        Apply((Vec<ProcessSpec>, &'static str)),
+    }
+    let spec = ProcessSpec::new("p0".parse().unwrap(), Program::Shell("run".into()));
+    let header = Header { actor: "admin".into(), time: Timestamp(7), ..Header::default() };
+    let command = rmp_serde::to_vec(&(header, EarlierOrder::Apply((vec![spec], "")))).unwrap();
+    assert_eq!(decode(&with(LEVEL, 1, &command)).unwrap(), commands(1));
+}

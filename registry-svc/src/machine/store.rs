@@ -1,0 +1,271 @@
+//! The thread that writes rows behind the state: what changed in two seconds
+//! goes to the store in one batch, with the position, and is durable then.
+//! What a crash loses of it, the log replays. An error is the end of the
+//! process: going on would let rows and log drift apart, and sled hangs when
+//! it is dropped on a full disk.
+//!
+//! sled takes some 20 µs for a row, which is more than deciding does. So the
+//! thread rests nine times as long as it wrote: under full load the store
+//! falls further behind instead of taking a core from the replicas, and a row
+//! that changes again meanwhile is written once.
+
+use super::dirty::Dirty;
+use super::numbers::MachineNumbers;
+use crate::io::state_store::{StateStore, StateStoreError};
+use crate::io::{chain, failpoint};
+use crate::view::View;
+use registry_consensus::Applied;
+use registry_domain::{Frozen, Row, RowKey};
+use std::collections::HashSet;
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How far the store may be behind.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// Longest time that a changed row waits; so much more has to be replayed
+    /// after a crash.
+    pub every: Duration,
+    /// So many changed rows do not wait.
+    pub rows: usize,
+    /// So many rows are written so that a crash leaves all of them or none;
+    /// see [`StateStore`] for why not all.
+    pub at_once: usize,
+    /// How long the thread rests, in times of what it took to write.
+    pub rest: u32,
+}
+
+/// Up to so many changed rows are looked up while the state is locked; of more
+/// it is frozen first, which takes less time than looking them up.
+const LOOKED_UP: usize = 4_096;
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { every: Duration::from_secs(2), rows: 64 << 10, at_once: 4_096, rest: 9 }
+    }
+}
+
+/// A handle to the thread.
+pub(super) struct WriteBehind {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    view: Arc<View>,
+    store: StateStore,
+    numbers: MachineNumbers,
+    pace: Pace,
+    /// Changed only while the state is locked, so that rows and position that
+    /// are taken under its lock belong together.
+    dirty: Mutex<Dirty>,
+    wishes: Mutex<Wishes>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Wishes {
+    /// Since when something waits.
+    since: Option<Instant>,
+    /// Enough waits.
+    enough: bool,
+    /// Not before, unless somebody asks.
+    rest_until: Option<Instant>,
+    /// How often somebody asked for everything to be durable, and up to which
+    /// of them it is.
+    asked: u64,
+    done: u64,
+    stop: bool,
+}
+
+impl Wishes {
+    /// How long until something is to be written; `None`: nothing waits.
+    fn left(&self, every: Duration) -> Option<Duration> {
+        let wait = if self.enough { Duration::ZERO } else { every.saturating_sub(self.since?.elapsed()) };
+        let rest = self.rest_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
+        Some(wait.max(rest))
+    }
+}
+
+/// What is written in one go.
+enum Work {
+    Rows(Vec<(RowKey, Option<Row>)>, Applied),
+    Frozen(HashSet<RowKey>, Frozen, Applied),
+    Everything(Frozen, Applied),
+}
+
+impl WriteBehind {
+    /// Starts the thread over a store that holds what the view shows.
+    pub(super) fn start(view: Arc<View>, store: StateStore, numbers: MachineNumbers, pace: Pace) -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            view,
+            store,
+            numbers,
+            pace,
+            dirty: Mutex::default(),
+            wishes: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let running = shared.clone();
+        let run = move || {
+            // sled panics at some damage.
+            if std::panic::catch_unwind(AssertUnwindSafe(|| running.run())).is_err() {
+                service_host::fatal::abort_on("the thread that writes the state's rows panicked");
+            }
+        };
+        let thread = std::thread::Builder::new().name("state-writer".to_owned()).spawn(run)?;
+        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// What is dirty. To be called with the state locked.
+    pub(super) fn dirty(&self) -> MutexGuard<'_, Dirty> {
+        lock(&self.shared.dirty)
+    }
+
+    /// Something became dirty. To be called once the state is free again.
+    pub(super) fn noted(&self) {
+        let rows = self.dirty().len();
+        self.shared.numbers.dirty.set(i64::try_from(rows).unwrap_or(i64::MAX));
+        let mut wishes = lock(&self.shared.wishes);
+        let first = wishes.since.is_none();
+        let enough = rows >= self.shared.pace.rows && !wishes.enough;
+        wishes.enough |= enough;
+        if first {
+            wishes.since = Some(Instant::now());
+        }
+        if first || enough {
+            self.shared.changed.notify_all();
+        }
+    }
+
+    /// Waits until everything that is applied now is durable in the store.
+    /// Blocks. `false`: the machine is closed.
+    pub(super) fn flush(&self) -> bool {
+        let mut wishes = lock(&self.shared.wishes);
+        wishes.asked += 1;
+        let number = wishes.asked;
+        self.shared.changed.notify_all();
+        while wishes.done < number {
+            if wishes.stop {
+                return false;
+            }
+            wishes = self.shared.changed.wait(wishes).unwrap_or_else(PoisonError::into_inner);
+        }
+        true
+    }
+
+    /// Writes what waits, makes it durable and closes the store. Blocks.
+    pub(super) fn close(&self) {
+        let Some(thread) = lock(&self.thread).take() else { return };
+        self.flush();
+        lock(&self.shared.wishes).stop = true;
+        self.shared.changed.notify_all();
+        // It has caught its own panics.
+        let _ = thread.join();
+        self.shared.store.close();
+    }
+}
+
+/// Without [`WriteBehind::close`] what waits is left to the log, as after a
+/// crash.
+impl Drop for WriteBehind {
+    fn drop(&mut self) {
+        lock(&self.shared.wishes).stop = true;
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Shared {
+    fn run(&self) {
+        while let Some(asked) = self.next() {
+            let began = Instant::now();
+            if let Err(error) = self.write() {
+                service_host::fatal::abort_on(chain(&error));
+            }
+            let mut wishes = lock(&self.wishes);
+            wishes.rest_until = Some(Instant::now() + began.elapsed() * self.pace.rest);
+            if let Some(asked) = asked {
+                wishes.done = asked;
+                self.changed.notify_all();
+            }
+        }
+    }
+
+    /// Waits until there is something to do; the number of the last wish for
+    /// durability, if there is one. `None`: it is over.
+    fn next(&self) -> Option<Option<u64>> {
+        let mut wishes = lock(&self.wishes);
+        loop {
+            if wishes.stop {
+                return None;
+            }
+            let asked = (wishes.asked > wishes.done).then_some(wishes.asked);
+            let left = wishes.left(self.pace.every);
+            if asked.is_some() || left == Some(Duration::ZERO) {
+                // What comes from here on begins to wait anew.
+                (wishes.since, wishes.enough) = (None, false);
+                return Some(asked);
+            }
+            wishes = match left {
+                Some(left) => self.changed.wait_timeout(wishes, left).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.changed.wait(wishes).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    fn write(&self) -> Result<(), StateStoreError> {
+        let Some(work) = self.take() else { return Ok(()) };
+        failpoint::reached("rows_taken");
+        match work {
+            Work::Rows(rows, applied) => self.store.apply(rows.into_iter(), &applied, self.pace.at_once)?,
+            Work::Frozen(keys, frozen, applied) => {
+                // Neighbours share a page.
+                let mut keys: Vec<RowKey> = keys.into_iter().collect();
+                keys.sort_unstable();
+                let row = |key: RowKey| {
+                    let row = frozen.row(&key);
+                    (key, row)
+                };
+                self.store.apply(keys.into_iter().map(row), &applied, self.pace.at_once)?;
+            }
+            Work::Everything(frozen, applied) => self.store.replace(frozen.rows(), &applied)?,
+        }
+        failpoint::reached("rows_written");
+        self.store.flush()
+    }
+
+    /// Takes what is dirty, with the position that it belongs to.
+    fn take(&self) -> Option<Work> {
+        let replicated = self.view.read();
+        if self.view.is_half_changed() {
+            service_host::fatal::abort_on("a command panicked while it changed the state");
+        }
+        let dirty = std::mem::take(&mut *lock(&self.dirty));
+        self.numbers.dirty.set(0);
+        if dirty.is_clean() {
+            return None;
+        }
+        let applied = replicated.applied.clone();
+        Some(match dirty {
+            Dirty::Everything => Work::Everything(replicated.state.freeze(), applied),
+            Dirty::Rows { keys, .. } if keys.len() > LOOKED_UP => {
+                Work::Frozen(keys, replicated.state.freeze(), applied)
+            }
+            Dirty::Rows { keys, .. } => {
+                let row = |key: RowKey| {
+                    let row = replicated.state.row(&key);
+                    (key, row)
+                };
+                Work::Rows(keys.into_iter().map(row).collect(), applied)
+            }
+        })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while it holds one of these.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

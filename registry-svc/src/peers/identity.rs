@@ -1,0 +1,79 @@
+//! Who a replica is, and what it says of itself when a conversation begins.
+
+use registry_quorum::ReplicaId;
+use registry_quorum::recovery::Fence;
+
+/// The newest version of the protocol that is spoken here. The lower of both
+/// ends' versions counts; 1 is the first.
+pub const PROTOCOL: u32 = 1;
+
+/// Who this replica is; does not change while its process lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Its cluster, its epoch, its number.
+    pub fence: Fence,
+    /// The identity of its data directory.
+    pub store: String,
+    /// Which start of its process this is.
+    pub boot: u64,
+    /// Where others reach it, as `http://HOST:PORT`.
+    pub address: String,
+    /// Its program version, for people.
+    pub version: String,
+}
+
+/// What one end of a conversation says of itself at its beginning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hello {
+    /// The sender's cluster, epoch, number.
+    pub fence: Fence,
+    /// The identity of its data directory.
+    pub store: String,
+    /// Which start of its process.
+    pub boot: u64,
+    /// For whom it is meant.
+    pub to: ReplicaId,
+    /// The newest version of the protocol that it speaks.
+    pub protocol: u32,
+    /// Where it is reached.
+    pub address: String,
+    /// Its program version.
+    pub version: String,
+}
+
+impl Identity {
+    /// Who this is.
+    #[must_use]
+    pub fn id(&self) -> ReplicaId {
+        self.fence.id
+    }
+
+    /// What this replica says to another one.
+    #[must_use]
+    pub fn hello(&self, to: ReplicaId) -> Hello {
+        Hello {
+            fence: self.fence.clone(),
+            store: self.store.clone(),
+            boot: self.boot,
+            to,
+            protocol: PROTOCOL,
+            address: self.address.clone(),
+            version: self.version.clone(),
+        }
+    }
+
+    /// Whether a replica that turns this one away may end it: one of the same
+    /// cluster that was not left behind by a recovery itself. What a stranger
+    /// says about our members is no evidence.
+    pub(super) fn heeds(&self, who: &Hello) -> bool {
+        who.fence.cluster == self.fence.cluster && who.fence.epoch >= self.fence.epoch
+    }
+}
+
+impl Hello {
+    /// Who says so.
+    #[must_use]
+    pub fn from(&self) -> ReplicaId {
+        self.fence.id
+    }
+}

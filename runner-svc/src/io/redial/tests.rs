@@ -1,0 +1,61 @@
+use super::*;
+
+/// When each of 2,000 sessions that lose the same leader at the same moment
+/// dials for the `round`-th time after it, when no dial takes time.
+fn storm(round: usize) -> Vec<Duration> {
+    let session = |_| {
+        let mut redial = Redial::new("registry", &Dial::Tcp("http://127.0.0.1:1".to_owned()));
+        (0..round).map(|_| redial.pause(clock::roll())).sum()
+    };
+    (0..2_000).map(session).collect()
+}
+
+/// How many fall into each tenth of `width`.
+fn tenths(times: &[Duration], width: Duration) -> [usize; 10] {
+    let mut tenths = [0; 10];
+    for time in times {
+        let at = (time.as_micros() * 10 / width.as_micros()).min(9) as usize;
+        tenths[at] += 1;
+    }
+    tenths
+}
+
+#[test]
+fn n05_two_thousand_sessions_that_lose_their_leader_spread_over_the_first_100_ms() {
+    let times = storm(1);
+    let tenths = tenths(&times, FIRST);
+    println!("first dial, by 10 ms: {tenths:?}");
+    // 200 are expected in each tenth, with a deviation of 14.
+    assert!(times.iter().all(|time| *time <= FIRST));
+    assert!(tenths.iter().all(|count| (100..=300).contains(count)), "{tenths:?}");
+}
+
+#[test]
+fn n05_later_rounds_spread_wider_and_wider_and_never_beyond_five_seconds_each() {
+    let times = storm(12);
+    let (first, last) = (times.iter().min().unwrap(), times.iter().max().unwrap());
+    // 0.1 + 0.2 + … + 3.2, then six of 5 s.
+    let most = Duration::from_millis(100 * 63) + LONGEST * 6;
+    println!("twelfth dial: from {first:?} to {last:?}");
+    assert!(*last <= most && *last - *first > LONGEST, "{first:?} {last:?}");
+    let tenths = tenths(&times.iter().map(|time| *time - *first).collect::<Vec<_>>(), *last - *first);
+    println!("by tenths of that: {tenths:?}");
+    assert!(tenths.iter().all(|count| *count < 700), "{tenths:?}");
+}
+
+#[test]
+fn ceilings_double_from_100_ms_to_5_s() {
+    let mut redial = Redial::new("registry", &Dial::Tcp("http://127.0.0.1:1".to_owned()));
+    let ceilings: Vec<u128> = (0..8).map(|_| redial.pause(1.0).as_millis()).collect();
+    assert_eq!(ceilings, [100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+    assert_eq!(redial.pause(0.0), Duration::ZERO);
+}
+
+#[test]
+fn who_was_named_is_dialled_at_once_but_only_once_between_two_waits() {
+    let mut redial = Redial::new("registry", &Dial::Tcp("http://127.0.0.1:1".to_owned()));
+    assert!(redial.follow());
+    assert!(!redial.follow());
+    redial.pause(0.5);
+    assert!(redial.follow());
+}
