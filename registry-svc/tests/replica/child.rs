@@ -59,7 +59,7 @@ impl Other {
 
     pub fn start_with(dir: &Path, snapshot_every: u64, at_once: usize, fail_point: Option<&str>) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args([NAME, "--exact", "--nocapture", "--test-threads=1"]);
+        command.args([NAME, "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
         command.env(DIR, dir).env(EVERY, snapshot_every.to_string()).env(AT_ONCE, at_once.to_string());
         match fail_point {
             Some(point) => command.env("PM_FAIL_POINT", format!("{point}:abort")),
