@@ -5,6 +5,7 @@ use crate::error::Failure;
 use pm_proto::convert::spec_to_wire;
 use pm_proto::v1::{ApplyProcessesRequest, ApplyProcessesResponse};
 use process_model::ProcessSpec;
+use std::collections::BTreeMap;
 
 /// How specs are applied.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +18,8 @@ pub struct Manner {
     pub dry_run: bool,
     /// Why.
     pub reason: String,
+    /// Expected generation by name; 0: it must not exist.
+    pub generations: BTreeMap<String, u64>,
 }
 
 /// Applies specs.
@@ -36,6 +39,7 @@ pub async fn apply(
         validate_only: manner.dry_run,
         request_id: uuid::Uuid::new_v4().to_string(),
         reason: manner.reason.clone(),
+        generations: manner.generations.clone(),
         ..ApplyProcessesRequest::default()
     };
     let mut processes = connection.processes();

@@ -20,7 +20,8 @@ use clap::{CommandFactory, Parser, Subcommand};
   pmctl watch \"python3 app.py\" app.log 60          one command, restarted when its log falls silent
 
 Exit codes: 0 done, 1 failed, 2 usage or invalid file, 4 no such process, 5 conflict,
-6 wait timed out, 7 not allowed, 8 unreachable, 9 some targets failed, 130 Ctrl-C."
+6 wait timed out, 7 not allowed, 8 unreachable, 9 some targets failed, 10 not as it was written,
+130 Ctrl-C."
 )]
 pub struct Cli {
     /// Flags of every verb.
@@ -75,8 +76,14 @@ pub enum Verb {
     Nodes(verbs::nodes::Args),
     /// List start, stop, restart and reload orders and what became of them
     Actions(verbs::actions::Args),
-    /// List changes: who asked for what, and why
+    /// List changes: who asked for what, and why; verify and export the log
     Audit(verbs::audit::Args),
+    /// List the definitions that a process has had
+    History(verbs::history::Args),
+    /// Show what differs between two definitions of a process, or of a file
+    Diff(verbs::diff::Args),
+    /// Bring an earlier definition of a process back
+    Rollback(verbs::rollback::Args),
     /// Print a shell's completion script
     Completion(verbs::completion::Args),
     /// Print the versions of client and server
@@ -110,7 +117,10 @@ impl Verb {
             Self::Events(args) => verbs::events::run(context, args),
             Self::Nodes(args) => verbs::nodes::run(context, &args),
             Self::Actions(args) => verbs::actions::run(context, args),
-            Self::Audit(args) => verbs::audit::run(context, &args),
+            Self::Audit(args) => verbs::audit::run(context, args),
+            Self::History(args) => verbs::history::run(context, args),
+            Self::Diff(args) => verbs::diff::run(context, args),
+            Self::Rollback(args) => verbs::rollback::run(context, args),
             Self::Completion(args) => verbs::completion::run(context, &args, &mut Cli::command()),
             Self::Version(args) => verbs::version::run(context, &args),
         }

@@ -111,6 +111,7 @@ impl Connection {
             | Exit::TimedOut
             | Exit::Unreachable
             | Exit::Partial
+            | Exit::Untrue
             | Exit::Interrupted => failure,
         }
     }

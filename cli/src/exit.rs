@@ -26,6 +26,8 @@ pub enum Exit {
     Unreachable,
     /// Some targets failed, others did not.
     Partial,
+    /// What was to be verified does not hold.
+    Untrue,
     /// Ctrl-C.
     Interrupted,
 }
@@ -44,6 +46,7 @@ impl Exit {
             Self::NotAllowed => 7,
             Self::Unreachable => 8,
             Self::Partial => 9,
+            Self::Untrue => 10,
             Self::Interrupted => 130,
         }
     }
@@ -61,6 +64,7 @@ impl Exit {
             Self::NotAllowed => "NOT_ALLOWED",
             Self::Unreachable => "UNREACHABLE",
             Self::Partial => "PARTIAL",
+            Self::Untrue => "UNTRUE",
             Self::Interrupted => "INTERRUPTED",
         }
     }
@@ -77,6 +81,7 @@ impl Exit {
             Self::NotAllowed,
             Self::Unreachable,
             Self::Partial,
+            Self::Untrue,
             Self::Interrupted,
         ]
         .into_iter()
@@ -91,7 +96,7 @@ impl Exit {
         match reason_of(status).as_deref() {
             Some(reason::INVALID_ARGUMENT | reason::REQUEST_TOO_LARGE) => Self::Usage,
             Some(reason::NOT_FOUND) => Self::NotFound,
-            Some(reason::ETAG_MISMATCH) => Self::Conflict,
+            Some(reason::ETAG_MISMATCH | reason::GENERATION_MISMATCH) => Self::Conflict,
             Some(reason::UNAUTHENTICATED | reason::PERMISSION_DENIED) => Self::NotAllowed,
             Some(reason::NO_LEADER | reason::BACKEND_UNAVAILABLE | reason::LOGS_UNREACHABLE) => Self::Unreachable,
             Some(_) | None => Self::of_grpc_code(status.code()),
@@ -147,6 +152,7 @@ mod tests {
             (Code::InvalidArgument, reason::INVALID_ARGUMENT, Exit::Usage),
             (Code::ResourceExhausted, reason::REQUEST_TOO_LARGE, Exit::Usage),
             (Code::Aborted, reason::ETAG_MISMATCH, Exit::Conflict),
+            (Code::Aborted, reason::GENERATION_MISMATCH, Exit::Conflict),
             (Code::Unauthenticated, reason::UNAUTHENTICATED, Exit::NotAllowed),
             (Code::PermissionDenied, reason::PERMISSION_DENIED, Exit::NotAllowed),
             (Code::Unavailable, reason::NO_LEADER, Exit::Unreachable),
@@ -168,7 +174,7 @@ mod tests {
 
     #[test]
     fn codes_read_back_and_partial_is_neither_all_nor_nothing() {
-        for code in [0, 1, 2, 4, 5, 6, 7, 8, 9, 130] {
+        for code in [0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 130] {
             assert_eq!(Exit::of_code(code).code(), code);
         }
         assert_eq!(Exit::of_counts(3, 0), Exit::Done);

@@ -29,6 +29,7 @@ pub mod follow;
 pub mod global;
 pub mod identity;
 pub mod live;
+pub mod moment;
 pub mod output;
 pub mod restart_story;
 pub mod signals;

@@ -62,6 +62,10 @@ pub const PUBLIC: &[ServiceAccess] = &[
             ("StopProcesses", Role::Admin),
             ("RestartProcesses", Role::Admin),
             ("ReloadProcesses", Role::Admin),
+            ("ListGenerations", Role::Viewer),
+            ("GetGeneration", Role::Viewer),
+            ("GetProcessDiff", Role::Viewer),
+            ("RollbackProcess", Role::Admin),
         ],
     },
     ServiceAccess {
@@ -77,7 +81,12 @@ pub const PUBLIC: &[ServiceAccess] = &[
     ServiceAccess {
         service: "pm.v1.EventService",
         upstream: Upstream::Registry,
-        methods: &[("WatchEvents", Role::Viewer), ("ListAuditEntries", Role::Viewer)],
+        methods: &[
+            ("WatchEvents", Role::Viewer),
+            ("ListEvents", Role::Viewer),
+            ("ListAuditEntries", Role::Viewer),
+            ("ReadAuditLog", Role::Viewer),
+        ],
     },
     ServiceAccess {
         service: "pm.v1.ActionService",
@@ -108,6 +117,7 @@ pub const INTERNAL: &[&str] = &[
     "pm.v1.MonitorIntakeService",
     "pm.v1.RaftService",
     "pm.v1.PeerService",
+    "pm.v1.RegistryInternalService",
     // Served by plugins to the runner of their node, on a Unix socket.
     "pm.v1.RuntimePluginService",
 ];

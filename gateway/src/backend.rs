@@ -11,10 +11,14 @@ use pm_proto::error::{reason, status};
 use pm_proto::metadata;
 use service_host::secret::Secret;
 use service_host::transport::{AnyChannel, CallError, Dial, NobodyAnswers, TransportError};
+use std::net::SocketAddr;
 use std::task::{Context, Poll};
 use tonic::body::Body;
 use tonic::{Code, Status, TimeoutExpired};
 use tower::Service as _;
+
+/// What the gateway itself signs with.
+const OWN_ACTOR: &str = "gateway";
 
 /// A service and the channel to it.
 #[derive(Debug, Clone)]
@@ -22,6 +26,23 @@ pub(crate) struct Backend {
     name: &'static str,
     channel: AnyChannel,
     authorization: HeaderValue,
+}
+
+/// Who is behind a call, as the service behind the gateway is told.
+#[derive(Debug, Clone, Copy)]
+struct Origin {
+    actor: &'static str,
+    /// Whether it may change something: then it has a request id.
+    changes: bool,
+    /// Where it came from; only changes are followed back so far.
+    source: Option<SocketAddr>,
+}
+
+impl Origin {
+    fn of(method: &Method, visitor: Visitor) -> Self {
+        let changes = method.changes();
+        Self { actor: visitor.role.actor(), changes, source: changes.then_some(visitor.peer) }
+    }
 }
 
 /// Why a backend cannot be called at all.
@@ -53,15 +74,19 @@ impl Backend {
     /// Forwards a visitor's call of `method`.
     pub(crate) async fn call(
         &self,
-        mut request: Request<Body>,
+        request: Request<Body>,
         method: &Method,
         visitor: Visitor,
     ) -> Result<Response<Body>, Status> {
+        self.send(request, Origin::of(method, visitor)).await
+    }
+
+    async fn send(&self, mut request: Request<Body>, origin: Origin) -> Result<Response<Body>, Status> {
         if let Some(path) = request.uri().path_and_query().cloned() {
             *request.uri_mut() = Uri::from(path);
         }
         *request.version_mut() = http::Version::HTTP_2;
-        self.sign(request.headers_mut(), method.changes(), visitor);
+        self.sign(request.headers_mut(), origin);
         let mut channel = self.channel.clone();
         let answer = async {
             std::future::poll_fn(|cx| channel.poll_ready(cx)).await?;
@@ -77,32 +102,37 @@ impl Backend {
     }
 
     /// A gRPC client's view of the backend, for a visitor's calls of `method`.
-    pub(crate) fn as_caller<'m>(&self, method: &'m Method, visitor: Visitor) -> Caller<'m> {
-        Caller { backend: self.clone(), method, visitor }
+    pub(crate) fn as_caller(&self, method: &Method, visitor: Visitor) -> Caller {
+        Caller { backend: self.clone(), origin: Origin::of(method, visitor) }
+    }
+
+    /// The same for calls that change something and that no visitor stands behind.
+    pub(crate) fn as_own_caller(&self) -> Caller {
+        Caller { backend: self.clone(), origin: Origin { actor: OWN_ACTOR, changes: true, source: None } }
     }
 
     /// Takes out what the client must not say and puts in what only the
     /// gateway may say.
-    fn sign(&self, headers: &mut HeaderMap, changes: bool, visitor: Visitor) {
+    fn sign(&self, headers: &mut HeaderMap, origin: Origin) {
         // The one thing of ours that a client may say: it repeats a call, here or at another gateway, with the same id.
         let request_id = headers.get(metadata::REQUEST_ID).cloned();
         let ours: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().starts_with("pm-")).cloned().collect();
         for name in ours {
             headers.remove(name);
         }
-        if changes {
-            if let Some(id) = request_id.or_else(new_request_id) {
-                headers.insert(metadata::REQUEST_ID, id);
-            }
-            if let Ok(source) = HeaderValue::try_from(visitor.peer.to_string()) {
-                headers.insert(metadata::SOURCE, source);
-            }
+        if origin.changes
+            && let Some(id) = request_id.or_else(new_request_id)
+        {
+            headers.insert(metadata::REQUEST_ID, id);
+        }
+        if let Some(source) = origin.source.and_then(|peer| HeaderValue::try_from(peer.to_string()).ok()) {
+            headers.insert(metadata::SOURCE, source);
         }
         for name in [header::HOST, header::COOKIE, header::CONNECTION, header::PROXY_AUTHORIZATION] {
             headers.remove(name);
         }
         headers.insert(header::AUTHORIZATION, self.authorization.clone());
-        headers.insert(pm_proto::metadata::ACTOR, HeaderValue::from_static(visitor.role.actor()));
+        headers.insert(pm_proto::metadata::ACTOR, HeaderValue::from_static(origin.actor));
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
         // Without an exporter there is no span context to write, and the
         // client's own goes on unchanged.
@@ -160,16 +190,15 @@ fn new_request_id() -> Option<HeaderValue> {
 
 /// [`Backend`] for `tonic::client::Grpc`.
 #[derive(Debug, Clone)]
-pub(crate) struct Caller<'m> {
+pub(crate) struct Caller {
     backend: Backend,
-    method: &'m Method,
-    visitor: Visitor,
+    origin: Origin,
 }
 
-impl<'m> tower::Service<Request<Body>> for Caller<'m> {
+impl tower::Service<Request<Body>> for Caller {
     type Response = Response<Body>;
     type Error = Status;
-    type Future = BoxFuture<'m, Result<Response<Body>, Status>>;
+    type Future = BoxFuture<'static, Result<Response<Body>, Status>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
         // `Backend::call` waits for the channel itself.
@@ -177,7 +206,7 @@ impl<'m> tower::Service<Request<Body>> for Caller<'m> {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let Self { backend, method, visitor } = self.clone();
-        Box::pin(async move { backend.call(request, method, visitor).await })
+        let Self { backend, origin } = self.clone();
+        Box::pin(async move { backend.send(request, origin).await })
     }
 }

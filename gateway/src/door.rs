@@ -4,6 +4,7 @@
 use crate::access::LOCAL;
 use crate::backends::Backends;
 use crate::catalogue::Catalogue;
+use crate::denials::Denials;
 use crate::gatekeeper::{Gatekeeper, require};
 use crate::grpc::{self, local::Local, proxy};
 use crate::meters::{self, Meters};
@@ -11,7 +12,7 @@ use crate::problem::Problem;
 use crate::rest::Rest;
 use crate::spans;
 use crate::visitor::Visitor;
-use http::{Request, Response, Version};
+use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use pm_proto::error::{reason, status};
 use std::net::SocketAddr;
@@ -27,6 +28,7 @@ pub(crate) struct Door {
     pub(crate) gatekeeper: Gatekeeper,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) backends: Backends,
+    pub(crate) denials: Denials,
     pub(crate) local: Local,
     pub(crate) rest: Rest,
     pub(crate) meters: Meters,
@@ -46,7 +48,14 @@ impl Door {
             Ok(role) if is_grpc && request.version() == Version::HTTP_2 => {
                 return self.grpc(request, Visitor { role, peer }, shutdown).await;
             }
-            Ok(role) if !is_grpc => return self.rest.answer(request, Visitor { role, peer }, shutdown).await,
+            Ok(role) if !is_grpc => {
+                let (method, uri, visitor) = (request.method().clone(), request.uri().clone(), Visitor { role, peer });
+                let response = self.rest.answer(request, visitor, shutdown).await;
+                if response.status() == StatusCode::FORBIDDEN {
+                    self.denials.note(visitor, &format!("{method} {}", uri.path()));
+                }
+                return response;
+            }
             Ok(_) => {
                 let message = "gRPC needs HTTP/2; for HTTP/1.1 there is JSON under /api/v1";
                 let refusal = status(Code::InvalidArgument, reason::INVALID_ARGUMENT, message, &[]);
@@ -68,6 +77,7 @@ impl Door {
             let streams = method.descriptor.is_server_streaming() || method.descriptor.is_client_streaming();
             let observation = self.meters.begin(meters::Door::Grpc, name, streams, span.clone());
             if let Err(refusal) = require(visitor.role, method.role, name) {
+                self.denials.note(visitor, name);
                 return observation.refuse(refusal);
             }
             let backend = self.backends.of(method.upstream);

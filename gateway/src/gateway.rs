@@ -1,8 +1,10 @@
 //! The gateway as a library: built from [`Options`], served on a listener.
 
+use crate::access::Upstream;
 use crate::backend::BackendError;
 use crate::backends::Backends;
 use crate::catalogue::{Catalogue, CatalogueError};
+use crate::denials::Denials;
 use crate::door::Door;
 use crate::gatekeeper::Gatekeeper;
 use crate::grpc::local::{Local, LocalError};
@@ -51,6 +53,7 @@ impl Gateway {
             gatekeeper: Gatekeeper::new(options.admin_token, options.viewer_token),
             rest: Rest::new(Arc::clone(&catalogue), backends.clone(), meters.clone())?,
             local: Local::new()?,
+            denials: Denials::default(),
             catalogue,
             backends,
             meters,
@@ -71,7 +74,8 @@ impl Gateway {
             shutdown.cancelled().await;
             self.door.local.set_serving(false).await;
         };
-        tokio::join!(net::serve(listener, Arc::clone(&self.door), shutdown.clone()), gone);
+        let denials = self.door.denials.report(self.door.backends.of(Upstream::Registry), &shutdown);
+        tokio::join!(net::serve(listener, Arc::clone(&self.door), shutdown.clone()), gone, denials);
         Ok(())
     }
 

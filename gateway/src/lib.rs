@@ -16,6 +16,7 @@
 //! | [`access`] | the table: who may call what, and who answers |
 //! | `catalogue` | that table joined with the contract's descriptors |
 //! | `gatekeeper`, `visitor` | token → role; role and address |
+//! | `denials` | what a role did not allow, for the audit log |
 //! | `door` | the order in which a request is looked at |
 //! | `grpc` | forwarding, message limit, health, reflection |
 //! | [`rest`] | routes and the transcoder |
@@ -28,6 +29,7 @@ pub mod access;
 mod backend;
 mod backends;
 mod catalogue;
+mod denials;
 mod door;
 mod gatekeeper;
 mod gateway;

@@ -10,6 +10,8 @@
 
 mod action;
 mod assignment;
+pub mod audit;
+pub mod change;
 pub mod document;
 mod event;
 mod exit;
@@ -24,6 +26,7 @@ mod words;
 
 pub use action::{Action, ActionState, ActionVerb};
 pub use assignment::Assignment;
+pub use audit::AuditEntry;
 pub use event::{Event, EventDetail, InstanceDetail, event_type};
 pub use exit::ExitStatus;
 pub use name::{InstanceId, InvalidInstanceId, InvalidName, NodeName, ProcessName};

@@ -16,6 +16,8 @@ pub mod reason {
     pub const NOT_FOUND: &str = "NOT_FOUND";
     /// An etag differs: somebody else changed it.
     pub const ETAG_MISMATCH: &str = "ETAG_MISMATCH";
+    /// A process has another generation than was expected.
+    pub const GENERATION_MISMATCH: &str = "GENERATION_MISMATCH";
     /// A request id was used before for another request.
     pub const REQUEST_ID_REUSED: &str = "REQUEST_ID_REUSED";
     /// No token, or a wrong one.

@@ -17,7 +17,7 @@ fn command(order: Order) -> Command {
     let request_id = "0190a5b0-0000-7000-8000-000000000001".to_owned();
     let (actor, time) = ("admin".to_owned(), Timestamp(1_700_000_000_987_654_321));
     Command {
-        header: Header { actor, reason: String::new(), request_id, fingerprint: 0xfedc_ba98_7654_3210, time },
+        header: Header { actor, request_id, fingerprint: 0xfedc_ba98_7654_3210, time, ..Header::default() },
         order,
     }
 }

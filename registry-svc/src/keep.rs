@@ -20,15 +20,22 @@ pub(crate) struct Wanted {
 
 impl Wanted {
     pub(crate) fn new(identity: &Identity, options: &Options) -> Self {
-        let configure =
-            Configure { cluster_id: identity.cluster.to_string(), event_retention: options.event_retention as u64 };
+        let configure = Configure {
+            cluster_id: identity.cluster.to_string(),
+            event_retention: options.event_retention as u64,
+            // As the state will have it: what differs is not written again and again.
+            retention: Some(options.retention.clone().within_bounds()),
+        };
         Self { configure, always: options.is_alone() }
     }
 
     fn is_missing(&self, view: &View) -> bool {
         let replicated = view.read();
         let meta = replicated.state.meta();
-        meta.cluster_id.is_empty() || self.always && meta.event_retention != self.configure.event_retention
+        let Configure { cluster_id: _, event_retention, retention } = &self.configure;
+        let differs = meta.event_retention != *event_retention
+            || retention.as_ref().is_some_and(|wanted| meta.retention != *wanted);
+        meta.cluster_id.is_empty() || self.always && differs
     }
 }
 

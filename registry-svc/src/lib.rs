@@ -49,6 +49,7 @@ pub mod view;
 pub use open::OpenError;
 pub use options::Options;
 pub use registry::Registry;
+pub use registry_domain::Retention;
 
 /// Sizes of the log.
 fn log_settings() -> registry_log::Settings {

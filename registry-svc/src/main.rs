@@ -3,7 +3,7 @@
 
 use anyhow::bail;
 use clap::Parser;
-use registry_svc::{OpenError, Options, Registry};
+use registry_svc::{OpenError, Options, Registry, Retention};
 use service_host::config::{LogArgs, RemoteArgs, TokenArgs};
 use service_host::ops::{self, OpsState, Readiness};
 use service_host::transport::Incoming;
@@ -59,6 +59,15 @@ struct Args {
     /// Events that are kept for watchers.
     #[arg(long, env = "PM_EVENT_RETENTION", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     event_retention: u32,
+    /// Audit entries that are kept.
+    #[arg(long, env = "PM_AUDIT_RETENTION", default_value_t = 10_000, value_name = "ENTRIES", value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    audit_retention: u32,
+    /// Longest age of an audit entry that is kept, as 90d [default: any].
+    #[arg(long, env = "PM_AUDIT_MAX_AGE", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    audit_max_age: Option<Duration>,
+    /// Specs of each process that are kept, for history and rollback.
+    #[arg(long, env = "PM_GENERATIONS", default_value_t = 1_000, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(2..=10_000))]
+    generations: u32,
     #[command(flatten)]
     token: TokenArgs,
     #[command(flatten)]
@@ -82,6 +91,11 @@ impl Args {
             heartbeat_interval: self.heartbeat_interval,
             lease: self.lease,
             event_retention: self.event_retention as usize,
+            retention: Retention {
+                audit_entries: self.audit_retention.into(),
+                audit_age: self.audit_max_age,
+                generations: self.generations.into(),
+            },
             ..Options::new(&self.data_dir, self.token.read()?)
         })
     }

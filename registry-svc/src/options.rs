@@ -1,5 +1,6 @@
 //! What a registry needs to know.
 
+use registry_domain::Retention;
 use service_host::secret::Secret;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub struct Options {
     pub lease: Duration,
     /// Events that are kept for watchers, at least 100.
     pub event_retention: usize,
+    /// How long audit entries and generations are kept.
+    pub retention: Retention,
 }
 
 impl Options {
@@ -52,6 +55,7 @@ impl Options {
             heartbeat_interval: Duration::from_secs(2),
             lease: Duration::from_secs(10),
             event_retention: 10_000,
+            retention: Retention::default(),
         }
     }
 

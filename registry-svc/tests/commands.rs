@@ -12,7 +12,9 @@ use process_model::{
     ActionReport, ActionState, ActionVerb, ExitStatus, InstanceReport, Phase, ProcessSpec, Timestamp, event_type,
 };
 use registry_consensus::Payload;
-use registry_domain::{Apply, Command, Configure, Header, NodeHello, Order, Report, Switch};
+use registry_domain::{
+    Apply, Command, Configure, Denial, Header, NodeHello, Order, Report, Retention, Rollback, Switch,
+};
 use registry_svc::machine::payload;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -22,11 +24,13 @@ fn directory() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/commands-v2")
 }
 
-/// The file of an order. Whoever adds an order adds its name, a sample and its
-/// file.
+/// The file of an order. Whoever adds an order, or a field to one, adds its
+/// name, a sample and its file; those before the field stay as they are.
 fn file_of(order: &Order) -> &'static str {
     match order {
+        Order::Configure(order) if order.retention.is_some() => "configure_retention.bin",
         Order::Configure(_) => "configure.bin",
+        Order::Apply(order) if !order.generations.is_empty() => "apply_generations.bin",
         Order::Apply(_) => "apply.bin",
         Order::Delete { .. } => "delete.bin",
         Order::Switch(_) => "switch.bin",
@@ -34,6 +38,8 @@ fn file_of(order: &Order) -> &'static str {
         Order::NodeLost { .. } => "node_lost.bin",
         Order::Report(_) => "report.bin",
         Order::ActionsDelivered { .. } => "actions_delivered.bin",
+        Order::Rollback(_) => "rollback.bin",
+        Order::RecordRefusals(_) => "record_refusals.bin",
     }
 }
 
@@ -211,17 +217,19 @@ fn samples() -> Vec<Command> {
         request_id: "0190a5b0-0000-7000-8000-000000000001".into(),
         fingerprint: 0xfedc_ba98_7654_3210,
         time: Timestamp(1_700_000_000_987_654_321),
+        source: String::new(),
     };
     let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned();
     let node = || "node-1".parse().unwrap();
     let orders = vec![
-        Order::Configure(Configure { cluster_id: "cluster".into(), event_retention: 10_000 }),
+        Order::Configure(Configure { cluster_id: "cluster".into(), event_retention: 10_000, retention: None }),
         Order::Apply(Apply {
             specs: vec![a_full_spec().into(), a_second_spec().into()],
             source: "web.yaml".into(),
             prune: true,
             etags: [("web".to_owned(), "1-1".to_owned())].into(),
             traceparent: traceparent.clone(),
+            generations: [].into(),
         }),
         Order::Delete { selectors: vec!["web".into(), "w*".into()] },
         Order::Switch(Switch {
@@ -252,7 +260,41 @@ fn samples() -> Vec<Command> {
         }),
         Order::ActionsDelivered { node: node(), actions: vec!["a-12".into(), "a-13".into()] },
     ];
-    orders.into_iter().map(|order| Command { header: header.clone(), order }).collect()
+    let mut samples: Vec<Command> = orders.into_iter().map(|order| Command { header: header.clone(), order }).collect();
+    samples.extend(samples_with_source(header));
+    samples
+}
+
+/// Since commands say where they come from.
+fn samples_with_source(header: Header) -> impl Iterator<Item = Command> {
+    let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned();
+    let orders = [
+        Order::Configure(Configure {
+            cluster_id: "cluster".into(),
+            event_retention: 10_000,
+            retention: Some(Retention { audit_entries: 20_000, audit_age: Some(seconds(86_400)), generations: 50 }),
+        }),
+        Order::Apply(Apply {
+            specs: vec![a_second_spec().into()],
+            source: "web.yaml".into(),
+            prune: true,
+            etags: [("web".to_owned(), "1-1".to_owned())].into(),
+            traceparent: traceparent.clone(),
+            generations: [("worker".to_owned(), 7)].into(),
+        }),
+        Order::Rollback(Rollback { process: "web".parse().unwrap(), to: Some(3), expected: Some(5), traceparent }),
+        Order::RecordRefusals(vec![Denial {
+            actor: "viewer".into(),
+            source: "10.0.0.8:2".into(),
+            method: "pm.v1.ProcessService/DeleteProcesses".into(),
+            targets: vec!["web".into()],
+            reason: "PERMISSION_DENIED".into(),
+            request_id: "r-1".into(),
+            count: 12,
+        }]),
+    ];
+    let header = Header { source: "10.0.0.7:51000".into(), ..header };
+    orders.into_iter().map(move |order| Command { header: header.clone(), order })
 }
 
 #[test]

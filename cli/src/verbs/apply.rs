@@ -16,6 +16,7 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:
   pmctl apply -f processes.yaml
   pmctl apply -f processes.yaml --dry-run
+  pmctl apply -f processes.yaml --if-version web=7
   generate | pmctl apply -f -")]
 pub struct Args {
     /// Process file (YAML or JSON); - is standard input
@@ -24,9 +25,19 @@ pub struct Args {
     /// Let the server check and say what would change; change nothing
     #[arg(long)]
     dry_run: bool,
+    /// Only if NAME has this generation now (0: does not exist); may be repeated
+    #[arg(long, value_name = "NAME=N", value_parser = expectation)]
+    if_version: Vec<(String, u64)>,
     /// Why, for the audit log
     #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
     reason: String,
+}
+
+/// `web=7`.
+fn expectation(text: &str) -> Result<(String, u64), String> {
+    let fault = || "write it as NAME=N, with the generation that `pmctl history NAME` shows".to_owned();
+    let (name, generation) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(fault)?;
+    Ok((name.to_owned(), generation.parse().map_err(|_| fault())?))
 }
 
 /// Applies the files.
@@ -38,7 +49,8 @@ pub fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     for warning in &read.warnings {
         context.terminal.note(format_args!("{} {warning}", context.terminal.err.paint(Tone::Warn, "warning:")));
     }
-    let manner = Manner { source: "apply", prune: false, dry_run: args.dry_run, reason: args.reason };
+    let generations = args.if_version.into_iter().collect();
+    let manner = Manner { source: "apply", prune: false, dry_run: args.dry_run, reason: args.reason, generations };
     context.block_on("apply", async {
         let connection = context.connect().await?;
         let answer = apply(&connection, "apply the processes", &read.processes, &manner).await?;
@@ -58,4 +70,17 @@ pub fn print(context: &Context, answer: ApplyProcessesResponse, dry_run: bool) -
         return list(terminal, context.format, &rows, Some(answer.revision));
     }
     rows.iter().try_for_each(|row| terminal.line(terminal.out.paint(row.tone(), row.sentence())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::expectation;
+
+    #[test]
+    fn an_expectation_is_a_name_and_a_number() {
+        assert_eq!(expectation("web=7"), Ok(("web".to_owned(), 7)));
+        for bad in ["web", "=7", "web=", "web=x", "web=-1"] {
+            assert!(expectation(bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -9,8 +9,7 @@ use crate::connection::Connection;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::output::human;
-use chrono::DateTime;
+use crate::moment::moment;
 use clap::ValueEnum;
 use pm_proto::convert::timestamp_to_wire;
 use pm_proto::v1::read_logs_response::Frame;
@@ -45,10 +44,10 @@ pub struct Args {
     #[arg(long, value_enum, value_name = "STREAM")]
     stream: Option<Output>,
     /// Only what was written since then: `10m` ago, or an RFC 3339 time
-    #[arg(long, value_name = "TIME", value_parser = time, allow_hyphen_values = false)]
+    #[arg(long, value_name = "TIME", value_parser = moment, allow_hyphen_values = false)]
     since: Option<Timestamp>,
     /// Only what was written until then
-    #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "follow")]
+    #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "follow")]
     until: Option<Timestamp>,
     /// Only lines in which this regular expression is found
     #[arg(long, value_name = "REGEX")]
@@ -77,17 +76,6 @@ fn wire(output: Option<Output>) -> LogStream {
         Some(Output::Stderr) => LogStream::Stderr,
         None => LogStream::Unspecified,
     }
-}
-
-/// A time, or how long ago it was.
-fn time(text: &str) -> Result<Timestamp, String> {
-    if let Ok(ago) = humantime::parse_duration(text) {
-        let ago = i64::try_from(ago.as_nanos()).unwrap_or(i64::MAX);
-        return Ok(Timestamp(human::now().0.saturating_sub(ago)));
-    }
-    let time = DateTime::parse_from_rfc3339(text);
-    let time = time.map_err(|_| "write a duration as 10m or 2h, or a time as 2026-11-21T03:05:00Z".to_owned())?;
-    Ok(Timestamp::from_parts(time.timestamp(), time.timestamp_subsec_nanos()))
 }
 
 /// Shows the logs.
@@ -134,17 +122,4 @@ async fn matching(connection: &Connection, what: &str, targets: &[String]) -> Re
     let request = ListInstancesRequest { selectors: targets.to_vec(), ..ListInstancesRequest::default() };
     let answer = connection.call(what, instances.list_instances(request)).await?;
     Ok(answer.instances.into_iter().map(|instance| instance.id).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{human, time};
-
-    #[test]
-    fn a_time_is_a_duration_ago_or_a_point() {
-        let ago = human::now().0 - time("10m").unwrap().0;
-        assert!((599..620).contains(&(ago / 1_000_000_000)), "{ago}");
-        assert_eq!(time("1970-01-01T01:00:01+01:00").unwrap().0, 1_000_000_000);
-        assert!(time("yesterday").unwrap_err().contains("10m"));
-    }
 }

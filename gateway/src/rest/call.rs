@@ -55,7 +55,7 @@ pub(crate) fn attribute(backend: &Backend, status: Status) -> Status {
     if status.source().is_some() { backend.broken_off(&status) } else { status }
 }
 
-fn client<'m>(backend: &Backend, method: &'m Method, visitor: Visitor) -> Grpc<Caller<'m>> {
+fn client(backend: &Backend, method: &Method, visitor: Visitor) -> Grpc<Caller> {
     Grpc::new(backend.as_caller(method, visitor)).max_decoding_message_size(MAX_ANSWER_BYTES)
 }
 

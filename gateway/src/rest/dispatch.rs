@@ -61,7 +61,7 @@ impl Rest {
             Found::OtherMethods(methods) => return self.other_methods(&request, &methods),
             Found::Nothing => return self.nothing_there(&request),
         };
-        let streams = matches!(route.answer, Answer::Events | Answer::Logs);
+        let streams = matches!(route.answer, Answer::Events | Answer::Logs | Answer::Frames);
         let span = crate::spans::http(route, visitor.role, request.headers());
         let observation = self.meters.begin(Door::Http, route.path, streams, span.clone());
         let precondition = request.headers().contains_key(header::IF_MATCH);
@@ -131,7 +131,7 @@ impl Rest {
                 let answered = futures::future::try_join_all(calls).await?;
                 answer::status(&answered).map(Reached::Answer)
             }
-            Answer::Events | Answer::Logs => {
+            Answer::Events | Answer::Logs | Answer::Frames => {
                 let places = sse::places(&message);
                 let frames = call::server_stream(backend, first, message, visitor).await?;
                 Ok(Reached::Stream(Box::new(frames), (route.answer, places), backend.clone()))

@@ -49,6 +49,8 @@ pub enum Answer {
     Events,
     /// Log chunks, as server-sent events.
     Logs,
+    /// Frames, as server-sent events that cannot be resumed.
+    Frames,
     /// One document made of several responses.
     Status,
     /// The text of a metrics response, with its content type.
@@ -99,6 +101,10 @@ pub static ROUTES: &[Route] = &[
     post("/api/v1/processes/{selectors}:stop", STOP),
     post("/api/v1/processes/{selectors}:restart", RESTART),
     post("/api/v1/processes/{selectors}:reload", RELOAD),
+    get("/api/v1/processes/{name}/generations", &["pm.v1.ProcessService/ListGenerations"], Answer::Message),
+    get("/api/v1/processes/{name}/generation", &["pm.v1.ProcessService/GetGeneration"], Answer::Message),
+    get("/api/v1/processes/{name}/diff", &["pm.v1.ProcessService/GetProcessDiff"], Answer::Message),
+    post("/api/v1/processes/{name}:rollback", &["pm.v1.ProcessService/RollbackProcess"]),
     // Instances.
     get("/api/v1/instances", &[LIST_INSTANCES], Answer::Message),
     get("/api/v1/instances/{id}", &["pm.v1.InstanceService/GetInstance"], Answer::Message),
@@ -115,6 +121,8 @@ pub static ROUTES: &[Route] = &[
     get("/api/v1/actions", &["pm.v1.ActionService/ListActions"], Answer::Message),
     get("/api/v1/actions/{id}", &["pm.v1.ActionService/GetAction"], Answer::Message),
     get("/api/v1/events", &["pm.v1.EventService/WatchEvents"], Answer::Events),
+    get("/api/v1/events/history", &["pm.v1.EventService/ListEvents"], Answer::Message),
+    get("/api/v1/audit/log", &["pm.v1.EventService/ReadAuditLog"], Answer::Frames),
     get("/api/v1/audit", &["pm.v1.EventService/ListAuditEntries"], Answer::Message),
     get("/api/v1/cluster", &[CLUSTER], Answer::Message),
     get("/status", &[CLUSTER, LIST_NODES, LIST_PROCESSES, LIST_INSTANCES], Answer::Status),
@@ -165,7 +173,8 @@ mod tests {
         let catalogue = Catalogue::load().unwrap();
         for route in ROUTES {
             let streams = catalogue.method(route.rpcs[0]).unwrap().descriptor.is_server_streaming();
-            assert_eq!(streams, matches!(route.answer, Answer::Events | Answer::Logs), "{}", route.path);
+            let as_stream = matches!(route.answer, Answer::Events | Answer::Logs | Answer::Frames);
+            assert_eq!(streams, as_stream, "{}", route.path);
         }
     }
 

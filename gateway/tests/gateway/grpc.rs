@@ -41,6 +41,31 @@ async fn a_viewer_looks_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn what_a_role_does_not_allow_is_told_to_the_registry_and_a_wrong_token_is_not() {
+    let rig = Rig::start().await;
+    let mut viewer = ProcessServiceClient::new(rig.grpc(VIEWER).await);
+    for _ in 0..3 {
+        viewer.stop_processes(v1::StopProcessesRequest::default()).await.unwrap_err();
+    }
+    let mut wrong = ProcessServiceClient::new(rig.grpc("wrong").await);
+    wrong.stop_processes(v1::StopProcessesRequest::default()).await.unwrap_err();
+    rig.ask_as(VIEWER, "DELETE", "/api/v1/processes/web").send().await.problem(403, reason::PERMISSION_DENIED);
+    rig.ask_as(VIEWER, "GET", "/api/v1/nodes").send().await;
+    soon("word of refusals", rig.registry.0.refusals_told.notified()).await;
+    // What is left is told at the end.
+    rig.shutdown.cancel();
+    soon("the gateway's end", rig.serving).await.unwrap();
+    let mut counts = std::collections::BTreeMap::new();
+    for attempt in rig.registry.0.refusals.lock().unwrap().iter() {
+        assert_eq!((attempt.actor.as_str(), attempt.reason.as_str()), ("viewer", reason::PERMISSION_DENIED));
+        assert!(attempt.source.starts_with("127.0.0.1:"), "{attempt:?}");
+        *counts.entry(attempt.method.clone()).or_insert(0) += attempt.count;
+    }
+    let expected = [("DELETE /api/v1/processes/web", 1), ("pm.v1.ProcessService/StopProcesses", 3)];
+    assert_eq!(counts, expected.map(|(method, count)| (method.to_owned(), count)).into());
+}
+
+#[tokio::test]
 async fn without_a_good_token_nothing_is_told() {
     let rig = Rig::start().await;
     for token in ["", "wrong", SERVICE, &ADMIN[..ADMIN.len() - 1]] {

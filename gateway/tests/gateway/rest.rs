@@ -55,6 +55,32 @@ async fn custom_verbs_take_the_path_s_selector_and_the_idempotency_key() {
 }
 
 #[tokio::test]
+async fn what_was_is_read_by_a_viewer_and_brought_back_by_an_admin() {
+    let rig = Rig::start().await;
+    let get = async |path: &str| rig.ask_as(VIEWER, "GET", path).send().await.json();
+    let listed = get("/api/v1/processes/web/generations").await;
+    assert_eq!(listed["generations"][0]["generation"], "2");
+    assert_eq!(get("/api/v1/processes/web/generation?generation=5").await["generation"]["generation"], "5");
+    let diff = get("/api/v1/processes/web/diff?from=2&to=4").await;
+    assert_eq!((&diff["from"]["generation"], &diff["to"]["generation"]), (&json!("2"), &json!("4")));
+    assert_eq!(get("/api/v1/events/history?node=n1").await["events"][0]["node"], "n1");
+    let log = rig.ask_as(VIEWER, "GET", "/api/v1/audit/log?from_number=3").header("last-event-id", "9").send().await;
+    let kinds: Vec<&str> = log.text.lines().filter_map(|line| line.strip_prefix("event: ")).collect();
+    assert_eq!(kinds, ["anchor", "entry", "head", "complete"], "{}", log.text);
+    assert!(log.text.contains(r#""number":"3""#) && !log.text.contains("id: "), "{}", log.text);
+
+    let path = "/api/v1/processes/web:rollback";
+    rig.ask_as(VIEWER, "POST", path).send().await.problem(403, reason::PERMISSION_DENIED);
+    let answer = rig.ask("POST", path).send_json(r#"{"to":"2","reason":"night"}"#).await;
+    assert_eq!(answer.json()["revision"], "13");
+    let sent = rig.registry.0.rolled_back.lock().unwrap().clone().unwrap();
+    assert_eq!((sent.name.as_str(), sent.to, sent.reason.as_str()), ("web", 2, "night"));
+    let late = rig.ask("POST", path).send_json(r#"{"expectedGeneration":"2"}"#).await;
+    let problem = late.problem(409, reason::GENERATION_MISMATCH);
+    assert_eq!((&problem["metadata"]["actual"], &problem["metadata"]["actor"]), (&json!("3"), &json!("admin")));
+}
+
+#[tokio::test]
 async fn reload_is_a_custom_verb_as_restart_is() {
     let rig = Rig::start().await;
     let answer = rig.ask("POST", "/api/v1/processes/web:reload?reason=certificate").send().await;

@@ -3,6 +3,7 @@
 
 mod action;
 mod assignment;
+mod audit;
 mod event;
 mod instance;
 mod report;

@@ -1,12 +1,12 @@
 //! Specs become processes and instances. All of a request or nothing of it.
 
-use crate::audit::Subject;
+use crate::audit::{Account, Subject};
 use crate::command::Apply;
 use crate::decided::Decided;
 use crate::draft::{Draft, Fact};
 use crate::reply::{Applied, ApplyOutcome, Reply};
-use crate::{Instance, Process, Refusal, State, limits, placement, retire};
-use process_model::{InstanceId, ProcessName, ProcessSpec, event_type};
+use crate::{Instance, Process, Refusal, State, history, limits, placement, retire};
+use process_model::{InstanceId, ProcessName, ProcessSpec, Timestamp, event_type};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -31,6 +31,7 @@ pub fn check(state: &State, order: &Apply) -> Result<Vec<Applied>, Refusal> {
             return Err(Refusal::EtagMismatch { process, expected, actual });
         }
     }
+    check_generations(state, order)?;
     let mut results: Vec<Applied> =
         order.specs.iter().map(|spec| Applied { name: spec.name.clone(), outcome: outcome(state, spec) }).collect();
     if order.prune {
@@ -39,6 +40,32 @@ pub fn check(state: &State, order: &Apply) -> Result<Vec<Applied>, Refusal> {
     }
     check_room(state, order, &results)?;
     Ok(results)
+}
+
+/// The caller has seen these generations; who comes later is told who was
+/// first.
+fn check_generations(state: &State, order: &Apply) -> Result<(), Refusal> {
+    for (name, expected) in &order.generations {
+        let known: Option<ProcessName> = name.parse().ok();
+        let actual = known.as_ref().and_then(|name| state.processes.get(name)).map_or(0, |p| p.generation);
+        if actual == *expected {
+            continue;
+        }
+        let change = known.and_then(|name| last_change(state, &name, actual));
+        let (actor, time) = change.map_or((String::new(), None), |(actor, time)| (actor, Some(time)));
+        let (process, expected) = (name.clone(), *expected);
+        return Err(Refusal::GenerationMismatch { process, expected, actual, actor, time });
+    }
+    Ok(())
+}
+
+/// Who made a process as it is, or deleted it, and when.
+fn last_change(state: &State, name: &ProcessName, actual: u64) -> Option<(String, Timestamp)> {
+    if actual > 0 {
+        return state.generation(name, actual).map(|one| (one.actor.clone(), one.time));
+    }
+    let deletion = state.audit.get(&state.history.lineage(name)?.deleted?)?;
+    Some((deletion.actor.clone(), deletion.time))
 }
 
 fn outcome(state: &State, spec: &ProcessSpec) -> ApplyOutcome {
@@ -73,30 +100,59 @@ fn too_many(what: &str, got: usize, limit: usize) -> Refusal {
     Refusal::TooMany { what: what.to_owned(), got: got as u64, limit: limit as u64 }
 }
 
+/// What is behind a new spec.
+#[derive(Clone, Copy)]
+pub(crate) enum Why {
+    /// A request to apply it.
+    Apply,
+    /// A request to bring back this generation.
+    Rollback(u64),
+}
+
+impl Why {
+    fn command(self) -> &'static str {
+        match self {
+            Self::Apply => "apply",
+            Self::Rollback(_) => "rollback",
+        }
+    }
+
+    fn restored(self) -> Option<u64> {
+        match self {
+            Self::Apply => None,
+            Self::Rollback(generation) => Some(generation),
+        }
+    }
+}
+
 pub(crate) fn apply(draft: &mut Draft<'_>, order: &Apply) -> Result<Decided, Refusal> {
+    carry_out(draft, order, Why::Apply)
+}
+
+pub(crate) fn carry_out(draft: &mut Draft<'_>, order: &Apply, why: Why) -> Result<Decided, Refusal> {
     let results = check(draft.state(), order)?;
+    let mut account = Account::default();
     for (spec, result) in order.specs.iter().zip(&results) {
         match result.outcome {
-            ApplyOutcome::Created => create(draft, spec, order),
-            ApplyOutcome::Updated => update(draft, spec, order),
+            ApplyOutcome::Created => create(draft, spec, order, why, &mut account),
+            ApplyOutcome::Updated => update(draft, spec, order, why, &mut account),
             ApplyOutcome::Unchanged => adopt_source(draft, &spec.name, &order.source),
             // Comes after the specs in the results, never beside one.
             ApplyOutcome::Pruned => {}
         }
     }
     for result in results.iter().filter(|r| r.outcome == ApplyOutcome::Pruned) {
+        history::end(draft, &result.name, &mut account);
         retire::process(draft, &result.name, &format!("process {} is no longer in its source", result.name));
     }
     placement::place(draft);
-    let audit = Subject::new("apply", results.iter().map(|r| r.name.as_str()));
+    let audit = Subject::new(why.command(), results.iter().map(|r| r.name.as_str())).with(account);
     let revision = draft.state().revision();
     Ok(Decided { reply: Reply::Applied { results, revision }, audit: Some(audit) })
 }
 
-fn create(draft: &mut Draft<'_>, spec: &Arc<ProcessSpec>, order: &Apply) {
-    // Instances of a deleted process of this name may still be ending; the new
-    // one goes on counting, so that their runner sees a newer generation.
-    let generation = draft.state().instances_of(&spec.name).map(|i| i.generation).max().unwrap_or(0) + 1;
+fn create(draft: &mut Draft<'_>, spec: &Arc<ProcessSpec>, order: &Apply, why: Why, account: &mut Account) {
+    let generation = history::first_generation(draft.state(), &spec.name);
     let now = draft.header.time;
     let process = Process {
         spec: spec.clone(),
@@ -106,12 +162,14 @@ fn create(draft: &mut Draft<'_>, spec: &Arc<ProcessSpec>, order: &Apply) {
         created: now,
         updated: now,
     };
+    history::note(draft, &process, why.restored(), account);
     draft.put_process(process);
     emit(draft, event_type::PROCESS_CREATED, spec, "created");
     scale(draft, spec, generation, true, &order.traceparent);
 }
 
-fn update(draft: &mut Draft<'_>, spec: &Arc<ProcessSpec>, order: &Apply) {
+fn update(draft: &mut Draft<'_>, spec: &Arc<ProcessSpec>, order: &Apply, why: Why, account: &mut Account) {
+    history::adopt(draft, &spec.name);
     let Some(old) = draft.state().processes.get(&spec.name).cloned() else { return };
     let generation = old.generation + 1;
     let reassign = !old.runs_like(spec);
@@ -123,6 +181,7 @@ fn update(draft: &mut Draft<'_>, spec: &Arc<ProcessSpec>, order: &Apply) {
         created: old.created,
         updated: draft.header.time,
     };
+    history::note(draft, &process, why.restored(), account);
     draft.put_process(process);
     emit(draft, event_type::PROCESS_UPDATED, spec, "changed");
     scale(draft, spec, generation, reassign, &order.traceparent);

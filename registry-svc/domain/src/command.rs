@@ -1,7 +1,8 @@
 //! What enters: commands, as they stand in the replicated log. Decoded by
 //! every later version, so fields are only ever added, with a default.
 
-use process_model::{ActionReport, ActionVerb, InstanceReport, NodeName, ProcessSpec, Timestamp};
+use crate::Retention;
+use process_model::{ActionReport, ActionVerb, InstanceReport, NodeName, ProcessName, ProcessSpec, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,6 +34,9 @@ pub struct Header {
     pub fingerprint: u64,
     /// When the leader took it in.
     pub time: Timestamp,
+    /// Where it came from, as an address; empty: from the actor's own place.
+    #[serde(default)]
+    pub source: String,
 }
 
 /// What is to be done.
@@ -66,6 +70,10 @@ pub enum Order {
         /// Their ids.
         actions: Vec<String>,
     },
+    /// Bring an earlier spec of a process back.
+    Rollback(Rollback),
+    /// Attempts that a door refused; for the audit log.
+    RecordRefusals(Vec<Denial>),
 }
 
 /// Settings of the cluster.
@@ -75,6 +83,9 @@ pub struct Configure {
     pub cluster_id: String,
     /// Events that are kept.
     pub event_retention: u64,
+    /// How long other records are kept; `None`: as before.
+    #[serde(default)]
+    pub retention: Option<Retention>,
 }
 
 /// Creates or replaces processes, all or none.
@@ -94,6 +105,45 @@ pub struct Apply {
     /// W3C `traceparent` of the request; may be empty.
     #[serde(default)]
     pub traceparent: String,
+    /// Expected generation by process name; 0: it must not exist.
+    #[serde(default)]
+    pub generations: BTreeMap<String, u64>,
+}
+
+/// Brings an earlier spec of a process back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rollback {
+    /// The process.
+    pub process: ProcessName,
+    /// The generation; `None`: the one before the current one.
+    pub to: Option<u64>,
+    /// Expected current generation; 0: it must not exist.
+    #[serde(default)]
+    pub expected: Option<u64>,
+    /// W3C `traceparent` of the request; may be empty.
+    #[serde(default)]
+    pub traceparent: String,
+}
+
+/// Attempts that are alike, refused before they came here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Denial {
+    /// Who.
+    pub actor: String,
+    /// Where they came from, as an address.
+    pub source: String,
+    /// What was called.
+    pub method: String,
+    /// What it was about, by name.
+    #[serde(default)]
+    pub targets: Vec<String>,
+    /// Stable reason, as `PERMISSION_DENIED`.
+    pub reason: String,
+    /// Idempotency key of the first.
+    #[serde(default)]
+    pub request_id: String,
+    /// How many.
+    pub count: u64,
 }
 
 /// Starts, stops, restarts or reloads.

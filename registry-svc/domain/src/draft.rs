@@ -1,10 +1,10 @@
 //! A command at work: changes the state and notes which rows it touched, which
-//! events it caused, and which nodes have something else to do. Made only for
-//! commands that have been checked, so there is no way back and none is
+//! events it caused, and which nodes have something else to do. Topics check
+//! a command before they change anything, so there is no way back and none is
 //! needed.
 
 use crate::row::RowKey;
-use crate::{Header, Instance, Node, Outcome, Process, Reply, State};
+use crate::{Header, Instance, Node, Outcome, Process, Refusal, Reply, State};
 use process_model::{Action, Event, EventDetail, InstanceId, NodeName, ProcessName, Timestamp};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -185,10 +185,10 @@ impl<'a> Draft<'a> {
         self.emit(fact);
     }
 
-    /// The end of an accepted command.
-    pub(crate) fn finish(mut self, reply: Reply) -> Outcome {
+    /// The end of a command.
+    pub(crate) fn finish(mut self, reply: Result<Reply, Refusal>) -> Outcome {
         self.touched.sort_unstable();
         self.touched.dedup();
-        Outcome { reply: Ok(reply), events: self.events, touched: self.touched, orders: self.orders }
+        Outcome { reply, events: self.events, touched: self.touched, orders: self.orders }
     }
 }

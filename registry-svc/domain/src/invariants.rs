@@ -15,6 +15,7 @@ pub fn broken(state: &State) -> Vec<String> {
     actions(state, &mut faults);
     index(state, &mut faults);
     bounds(state, &mut faults);
+    state.broken_history(&mut faults);
     faults
 }
 
@@ -91,7 +92,7 @@ fn bounds(state: &State, faults: &mut Vec<String>) {
         ("processes", state.processes.len(), limits::PROCESSES),
         ("instances", state.instances.len(), limits::INSTANCES),
         ("finished actions", state.actions.len() - state.index.open_count(), limits::FINISHED_ACTIONS),
-        ("audit entries", state.audit.len(), limits::AUDIT_ENTRIES),
+        ("audit entries", state.audit.len(), usize::try_from(state.meta.retention.audit_entries).unwrap_or(usize::MAX)),
         ("replies", state.replies.len(), limits::STORED_REPLIES),
         ("events", state.events.len(), usize::try_from(state.meta.event_retention).unwrap_or(usize::MAX)),
     ] {

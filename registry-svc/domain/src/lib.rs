@@ -15,12 +15,13 @@
 //! | [`step()`] | the one entrance |
 //! | `apply`, `delete` | specs become processes and instances, and go |
 //! | `switch` | start, stop, restart: what is wanted, and the actions that show it |
-//! | `nodes` | a node connects, or falls silent |
-//! | `reports` | what runners saw |
+//! | `nodes`, `reports` | a node connects, or falls silent; what runners saw |
 //! | `actions` | the life of an action |
 //! | [`placement`] | which node an instance goes to |
 //! | `selection`, `suggestion` | what a selector means, and what was meant instead |
-//! | `audit`, `dedupe` | who asked for what; answers to repeated requests |
+//! | `history`, `rollback` | every spec that a process has had; the way back |
+//! | `audit`, `refused`, `dedupe` | who asked for what, in vain too; answers to repeated requests |
+//! | [`retention`] | how long records are kept |
 //! | [`row`] | the state as rows, so that storage writes only what changed |
 //! | `index` | what is found without looking through everything |
 //! | [`digest`] | what equal states have in common, as 32 bytes |
@@ -37,6 +38,7 @@ mod dedupe;
 mod delete;
 pub mod digest;
 mod draft;
+mod history;
 mod index;
 mod instance;
 pub mod invariants;
@@ -46,9 +48,12 @@ mod nodes;
 pub mod placement;
 mod process;
 mod refusal;
+mod refused;
 mod reply;
 mod reports;
+pub mod retention;
 mod retire;
+mod rollback;
 pub mod row;
 mod selection;
 mod state;
@@ -58,14 +63,17 @@ mod switch;
 
 pub use action_log::{action_id, action_number};
 pub use apply::check as check_apply;
-pub use audit::AuditEntry;
-pub use command::{Apply, Command, Configure, Header, NodeHello, Order, Report, Switch};
+pub use command::{Apply, Command, Configure, Denial, Header, NodeHello, Order, Report, Rollback, Switch};
 pub use dedupe::StoredReply;
+pub use history::{Generation, History, Lineage};
 pub use instance::{Instance, Seen};
 pub use node::{Node, NodeState};
 pub use process::Process;
+pub use process_model::AuditEntry;
 pub use refusal::{Miss, Refusal};
+pub use refused::Repeated;
 pub use reply::{Applied, ApplyOutcome, Outcome, Reply};
+pub use retention::Retention;
 pub use row::{Meta, Row, RowKey};
 pub use selection::Selection;
 pub use state::{Frozen, State};

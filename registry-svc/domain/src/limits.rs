@@ -9,8 +9,6 @@ pub const PROCESSES: usize = 10_000;
 pub const INSTANCES: usize = 100_000;
 /// Actions that are over. Enough for the longest answer of `ListActions`.
 pub const FINISHED_ACTIONS: usize = 1_000;
-/// Audit entries. Ten full answers of `ListAuditEntries`.
-pub const AUDIT_ENTRIES: usize = 10_000;
 /// Replies kept for repeated request ids: with 10,000 changes a second still
 /// ten seconds of them, which is longer than a fail-over and the time that
 /// whoever forwards a request tries. About 25 MB when full.

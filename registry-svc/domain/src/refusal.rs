@@ -1,6 +1,6 @@
 //! Why a command was refused. A refused command has changed nothing.
 
-use process_model::ProcessName;
+use process_model::{ProcessName, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -24,6 +24,32 @@ pub enum Refusal {
         /// What it is; empty when there is no such process.
         actual: String,
     },
+    /// The process has another generation than was expected.
+    #[error("process {process} has generation {actual}, not {expected}: {}; look at it and decide again", by(.actor, *.actual))]
+    GenerationMismatch {
+        /// The process.
+        process: String,
+        /// What the caller expected; 0: none.
+        expected: u64,
+        /// What it has; 0: it does not exist.
+        actual: u64,
+        /// Who made it so; empty: it is not known.
+        actor: String,
+        /// When; `None`: it is not known.
+        time: Option<Timestamp>,
+    },
+    /// No such generation is kept.
+    #[error("process {process} has no generation {wanted}; {oldest} to {newest} are kept")]
+    NoGeneration {
+        /// The process.
+        process: String,
+        /// What was asked for.
+        wanted: u64,
+        /// The oldest that is kept.
+        oldest: u64,
+        /// The newest.
+        newest: u64,
+    },
     /// One request names a process twice.
     #[error("specs: {0} is there twice; give each process once")]
     DuplicateName(ProcessName),
@@ -46,6 +72,30 @@ pub enum Refusal {
     /// The node has never connected.
     #[error("node {0} is not known; it has to connect first")]
     UnknownNode(String),
+}
+
+impl Refusal {
+    /// Its stable name, as the API has it (`google.rpc.ErrorInfo.reason`).
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NotFound(_) | Self::NoGeneration { .. } | Self::UnknownNode(_) => "NOT_FOUND",
+            Self::NoSelectors | Self::DuplicateName(_) | Self::PruneWithoutSource => "INVALID_ARGUMENT",
+            Self::EtagMismatch { .. } => "ETAG_MISMATCH",
+            Self::GenerationMismatch { .. } => "GENERATION_MISMATCH",
+            Self::RequestIdReused(_) => "REQUEST_ID_REUSED",
+            Self::TooMany { .. } => "REQUEST_TOO_LARGE",
+        }
+    }
+}
+
+fn by(actor: &str, actual: u64) -> String {
+    match (actor.is_empty(), actual) {
+        (true, 0) => "it does not exist".to_owned(),
+        (true, _) => "somebody changed it".to_owned(),
+        (false, 0) => format!("{actor} deleted it"),
+        (false, _) => format!("{actor} changed it"),
+    }
 }
 
 /// A selector that matches nothing.

@@ -2,7 +2,9 @@
 //! state is rebuilt from them. A row shares its value with the state, so
 //! taking one out copies nothing.
 
-use crate::{AuditEntry, Instance, Node, Process, StoredReply};
+use crate::history::{Generation, Lineage};
+use crate::{AuditEntry, Instance, Node, Process, Repeated, Retention, StoredReply};
+use process_model::audit::Anchor;
 use process_model::{Action, Event, InstanceId, NodeName, ProcessName};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -27,6 +29,10 @@ pub enum Row {
     Audit(Arc<AuditEntry>),
     /// The reply to a request id.
     Reply(Arc<StoredReply>),
+    /// A spec that a process has or had.
+    Generation(Arc<Generation>),
+    /// What is known of all generations of a name.
+    Lineage(Arc<Lineage>),
 }
 
 /// Key of a row; unique over all kinds.
@@ -48,6 +54,10 @@ pub enum RowKey {
     Audit(u64),
     /// By the number of its audit entry.
     Reply(u64),
+    /// By process and number.
+    Generation(ProcessName, u64),
+    /// By name.
+    Lineage(ProcessName),
 }
 
 /// Counters and settings.
@@ -61,11 +71,32 @@ pub struct Meta {
     pub cluster_id: String,
     /// Events that are kept.
     pub event_retention: u64,
+    /// How long other records are kept.
+    #[serde(default)]
+    pub retention: Retention,
+    /// The audit entry before the oldest that is kept and chained.
+    #[serde(default)]
+    pub audit_anchor: Anchor,
+    /// Refused attempts that are being counted.
+    #[serde(default)]
+    pub refusals: Vec<Repeated>,
+    /// Names without a history begin above this generation.
+    #[serde(default)]
+    pub generation_floor: u64,
 }
 
 impl Default for Meta {
     fn default() -> Self {
-        Self { revision: 0, audited: 0, cluster_id: String::new(), event_retention: 10_000 }
+        Self {
+            revision: 0,
+            audited: 0,
+            cluster_id: String::new(),
+            event_retention: 10_000,
+            retention: Retention::default(),
+            audit_anchor: Anchor::default(),
+            refusals: Vec::new(),
+            generation_floor: 0,
+        }
     }
 }
 
@@ -83,6 +114,8 @@ impl Row {
             Self::Event(event) => RowKey::Event(event.revision),
             Self::Audit(entry) => RowKey::Audit(entry.number),
             Self::Reply(reply) => RowKey::Reply(reply.number),
+            Self::Generation(generation) => RowKey::Generation(generation.process.clone(), generation.generation),
+            Self::Lineage(lineage) => RowKey::Lineage(lineage.process.clone()),
         }
     }
 }

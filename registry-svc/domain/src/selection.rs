@@ -100,6 +100,11 @@ fn matching(state: &State, pattern: &Selector, found: &mut BTreeSet<InstanceId>)
     hit
 }
 
+/// There is no process of this name.
+pub(crate) fn no_process(state: &State, name: &str) -> Refusal {
+    Refusal::NotFound(vec![miss(state, &Selector::new(name), Kind::Processes)])
+}
+
 enum Kind {
     Processes,
     Instances,

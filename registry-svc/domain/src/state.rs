@@ -10,7 +10,7 @@ pub use frozen::Frozen;
 
 use crate::index::Index;
 use crate::row::{Meta, Row, RowKey};
-use crate::{AuditEntry, Instance, Node, NodeState, Process, StoredReply};
+use crate::{AuditEntry, History, Instance, Node, NodeState, Process, StoredReply};
 use process_model::{Action, Assignment, Event, InstanceId, NodeName, Phase, ProcessName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -27,6 +27,7 @@ pub struct State {
     pub(crate) events: BTreeMap<u64, Arc<Event>>,
     pub(crate) audit: BTreeMap<u64, Arc<AuditEntry>>,
     pub(crate) replies: BTreeMap<u64, Arc<StoredReply>>,
+    pub(crate) history: History,
     /// Found from `replies`: hash of the request id, number.
     pub(crate) reply_by_request: BTreeSet<(u64, u64)>,
     /// Found from instances, nodes and actions.
@@ -160,6 +161,10 @@ impl State {
             RowKey::Event(revision) => self.events.get(revision).cloned().map(Row::Event),
             RowKey::Audit(number) => self.audit.get(number).cloned().map(Row::Audit),
             RowKey::Reply(number) => self.replies.get(number).cloned().map(Row::Reply),
+            RowKey::Generation(name, number) => {
+                self.history.generations.get(&(name.clone(), *number)).cloned().map(Row::Generation)
+            }
+            RowKey::Lineage(name) => self.history.lineages.get(name).cloned().map(Row::Lineage),
         }
     }
 
@@ -173,6 +178,8 @@ impl State {
             .chain(self.events.values().cloned().map(Row::Event))
             .chain(self.audit.values().cloned().map(Row::Audit))
             .chain(self.replies.values().cloned().map(Row::Reply))
+            .chain(self.history.generations.values().cloned().map(Row::Generation))
+            .chain(self.history.lineages.values().cloned().map(Row::Lineage))
     }
 }
 

@@ -5,39 +5,45 @@ use crate::command::{Command, Order};
 use crate::decided::Decided;
 use crate::draft::Draft;
 use crate::reply::{Outcome, Reply};
-use crate::{Refusal, State, actions, apply, audit, configure, dedupe, delete, nodes, reports, switch};
-use std::collections::BTreeSet;
+use crate::{
+    Refusal, State, actions, apply, audit, configure, dedupe, delete, nodes, refused, reports, rollback, switch,
+};
 
 /// Decides one command. Deterministic: the same state and command give the
 /// same outcome and the same next state, on every replica and for ever.
 ///
-/// A refused command leaves the state as it was, and touches
-/// nothing.
+/// A refused command changes nothing but the audit log, which tells of it when
+/// a user asked; it has no events.
 pub fn step(state: &mut State, command: Command) -> Outcome {
     let Command { header, order } = command;
-    match dedupe::find(state, &header) {
-        dedupe::Found::Nothing => {}
-        dedupe::Found::Reply(reply) => return Outcome::unchanged(Ok(reply)),
-        dedupe::Found::Conflict(refusal) => return Outcome::unchanged(Err(refusal)),
-    }
+    let found = dedupe::find(state, &header);
     let mut draft = Draft::new(state, header);
-    // Each topic checks everything before it changes anything, so that a
-    // refusal leaves nothing behind.
-    let decided = match order {
-        Order::Configure(order) => configure::configure(&mut draft, order),
-        Order::Apply(order) => apply::apply(&mut draft, &order),
-        Order::Delete { selectors } => delete::delete(&mut draft, &selectors),
-        Order::Switch(order) => switch::switch(&mut draft, &order),
-        Order::NodeConnected(hello) => Ok(nodes::connected(&mut draft, hello)),
-        Order::NodeLost { node } => nodes::lost(&mut draft, &node),
-        Order::Report(report) => reports::report(&mut draft, &report),
-        Order::ActionsDelivered { node, actions } => actions::delivered(&mut draft, &node, &actions),
+    let reply = match found {
+        dedupe::Found::Nothing => decide(&mut draft, &order).map(|decided| finish(&mut draft, decided)),
+        dedupe::Found::Reply(reply) => Ok(reply),
+        dedupe::Found::Conflict(refusal) => Err(refusal),
     };
-    let reply = match decided {
-        Ok(decided) => finish(&mut draft, decided),
-        Err(refusal) => return Outcome::unchanged(Err(refusal)),
-    };
+    if let Err(refusal) = &reply {
+        refused::command(&mut draft, &order, refusal);
+    }
     draft.finish(reply)
+}
+
+/// Each topic checks everything before it changes anything, so that a refusal
+/// leaves nothing behind.
+fn decide(draft: &mut Draft<'_>, order: &Order) -> Result<Decided, Refusal> {
+    match order {
+        Order::Configure(order) => configure::configure(draft, order),
+        Order::Apply(order) => apply::apply(draft, order),
+        Order::Delete { selectors } => delete::delete(draft, selectors),
+        Order::Switch(order) => switch::switch(draft, order),
+        Order::NodeConnected(hello) => Ok(nodes::connected(draft, hello.clone())),
+        Order::NodeLost { node } => nodes::lost(draft, node),
+        Order::Report(report) => reports::report(draft, report),
+        Order::ActionsDelivered { node, actions } => actions::delivered(draft, node, actions),
+        Order::Rollback(order) => rollback::rollback(draft, order),
+        Order::RecordRefusals(denials) => Ok(refused::denials(draft, denials)),
+    }
 }
 
 fn finish(draft: &mut Draft<'_>, decided: Decided) -> Reply {
@@ -46,10 +52,4 @@ fn finish(draft: &mut Draft<'_>, decided: Decided) -> Reply {
         dedupe::remember(draft, number, &decided.reply);
     }
     decided.reply
-}
-
-impl Outcome {
-    fn unchanged(reply: Result<Reply, Refusal>) -> Self {
-        Self { reply, events: Vec::new(), touched: Vec::new(), orders: BTreeSet::new() }
-    }
 }

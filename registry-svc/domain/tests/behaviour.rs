@@ -5,6 +5,7 @@
 
 mod world;
 
+use process_model::audit::AuditOutcome;
 use process_model::{ActionState, ActionVerb, Event, EventDetail, InstanceDetail, InstanceReport, Phase};
 use registry_domain::*;
 use world::*;
@@ -311,6 +312,7 @@ fn every_accepted_request_is_in_the_audit_log_with_who_and_why() {
     world.run(header.clone(), switch(ActionVerb::Stop, "nothing"));
     world.run(header, switch(ActionVerb::Stop, "web"));
     let entries: Vec<(&str, &str, &str)> = (world.state.audit().values().skip(1))
+        .filter(|e| e.outcome == AuditOutcome::Accepted)
         .map(|e| (e.command.as_str(), e.actor.as_str(), e.reason.as_str()))
         .collect();
     assert_eq!(entries, [("apply", "admin", "ticket 7"), ("stop", "admin", "ticket 7")]);
@@ -319,7 +321,7 @@ fn every_accepted_request_is_in_the_audit_log_with_who_and_why() {
 #[test]
 fn old_events_go_when_there_are_more_than_are_kept() {
     let mut world = one_node();
-    world.ok(Order::Configure(Configure { cluster_id: "c".into(), event_retention: 100 }));
+    world.ok(configure(100, None));
     world.ok(apply(vec![spec("web", 60)]));
     world.ok(switch(ActionVerb::Stop, "web"));
     assert_eq!(world.state.events().len(), 100);
@@ -330,7 +332,7 @@ fn old_events_go_when_there_are_more_than_are_kept() {
 fn a_cluster_keeps_the_id_it_was_founded_with() {
     let mut world = World::new();
     for id in ["first", "second"] {
-        world.ok(Order::Configure(Configure { cluster_id: id.into(), event_retention: 1_000 }));
+        world.ok(Order::Configure(Configure { cluster_id: id.into(), event_retention: 1_000, retention: None }));
     }
     assert_eq!(world.state.meta().cluster_id, "first");
 }

@@ -10,6 +10,8 @@ mod world;
 use process_model::{ActionState, ActionVerb, Phase};
 use proptest::prelude::*;
 use registry_domain::*;
+use std::collections::BTreeMap;
+use std::time::Duration;
 use world::*;
 
 fn name() -> impl Strategy<Value = &'static str> {
@@ -40,17 +42,39 @@ fn a_spec() -> impl Strategy<Value = process_model::ProcessSpec> {
 
 fn an_apply() -> impl Strategy<Value = Order> {
     let etags = prop::option::weighted(0.1, Just(("web".to_owned(), "1-1".to_owned())));
-    (prop::collection::vec(a_spec(), 0..3), prop::sample::select(vec!["", "a", "b"]), any::<bool>(), etags).prop_map(
-        |(specs, source, prune, etag)| {
+    let expected = prop::option::weighted(0.2, (name(), 0..6u64).prop_map(|(name, at)| (name.to_owned(), at)));
+    (prop::collection::vec(a_spec(), 0..3), prop::sample::select(vec!["", "a", "b"]), any::<bool>(), etags, expected)
+        .prop_map(|(specs, source, prune, etag, expected)| {
             Order::Apply(Apply {
                 specs: specs.into_iter().map(Into::into).collect(),
                 source: source.into(),
                 prune,
                 etags: etag.into_iter().collect(),
+                generations: expected.into_iter().collect(),
                 traceparent: String::new(),
             })
-        },
-    )
+        })
+}
+
+fn a_retention() -> impl Strategy<Value = Retention> {
+    // Few of everything, so that it is dropped within one case.
+    (100..130u64, prop::option::weighted(0.5, 5..40u64), 2..5u64).prop_map(|(audit_entries, age, generations)| {
+        Retention { audit_entries, audit_age: age.map(Duration::from_secs), generations }
+    })
+}
+
+fn a_denial() -> impl Strategy<Value = Denial> {
+    (prop::sample::select(vec!["viewer", "admin", "mallory"]), name(), 0..4u64).prop_map(|(actor, target, count)| {
+        Denial {
+            actor: actor.into(),
+            source: "10.0.0.7:1".into(),
+            method: "pm.v1.ProcessService/StopProcesses".into(),
+            targets: vec![target.into()],
+            reason: "PERMISSION_DENIED".into(),
+            request_id: String::new(),
+            count,
+        }
+    })
 }
 
 fn an_instance_report() -> impl Strategy<Value = process_model::InstanceReport> {
@@ -78,10 +102,13 @@ fn an_order() -> impl Strategy<Value = Order> {
         }),
         3 => (node(), 1..80u64, prop::sample::select(states))
             .prop_map(|(node, number, state)| action_report(node, &action_id(number), state)),
-        1 => (100..130u64).prop_map(|event_retention| Order::Configure(Configure {
-            cluster_id: event_retention.to_string(),
-            event_retention,
-        })),
+        1 => (100..130u64, prop::option::of(a_retention())).prop_map(|(event_retention, retention)| {
+            Order::Configure(Configure { cluster_id: event_retention.to_string(), event_retention, retention })
+        }),
+        2 => (name(), prop::option::of(0..8u64), prop::option::weighted(0.2, 0..6u64)).prop_map(|(name, to, expected)| {
+            Order::Rollback(Rollback { process: name.parse().unwrap(), to, expected, traceparent: String::new() })
+        }),
+        1 => prop::collection::vec(a_denial(), 0..4).prop_map(Order::RecordRefusals),
     ]
 }
 
@@ -117,6 +144,22 @@ proptest! {
     }
 
     #[test]
+    fn a_generation_number_never_comes_twice_for_one_name(
+        commands in prop::collection::vec((a_header(), an_order()), 1..80)
+    ) {
+        let mut world = World::new();
+        let mut specs: BTreeMap<(String, u64), (u64, process_model::ProcessSpec)> = BTreeMap::new();
+        for (header, order) in commands {
+            world.run(header, order);
+            for (name, process) in world.state.processes() {
+                let now = (process.changed, process_model::ProcessSpec::clone(&process.spec));
+                let before = specs.entry((name.to_string(), process.generation)).or_insert_with(|| now.clone());
+                prop_assert_eq!(&*before, &now, "generation {} of {}", process.generation, name);
+            }
+        }
+    }
+
+    #[test]
     fn a_repeated_request_id_never_has_a_second_effect(
         before in prop::collection::vec(an_order(), 0..20),
         order in an_order(),
@@ -126,10 +169,13 @@ proptest! {
             world.admin(order);
         }
         let header = Header { actor: "admin".into(), request_id: "once".into(), ..Header::default() };
-        let user = matches!(order, Order::Apply(_) | Order::Delete { .. } | Order::Switch(_));
+        let user =
+            matches!(order, Order::Apply(_) | Order::Delete { .. } | Order::Switch(_) | Order::Rollback(_));
         let first = world.run(header.clone(), order.clone());
         let second = world.run(header, order);
         if user && first.reply.is_ok() {
+            let entries = world.state.audit().values().filter(|entry| entry.request_id == "once").count();
+            prop_assert_eq!(entries, 1, "audited twice");
             prop_assert_eq!(first.reply, second.reply);
             prop_assert!(second.touched.is_empty());
         }

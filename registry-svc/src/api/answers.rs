@@ -2,7 +2,7 @@
 
 use pm_proto::convert::{spec_to_wire, timestamp_to_wire};
 use pm_proto::v1;
-use registry_domain::{AuditEntry, Instance, Node, NodeState, Process, State};
+use registry_domain::{Instance, Node, NodeState, Process, State};
 
 pub(super) fn process(process: &Process) -> v1::Process {
     v1::Process {
@@ -66,18 +66,6 @@ pub(super) fn node(node: &Node, state: &State) -> v1::Node {
         instances,
         state_time: Some(timestamp_to_wire(node.state_time)),
         create_time: Some(timestamp_to_wire(node.created)),
-    }
-}
-
-pub(super) fn audit(entry: &AuditEntry) -> v1::AuditEntry {
-    v1::AuditEntry {
-        revision: entry.revision,
-        time: Some(timestamp_to_wire(entry.time)),
-        actor: entry.actor.clone(),
-        command: entry.command.clone(),
-        targets: entry.targets.clone(),
-        reason: entry.reason.clone(),
-        request_id: entry.request_id.clone(),
     }
 }
 

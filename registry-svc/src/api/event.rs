@@ -1,8 +1,8 @@
 //! Events and the audit log.
 
-use super::answers;
-use super::request::{check_selectors, page};
+use super::request::check_selectors;
 use super::watch::{Frames, Watch};
+use super::{audit, event_list};
 use crate::core::Core;
 use pm_proto::v1;
 use pm_proto::v1::event_service_server::EventService;
@@ -32,16 +32,26 @@ impl EventService for Api {
         Ok(Response::new(watch.frames()))
     }
 
+    async fn list_events(
+        &self,
+        request: Request<v1::ListEventsRequest>,
+    ) -> Result<Response<v1::ListEventsResponse>, Status> {
+        event_list::list(&self.registry, request.into_inner()).await.map(Response::new)
+    }
+
     async fn list_audit_entries(
         &self,
         request: Request<v1::ListAuditEntriesRequest>,
     ) -> Result<Response<v1::ListAuditEntriesResponse>, Status> {
-        let most = page(request.get_ref().page_size)?;
-        self.registry.read_barrier(false).await?;
-        let machine = self.registry.view.read();
-        let entries = machine.state.audit().values().rev().take(most);
-        Ok(Response::new(v1::ListAuditEntriesResponse {
-            entries: entries.map(|entry| answers::audit(entry)).collect(),
-        }))
+        audit::list(&self.registry, request.into_inner()).await.map(Response::new)
+    }
+
+    type ReadAuditLogStream = audit::Frames;
+
+    async fn read_audit_log(
+        &self,
+        request: Request<v1::ReadAuditLogRequest>,
+    ) -> Result<Response<Self::ReadAuditLogStream>, Status> {
+        audit::read(self.registry.clone(), request.into_inner()).await.map(Response::new)
     }
 }

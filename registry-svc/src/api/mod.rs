@@ -3,16 +3,23 @@
 //! | module | what |
 //! |---|---|
 //! | `process`, `instance`, `node`, `action`, `event`, `cluster` | for clients, through the gateway |
+//! | `event_list`, `audit`, `generations` | what was: events, the audit log, specs of a process |
 //! | `runner_session` | for runners |
+//! | `internal` | for the gateway itself |
+//! | `raft` | for peers |
 //! | `request` | what every mutation has: bounds, idempotency, actor |
 //! | `answers` | rows → wire |
 //! | `status` | refusals → gRPC statuses |
 
 mod action;
 mod answers;
+mod audit;
 mod cluster;
 mod event;
+mod event_list;
+mod generations;
 mod instance;
+mod internal;
 mod node;
 mod process;
 mod request;
@@ -41,6 +48,7 @@ pub(crate) async fn serve(
     let streams = shutdown.child_token();
     let peers = registry.reception.clone().service();
     let events = event::Api { registry: registry.clone(), shutdown: streams.clone() };
+    let internal = internal::Api(registry.clone());
     let runners = runner_session::Api { registry: registry.clone(), shutdown: streams };
     GrpcHost::new(pm_proto::DESCRIPTORS)
         .token(token)
@@ -51,6 +59,7 @@ pub(crate) async fn serve(
         .service(v1::action_service_server::ActionServiceServer::new(action::Api(registry.clone())))
         .service(v1::event_service_server::EventServiceServer::new(events))
         .service(v1::cluster_service_server::ClusterServiceServer::new(cluster::Api(registry)))
+        .service(v1::registry_internal_service_server::RegistryInternalServiceServer::new(internal))
         .service(v1::runner_session_service_server::RunnerSessionServiceServer::new(runners))
         .service(peers)
         .serve(incoming, shutdown)

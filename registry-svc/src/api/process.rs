@@ -1,8 +1,8 @@
 //! Processes: define, start, stop.
 
-use super::answers;
 use super::request::{Mutation, check_selectors, check_text, unexpected};
 use super::status::{bad_field, refused, unknown};
+use super::{answers, generations};
 use crate::core::Core;
 use pm_proto::convert::{duration_from_wire, spec_from_wire};
 use pm_proto::error::{invalid, reason, status};
@@ -74,6 +74,7 @@ impl ProcessService for Api {
             source: body.source.clone(),
             prune: body.prune,
             etags: body.etags.clone(),
+            generations: body.generations.clone(),
             traceparent: traceparent_of_current_span().unwrap_or_default(),
         };
         if body.validate_only {
@@ -143,6 +144,34 @@ impl ProcessService for Api {
         let mutation = Mutation::new("reload", &request, &body.request_id, &body.reason)?;
         let (actions, revision) = self.switch(mutation, ActionVerb::Reload, &body.selectors, None).await?;
         Ok(Response::new(v1::ReloadProcessesResponse { actions, revision }))
+    }
+
+    async fn list_generations(
+        &self,
+        request: Request<v1::ListGenerationsRequest>,
+    ) -> Result<Response<v1::ListGenerationsResponse>, Status> {
+        generations::list(&self.0, request.get_ref()).await.map(Response::new)
+    }
+
+    async fn get_generation(
+        &self,
+        request: Request<v1::GetGenerationRequest>,
+    ) -> Result<Response<v1::GetGenerationResponse>, Status> {
+        generations::get(&self.0, request.get_ref()).await.map(Response::new)
+    }
+
+    async fn get_process_diff(
+        &self,
+        request: Request<v1::GetProcessDiffRequest>,
+    ) -> Result<Response<v1::GetProcessDiffResponse>, Status> {
+        generations::diff(&self.0, request.get_ref()).await.map(Response::new)
+    }
+
+    async fn rollback_process(
+        &self,
+        request: Request<v1::RollbackProcessRequest>,
+    ) -> Result<Response<v1::RollbackProcessResponse>, Status> {
+        generations::rollback(&self.0, &request).await.map(Response::new)
     }
 }
 
@@ -218,7 +247,7 @@ fn at(n: usize, spec: &v1::ProcessSpec, fault: Fault) -> Fault {
     Fault { field: format!("{place}.{}", fault.field), ..fault }
 }
 
-fn applied(state: &State, result: &Applied) -> v1::ApplyResult {
+pub(super) fn applied(state: &State, result: &Applied) -> v1::ApplyResult {
     let outcome = match result.outcome {
         ApplyOutcome::Created => v1::ApplyOutcome::Created,
         ApplyOutcome::Updated => v1::ApplyOutcome::Updated,

@@ -3,8 +3,10 @@
 
 use super::status::{bad_field, not_proposed, refused};
 use crate::core::Core;
+use pm_proto::convert::timestamp_from_wire;
 use pm_proto::error::{reason, status};
 use pm_proto::metadata;
+use process_model::Timestamp;
 use registry_domain::{Command, Header, Order, Reply};
 use tonic::{Code, Request, Status};
 
@@ -12,6 +14,8 @@ use tonic::{Code, Request, Status};
 const TEXT_BYTES: usize = 4 << 10;
 /// Longest request id; a UUID has 36.
 const REQUEST_ID_BYTES: usize = 128;
+/// Longest text that says where a request came from: an address and a port.
+const SOURCE_BYTES: usize = 256;
 /// Selectors in one request.
 const SELECTORS: usize = 1_000;
 
@@ -20,6 +24,7 @@ pub(super) struct Mutation {
     actor: String,
     reason: String,
     request_id: String,
+    source: String,
     fingerprint: u64,
     bytes: usize,
 }
@@ -38,10 +43,12 @@ impl Mutation {
         check_text("request_id", request_id, REQUEST_ID_BYTES)?;
         let actor = service_host::auth::actor(request);
         check_text("pm-actor", &actor, TEXT_BYTES)?;
+        let source = source(request)?;
+        // Without the source: who repeats a request may have another port.
         let body = request.get_ref().encode_to_vec();
         let fingerprint = fnv1a([method.as_bytes(), b"\0", actor.as_bytes(), b"\0", &body]);
         let (reason, request_id) = (reason.to_owned(), request_id.to_owned());
-        Ok(Self { actor, reason, request_id, fingerprint, bytes: body.len() })
+        Ok(Self { actor, reason, request_id, source, fingerprint, bytes: body.len() })
     }
 
     /// Proposes the order and waits for its reply.
@@ -52,6 +59,7 @@ impl Mutation {
             request_id: self.request_id,
             fingerprint: self.fingerprint,
             time: registry.now(),
+            source: self.source,
         };
         match registry.driver.propose(Command { header, order }, self.bytes).await {
             Ok(Ok(reply)) => Ok(reply),
@@ -59,6 +67,24 @@ impl Mutation {
             Err(error) => Err(not_proposed(&error)),
         }
     }
+}
+
+/// Has something recorded that is no request of a user. Repeating it is not
+/// recognised; what it leads to is a count.
+pub(super) async fn record<M: prost::Message>(
+    registry: &Core,
+    request: &Request<M>,
+    order: Order,
+) -> Result<Reply, Status> {
+    Mutation::new("record", request, "", "")?.run(registry, order).await
+}
+
+/// Where a request came from, as the gateway says; empty when nobody does.
+fn source<M>(request: &Request<M>) -> Result<String, Status> {
+    let said = request.metadata().get(metadata::SOURCE).and_then(|value| value.to_str().ok());
+    let source = said.unwrap_or_default().to_owned();
+    check_text(metadata::SOURCE, &source, SOURCE_BYTES)?;
+    Ok(source)
 }
 
 /// The message's own request id, or the one that came with the call: a client
@@ -103,6 +129,22 @@ pub(super) fn page(page_size: u32) -> Result<usize, Status> {
         1..=1_000 => Ok(page_size as usize),
         _ => Err(bad_field("page_size", format!("{page_size} is out of range"), "write 0 to 1000")),
     }
+}
+
+/// The place in a list that a page token names; `None`: the beginning.
+pub(super) fn place(page_token: &str) -> Result<Option<u64>, Status> {
+    if page_token.is_empty() {
+        return Ok(None);
+    }
+    let place = page_token.parse().map_err(|_| {
+        bad_field("page_token", "it is none of this list", "send `next_page_token` of the page before, as it is")
+    })?;
+    Ok(Some(place))
+}
+
+/// A time of the request; `None`: not given.
+pub(super) fn time(field: &'static str, wire: Option<&prost_types::Timestamp>) -> Result<Option<Timestamp>, Status> {
+    Ok(wire.map(|time| timestamp_from_wire(field, time)).transpose()?)
 }
 
 /// FNV-1a, 64 bits: the same on every machine and in every version, which the

@@ -44,6 +44,23 @@ pub(super) fn refused(refusal: &Refusal) -> Status {
             let data = [("process", process.as_str()), ("expected", expected), ("actual", actual)];
             status(Code::Aborted, reason::ETAG_MISMATCH, text, &data)
         }
+        Refusal::GenerationMismatch { process, expected, actual, actor, time } => {
+            let time = time.map(rfc3339).unwrap_or_default();
+            let (expected, actual) = (expected.to_string(), actual.to_string());
+            let data = [
+                ("process", process.as_str()),
+                ("expected", &expected),
+                ("actual", &actual),
+                ("actor", actor),
+                ("time", &time),
+            ];
+            status(Code::Aborted, reason::GENERATION_MISMATCH, text, &data)
+        }
+        Refusal::NoGeneration { process, oldest, newest, .. } => {
+            let (oldest, newest) = (oldest.to_string(), newest.to_string());
+            let data = [("process", process.as_str()), ("oldest", &oldest), ("newest", &newest)];
+            status(Code::NotFound, reason::NOT_FOUND, text, &data)
+        }
         Refusal::RequestIdReused(id) => {
             status(Code::AlreadyExists, reason::REQUEST_ID_REUSED, text, &[("request_id", id)])
         }
@@ -53,6 +70,11 @@ pub(super) fn refused(refusal: &Refusal) -> Status {
         }
         Refusal::UnknownNode(node) => status(Code::FailedPrecondition, reason::NOT_FOUND, text, &[("node", node)]),
     }
+}
+
+fn rfc3339(time: process_model::Timestamp) -> String {
+    let since = std::time::Duration::from_nanos(u64::try_from(time.0).unwrap_or(0));
+    humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + since).to_string()
 }
 
 pub(super) fn not_proposed(error: &ProposeError) -> Status {
@@ -79,5 +101,38 @@ pub(crate) fn not_linearizable(fault: &ReadFault) -> Status {
             status(Code::Unavailable, reason::NO_LEADER, text, &[("leader", "")])
         }
         ReadFault::Closing => closing(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::refused;
+    use process_model::Timestamp;
+    use registry_domain::{Miss, Refusal};
+
+    #[test]
+    fn the_audit_log_names_a_refusal_as_its_caller_was_told() {
+        let text = || "x".to_owned();
+        for refusal in [
+            Refusal::NotFound(vec![Miss { selector: text(), suggestion: None }]),
+            Refusal::NoSelectors,
+            Refusal::EtagMismatch { process: text(), expected: text(), actual: text() },
+            Refusal::GenerationMismatch {
+                process: text(),
+                expected: 1,
+                actual: 2,
+                actor: text(),
+                time: Some(Timestamp(5)),
+            },
+            Refusal::NoGeneration { process: text(), wanted: 1, oldest: 2, newest: 3 },
+            Refusal::DuplicateName("web".parse().unwrap()),
+            Refusal::PruneWithoutSource,
+            Refusal::RequestIdReused(text()),
+            Refusal::TooMany { what: text(), got: 2, limit: 1 },
+            Refusal::UnknownNode(text()),
+        ] {
+            let told = pm_proto::error::reason_of(&refused(&refusal));
+            assert_eq!(told.as_deref(), Some(refusal.reason()), "{refusal:?}");
+        }
     }
 }

@@ -42,13 +42,13 @@ pub(super) struct Watch {
     progress_due: Instant,
 }
 
-struct Filter {
-    selectors: Vec<Selector>,
-    types: Vec<Selector>,
+pub(super) struct Filter {
+    pub(super) selectors: Vec<Selector>,
+    pub(super) types: Vec<Selector>,
 }
 
 impl Filter {
-    fn lets_through(&self, event: &Event) -> bool {
+    pub(super) fn lets_through(&self, event: &Event) -> bool {
         let by_type = self.types.is_empty() || self.types.iter().any(|t| t.matches(&event.kind));
         let selected = |s: &Selector| match (&event.instance, &event.process) {
             (Some(id), _) => s.selects_instance(id),

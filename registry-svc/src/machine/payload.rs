@@ -75,7 +75,9 @@ fn level(order: &Order) -> u16 {
         | Order::NodeConnected(_)
         | Order::NodeLost { .. }
         | Order::Report(_)
-        | Order::ActionsDelivered { .. } => 1,
+        | Order::ActionsDelivered { .. }
+        | Order::Rollback(_)
+        | Order::RecordRefusals(_) => 1,
     }
 }
 

@@ -25,7 +25,11 @@ pub(crate) struct Memory {
     /// again has no second effect.
     pub(crate) stops: Arc<Mutex<BTreeMap<String, Vec<String>>>>,
     pub(crate) reloaded: Mutex<Option<v1::ReloadProcessesRequest>>,
+    pub(crate) rolled_back: Mutex<Option<v1::RollbackProcessRequest>>,
     pub(crate) watched: Mutex<Option<v1::WatchEventsRequest>>,
+    /// Attempts that the gateway refused.
+    pub(crate) refusals: Mutex<Vec<v1::RefusedAttempt>>,
+    pub(crate) refusals_told: Notify,
     /// A watch was dropped by its caller.
     pub(crate) watch_dropped: Notify,
     /// A restart has arrived, and waits for `release`.
@@ -143,6 +147,49 @@ impl v1::process_service_server::ProcessService for FakeRegistry {
         *self.0.reloaded.lock().unwrap() = Some(request.into_inner());
         Ok(Response::new(v1::ReloadProcessesResponse { actions: Vec::new(), revision: 12 }))
     }
+
+    async fn list_generations(
+        &self,
+        _: Request<v1::ListGenerationsRequest>,
+    ) -> Result<Response<v1::ListGenerationsResponse>, Status> {
+        let generations = vec![generation(2), generation(1)];
+        Ok(Response::new(v1::ListGenerationsResponse { generations, ..Default::default() }))
+    }
+
+    async fn get_generation(
+        &self,
+        request: Request<v1::GetGenerationRequest>,
+    ) -> Result<Response<v1::GetGenerationResponse>, Status> {
+        let generation = Some(generation(request.into_inner().generation));
+        Ok(Response::new(v1::GetGenerationResponse { generation, revision: 7 }))
+    }
+
+    async fn get_process_diff(
+        &self,
+        request: Request<v1::GetProcessDiffRequest>,
+    ) -> Result<Response<v1::GetProcessDiffResponse>, Status> {
+        let request = request.into_inner();
+        let (from, to) = (Some(generation(request.from)), Some(generation(request.to)));
+        Ok(Response::new(v1::GetProcessDiffResponse { from, to, ..Default::default() }))
+    }
+
+    async fn rollback_process(
+        &self,
+        request: Request<v1::RollbackProcessRequest>,
+    ) -> Result<Response<v1::RollbackProcessResponse>, Status> {
+        self.note(&request);
+        let request = request.into_inner();
+        *self.0.rolled_back.lock().unwrap() = Some(request.clone());
+        if request.expected_generation.is_some_and(|expected| expected != 3) {
+            let data = [("actual", "3"), ("actor", "admin")];
+            return Err(status(Code::Aborted, reason::GENERATION_MISMATCH, "web has generation 3", &data));
+        }
+        Ok(Response::new(v1::RollbackProcessResponse { result: None, revision: 13 }))
+    }
+}
+
+fn generation(number: u64) -> v1::Generation {
+    v1::Generation { process: "web".to_owned(), generation: number, ..Default::default() }
 }
 
 #[tonic::async_trait]
@@ -184,6 +231,18 @@ impl v1::cluster_service_server::ClusterService for FakeRegistry {
         _: Request<v1::GetClusterStatusRequest>,
     ) -> Result<Response<v1::GetClusterStatusResponse>, Status> {
         Ok(Response::new(v1::GetClusterStatusResponse { id: 1, leader_id: 1, ..Default::default() }))
+    }
+}
+
+#[tonic::async_trait]
+impl v1::registry_internal_service_server::RegistryInternalService for FakeRegistry {
+    async fn record_refusals(
+        &self,
+        request: Request<v1::RecordRefusalsRequest>,
+    ) -> Result<Response<v1::RecordRefusalsResponse>, Status> {
+        self.0.refusals.lock().unwrap().extend(request.into_inner().attempts);
+        self.0.refusals_told.notify_one();
+        Ok(Response::new(v1::RecordRefusalsResponse {}))
     }
 }
 
@@ -236,6 +295,28 @@ impl v1::event_service_server::EventService for FakeRegistry {
     ) -> Result<Response<v1::ListAuditEntriesResponse>, Status> {
         let targets = vec![request.into_inner().page_size.to_string()];
         let entry = v1::AuditEntry { targets, ..Default::default() };
-        Ok(Response::new(v1::ListAuditEntriesResponse { entries: vec![entry] }))
+        Ok(Response::new(v1::ListAuditEntriesResponse { entries: vec![entry], ..Default::default() }))
+    }
+
+    async fn list_events(
+        &self,
+        request: Request<v1::ListEventsRequest>,
+    ) -> Result<Response<v1::ListEventsResponse>, Status> {
+        let event = v1::Event { node: request.into_inner().node, ..Default::default() };
+        Ok(Response::new(v1::ListEventsResponse { events: vec![event], ..Default::default() }))
+    }
+
+    type ReadAuditLogStream = BoxStream<'static, Result<v1::ReadAuditLogResponse, Status>>;
+
+    async fn read_audit_log(
+        &self,
+        request: Request<v1::ReadAuditLogRequest>,
+    ) -> Result<Response<Self::ReadAuditLogStream>, Status> {
+        use v1::read_audit_log_response::Frame;
+        let entry = v1::AuditEntry { number: request.into_inner().from_number, revision: 7, ..Default::default() };
+        let anchor = v1::AuditAnchor::default();
+        let frames = [Frame::Anchor(anchor.clone()), Frame::Entry(entry), Frame::Head(anchor)];
+        let frames = frames.map(|frame| Ok(v1::ReadAuditLogResponse { frame: Some(frame) }));
+        Ok(Response::new(futures::stream::iter(frames).boxed()))
     }
 }

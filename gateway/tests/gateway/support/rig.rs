@@ -60,7 +60,8 @@ impl Rig {
             .service(v1::instance_service_server::InstanceServiceServer::new(registry.clone()))
             .service(v1::node_service_server::NodeServiceServer::new(registry.clone()))
             .service(v1::cluster_service_server::ClusterServiceServer::new(registry.clone()))
-            .service(v1::event_service_server::EventServiceServer::new(registry.clone()));
+            .service(v1::event_service_server::EventServiceServer::new(registry.clone()))
+            .service(v1::registry_internal_service_server::RegistryInternalServiceServer::new(registry.clone()));
         let ends = registry_shutdown.clone();
         tokio::spawn(async move { host.serve(Incoming::Memory(registry_incoming), ends).await });
         let host = GrpcHost::new(pm_proto::DESCRIPTORS)

@@ -60,6 +60,8 @@ pub(crate) struct Way {
 }
 
 impl Way {
+    // The errors are the library's own, and its traits want them unboxed.
+    #[allow(clippy::result_large_err)]
     fn peer<E: std::error::Error>(&self) -> Result<Raft, RPCError<u64, EmptyNode, E>> {
         let inner = self.wires.0.lock().unwrap();
         let cut = inner.cut.contains(&self.me) || inner.cut.contains(&self.to);

@@ -20,6 +20,8 @@ impl State {
             Row::Event(event) => drop(self.events.insert(event.revision, event)),
             Row::Audit(entry) => drop(self.audit.insert(entry.number, entry)),
             Row::Reply(reply) => self.put_reply(reply),
+            Row::Generation(generation) => self.history.load_generation(generation),
+            Row::Lineage(lineage) => self.history.load_lineage(lineage),
         }
     }
 

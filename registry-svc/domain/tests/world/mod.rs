@@ -3,6 +3,7 @@
 
 #![allow(dead_code, unreachable_pub, missing_docs)]
 
+use process_model::audit::{Anchor, Break, Verified, Verifier};
 use process_model::spec::Command as Program;
 use process_model::{
     Action, ActionReport, ActionState, ActionVerb, Event, InstanceId, InstanceReport, NodeName, Phase, ProcessSpec,
@@ -51,8 +52,10 @@ impl World {
         let before = self.state.clone();
         let outcome = step(&mut self.state, command);
         if outcome.reply.is_err() {
-            assert_eq!(self.state, before, "a refused command changed something");
-            assert!(outcome.events.is_empty() && outcome.touched.is_empty() && outcome.orders.is_empty());
+            let kept = |state: &State| state.rows().filter(|row| !is_record(&row.key())).collect::<Vec<_>>();
+            assert_eq!(kept(&self.state), kept(&before), "a refused command changed something");
+            assert!(outcome.events.is_empty() && outcome.orders.is_empty());
+            assert!(outcome.touched.iter().all(is_record), "{:?}", outcome.touched);
         }
         let mut expected = before.revision();
         for event in &outcome.events {
@@ -73,7 +76,21 @@ impl World {
         assert_eq!(invariants::broken(&self.state), Vec::<String>::new());
         let rebuilt: State = self.rows.values().cloned().collect();
         assert_eq!(rebuilt, self.state, "the rows are not the state");
+        self.verify().unwrap_or_else(|fault| panic!("the audit log is broken: {fault}"));
         outcome
+    }
+
+    /// Follows the audit log from its anchor to its head.
+    pub fn verify(&self) -> Result<Verified, Break> {
+        let mut verifier = Verifier::new(self.state.meta().audit_anchor);
+        self.state.audit().values().try_for_each(|entry| verifier.check(entry))?;
+        let head = self.state.audit().values().next_back().map(|entry| Anchor::of(entry));
+        verifier.finish(Some(head.unwrap_or(self.state.meta().audit_anchor)))
+    }
+
+    /// The newest audit entry.
+    pub fn entry(&self) -> &AuditEntry {
+        self.state.audit().values().next_back().unwrap()
     }
 
     pub fn admin(&mut self, order: Order) -> Outcome {
@@ -97,6 +114,28 @@ impl World {
     pub fn has(&self, id: &str) -> bool {
         self.state.instances().contains_key(&id.parse().unwrap())
     }
+}
+
+/// Rows that tell of requests, and so of refused ones too; a history ends
+/// with the audit entry of its end.
+fn is_record(key: &RowKey) -> bool {
+    match key {
+        RowKey::Meta | RowKey::Audit(_) | RowKey::Generation(..) | RowKey::Lineage(_) => true,
+        RowKey::Process(_)
+        | RowKey::Instance(_)
+        | RowKey::Node(_)
+        | RowKey::Action(_)
+        | RowKey::Event(_)
+        | RowKey::Reply(_) => false,
+    }
+}
+
+pub fn rollback(process: &str, to: Option<u64>) -> Order {
+    Order::Rollback(Rollback { process: process.parse().unwrap(), to, expected: None, traceparent: String::new() })
+}
+
+pub fn configure(event_retention: u64, retention: Option<Retention>) -> Order {
+    Order::Configure(Configure { cluster_id: "c".into(), event_retention, retention })
 }
 
 pub fn spec(name: &str, instances: u32) -> ProcessSpec {

@@ -15,6 +15,10 @@ pub(super) fn of(key: &RowKey) -> Vec<u8> {
         RowKey::Event(revision) => numbered(b'e', *revision),
         RowKey::Audit(number) => numbered(b'u', *number),
         RowKey::Reply(number) => numbered(b'r', *number),
+        // The pieces of a row stay together: a name is followed by a NUL, and
+        // generations of another name begin with another letter there.
+        RowKey::Generation(name, number) => [&text(b'g', name.as_str())[..], &number.to_be_bytes()].concat(),
+        RowKey::Lineage(name) => text(b'l', name.as_str()),
     }
 }
 

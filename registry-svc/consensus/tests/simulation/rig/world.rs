@@ -71,6 +71,13 @@ impl<S: Subject> World<S> {
         world
     }
 
+    /// Founded, with a leader.
+    pub(crate) async fn founded(seed: u64, voters: u64, spare: u64) -> Self {
+        let world = Self::new(seed, voters, spare, Oracle::new());
+        world.found().await;
+        world
+    }
+
     pub(crate) async fn found(&self) {
         self.eventually("the replicas run", |world| world.lives().iter().all(|life| life.consensus().is_some())).await;
         self.life(1).running().found(&self.founders).await.unwrap();

@@ -176,6 +176,11 @@ impl SimDisk {
         }
     }
 
+    /// Bytes of the entries that it holds.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.lock().live.bytes()
+    }
+
     /// Looks at what was ever durable here, and what is purged.
     pub(crate) fn look<T>(&self, look: impl FnOnce(&History, Option<Position>) -> T) -> T {
         let state = self.lock();

@@ -1,0 +1,21 @@
+//! What differs between two specs: field by field, with paths, and with
+//! everything secret masked. What comes out may be shown to everybody.
+//!
+//! | file | what |
+//! |---|---|
+//! | `field` | one changed field |
+//! | `flat` | a spec as paths and values |
+//! | `mask` | what is secret, and what is shown instead |
+//! | `masked` | a whole spec without its secrets |
+
+mod field;
+mod flat;
+mod mask;
+mod masked;
+
+pub use field::{FieldChange, changes};
+pub use mask::MASK;
+pub use masked::masked;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,53 @@
+//! One changed field, and all of them between two specs.
+
+use super::flat::{Shown, flat};
+use crate::ProcessSpec;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// A field before and after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldChange {
+    /// Where it is, as `restart.max_restarts` or `env.NAME`.
+    pub path: String,
+    /// Its value before; `None`: it was not set.
+    pub before: Option<String>,
+    /// Its value after; `None`: it is not set.
+    pub after: Option<String>,
+    /// Whether something secret in the values is masked.
+    pub hidden: bool,
+}
+
+impl FieldChange {
+    /// The same with values of at most `max` characters.
+    #[must_use]
+    pub fn shortened(mut self, max: usize) -> Self {
+        for value in [&mut self.before, &mut self.after].into_iter().flatten() {
+            if let Some((end, _)) = value.char_indices().nth(max) {
+                value.truncate(end);
+                value.push('…');
+            }
+        }
+        self
+    }
+}
+
+/// What differs, by path. `before`: `None` when there was no spec.
+#[must_use]
+pub fn changes(before: Option<&ProcessSpec>, after: &ProcessSpec) -> Vec<FieldChange> {
+    let (before, after) = (before.map(flat).unwrap_or_default(), flat(after));
+    let paths: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let shown = |value: Option<&Shown>| value.map(|value| value.shown.clone());
+    let hidden = |value: Option<&Shown>| value.is_some_and(|value| value.hidden);
+    paths
+        .into_iter()
+        .map(|path| (path, before.get(path), after.get(path)))
+        .filter(|(_, old, new)| old != new)
+        .map(|(path, old, new)| FieldChange {
+            path: path.clone(),
+            before: shown(old),
+            after: shown(new),
+            hidden: hidden(old) || hidden(new),
+        })
+        .collect()
+}
