@@ -8,7 +8,7 @@ use registry_consensus::{
 };
 
 /// The door of a replica.
-pub(crate) struct ServiceDoor(pub(crate) Consensus);
+pub struct ServiceDoor(pub Consensus);
 
 impl Door for ServiceDoor {
     fn call(&self, from: ReplicaId, call: Call) -> BoxFuture<'static, Answer> {

@@ -7,14 +7,15 @@
 
 mod way;
 
-use crate::clock;
+use crate::clock::Clock;
 use crate::machine::payload;
 use crate::numbers::Numbers;
 use registry_domain::{Command, Header, Order, Refusal, Reply};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 pub(crate) use way::{Way, answer_peer};
@@ -35,7 +36,7 @@ pub(crate) const OWN_ACTOR: &str = "registry";
 
 /// Why there is no reply.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ProposeError {
+pub enum ProposeError {
     /// No replica leads, or none that leads could be reached; nothing was changed.
     #[error("the registry has no leader now; nothing was changed; try again")]
     NoLeader {
@@ -53,7 +54,7 @@ pub(crate) enum ProposeError {
 }
 
 /// The answer to a command.
-pub(crate) type Answer = Result<Result<Reply, Refusal>, ProposeError>;
+pub type Answer = Result<Result<Reply, Refusal>, ProposeError>;
 
 struct Proposal {
     command: Command,
@@ -65,6 +66,7 @@ struct Proposal {
 #[derive(Clone)]
 pub(crate) struct Driver {
     queue: mpsc::Sender<Proposal>,
+    clock: Clock,
 }
 
 /// A command that is on its way.
@@ -86,10 +88,11 @@ impl Driver {
     pub(crate) fn start(
         way: Arc<Way>,
         numbers: Arc<Numbers>,
+        clock: Clock,
         stop: CancellationToken,
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        (Self { queue }, tokio::spawn(run(way, waiting, numbers, stop)))
+        (Self { queue, clock }, tokio::spawn(run(way, waiting, numbers, stop)))
     }
 
     /// Hands a command in. Commands of one caller take effect in the order in
@@ -116,13 +119,13 @@ impl Driver {
 
     /// A command of the registry's own or of a node.
     pub(crate) async fn note(&self, actor: &str, order: Order) -> Answer {
-        self.propose(note(actor, order), 0).await
+        self.propose(self.noted(actor, order), 0).await
     }
-}
 
-/// A command that no request stands behind.
-pub(crate) fn note(actor: &str, order: Order) -> Command {
-    Command { header: Header { actor: actor.to_owned(), time: clock::now(), ..Header::default() }, order }
+    /// A command that no request stands behind.
+    pub(crate) fn noted(&self, actor: &str, order: Order) -> Command {
+        Command { header: Header { actor: actor.to_owned(), time: self.clock.now(), ..Header::default() }, order }
+    }
 }
 
 async fn run(way: Arc<Way>, mut waiting: mpsc::Receiver<Proposal>, numbers: Arc<Numbers>, stop: CancellationToken) {

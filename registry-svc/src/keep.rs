@@ -2,7 +2,6 @@
 //! whoever leads first, and a broken engine ends the process.
 
 use crate::driver::{Driver, OWN_ACTOR};
-use crate::home::Identity;
 use crate::options::Options;
 use crate::view::View;
 use registry_consensus::Consensus;
@@ -19,9 +18,9 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    pub(crate) fn new(identity: &Identity, options: &Options) -> Self {
+    pub(crate) fn new(cluster_id: String, options: &Options) -> Self {
         let configure = Configure {
-            cluster_id: identity.cluster.to_string(),
+            cluster_id,
             event_retention: options.event_retention as u64,
             // As the state will have it: what differs is not written again and again.
             retention: Some(options.retention.clone().within_bounds()),

@@ -26,7 +26,7 @@ impl LeaseBook {
 
     /// The node gave a sign of life now.
     pub(crate) fn renew(&self, node: &NodeName) {
-        if self.lock().renew(node, Instant::now()) {
+        if self.lock().renew(node, now()) {
             self.changed.notify_one();
         }
     }
@@ -54,7 +54,7 @@ pub(crate) async fn keep(
             (false, true) => {
                 if consensus.read_barrier().await.is_ok() {
                     let nodes = ready_nodes(&view);
-                    book.lock().start_anew(nodes.iter(), Instant::now());
+                    book.lock().start_anew(nodes.iter(), now());
                     leading = true;
                 }
             }
@@ -74,6 +74,11 @@ pub(crate) async fn keep(
     }
 }
 
+/// Of the runtime, so that it stands still where time does.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
 fn ready_nodes(view: &View) -> Vec<NodeName> {
     let machine = view.read();
     machine.state.nodes().values().filter(|n| n.state == NodeState::Ready).map(|n| n.name.clone()).collect()
@@ -87,7 +92,7 @@ async fn until(deadline: Option<Instant>) {
 }
 
 async fn declare_lost(book: &LeaseBook, view: &View, driver: &Driver) {
-    let expired = book.lock().take_expired(Instant::now());
+    let expired = book.lock().take_expired(now());
     for node in expired {
         // A node that has never been announced cannot be lost.
         if !view.read().state.is_ready(&node) {

@@ -13,6 +13,7 @@
 //! | [`Registry`] | opens, serves, closes |
 //! | [`Options`] | what it needs to know |
 //! | [`home`] | the data directory: whose it is, what is refused |
+//! | [`office`] | what needs neither files nor sockets: takes commands in, keeps leases, receives runners |
 //! | `cluster` | founding, whom to let in, where the others are |
 //! | [`peers`] | the links between replicas |
 //! | `driver` | commands in, group commit, forwarding, replies out |
@@ -26,11 +27,11 @@
 //! What is decided stands in `registry_domain` and `registry_quorum`.
 
 mod api;
-mod clock;
+pub mod clock;
 mod cluster;
 mod codec;
 mod core;
-mod door;
+pub mod door;
 mod driver;
 pub mod home;
 pub mod io;
@@ -39,6 +40,7 @@ mod lease_keeper;
 mod leases;
 pub mod machine;
 mod numbers;
+pub mod office;
 mod open;
 mod options;
 pub mod peers;

@@ -1,20 +1,18 @@
 //! The registry as its host sees it: open, serve, close.
 
 use crate::api;
+use crate::clock::Clock;
 use crate::cluster::{self, Gatekeeper, Myself, Settled};
 use crate::core::Core;
 use crate::door::ServiceDoor;
-use crate::driver::{Driver, Way};
 use crate::home::{Home, numbers};
 use crate::keep;
-use crate::lease_keeper::{self, LeaseBook};
 use crate::log_settings;
 use crate::machine::{MachineNumbers, MemoryMachine, Pace, Places};
-use crate::numbers::Numbers;
+use crate::office::{Ground, Office};
 use crate::open::OpenError;
 use crate::options::Options;
 use crate::peers::{self, AddressBook, Fenced, Links, Timing};
-use crate::sessions::Sessions;
 use registry_consensus::{Consensus, HandOverEnd, Machine as _, Ports, Settings, Standing};
 use registry_log::{Log, Notice, Notify};
 use registry_quorum::recovery::Fence;
@@ -105,46 +103,23 @@ impl Registry {
             // to learn who votes.
             consensus.found(&known.keys().copied().collect()).await?;
         }
-        let stop = CancellationToken::new();
-        let view = machine.view().clone();
-        let numbers = Arc::new(Numbers::new(&metrics, view.clone()));
-        let way = Arc::new(Way { consensus: consensus.clone(), peers: Arc::new(links.clone()), book: book.clone() });
-        let (driver, proposer) = Driver::start(way.clone(), numbers.clone(), stop.clone());
-        let leases = LeaseBook::new(options.lease);
-        let keeper = lease_keeper::keep(leases.clone(), consensus.clone(), view.clone(), driver.clone(), stop.clone());
-        let acquaint = cluster::acquaint(consensus.clone(), options.clone(), book.clone(), stop.clone());
-        let configure = keep::configured(
-            consensus.clone(),
-            view.clone(),
-            driver.clone(),
-            keep::Wanted::new(&identity, &options),
-            stop.clone(),
-        );
-        let tasks = vec![
-            proposer,
-            tokio::spawn(keeper),
-            tokio::spawn(configure),
-            tokio::spawn(keep::abort_on_fault(consensus.clone(), stop.clone())),
-        ];
-        let inner = Core {
-            sessions: Sessions::default(),
-            tasks: Mutex::new(tasks),
-            options,
-            consensus,
-            links,
-            book,
-            reception,
-            view,
-            driver,
-            way,
-            leases,
-            numbers,
-            metrics,
-            home,
-            log,
-            machine,
-            stop,
-        };
+        let (office, mut tasks) = Office::open(Ground {
+            consensus: consensus.clone(),
+            peers: Arc::new(links.clone()),
+            book: book.clone(),
+            view: machine.view().clone(),
+            metrics: metrics.clone(),
+            clock: Clock::system(),
+            options: options.clone(),
+            cluster: identity.cluster.to_string(),
+            epoch: identity.epoch,
+        });
+        let stop = office.stopped().clone();
+        let acquaint = cluster::acquaint(consensus.clone(), options.clone(), book, stop.clone());
+        tasks.push(tokio::spawn(keep::abort_on_fault(consensus, stop)));
+        let tasks = Mutex::new(tasks);
+        let office = Arc::new(office);
+        let inner = Core { office, options, links, reception, metrics, home, log, machine, tasks };
         let registry = Self { inner: Arc::new(inner) };
         if registry.inner.options.is_alone() {
             registry.leads_alone().await?;
@@ -229,8 +204,7 @@ impl Registry {
     /// free for the next one.
     pub async fn close(self) {
         let inner = self.inner;
-        inner.stop.cancel();
-        inner.sessions.end_all();
+        inner.office.close();
         inner.links.stop();
         let tasks = std::mem::take(&mut *inner.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         for task in tasks {

@@ -27,6 +27,7 @@ mod runner_session;
 mod status;
 mod watch;
 
+pub(crate) use runner_session::receive as receive_runner;
 pub(crate) use status::not_linearizable;
 
 use crate::core::Core;

@@ -17,6 +17,8 @@ mod session;
 
 use super::status::{bad_field, not_proposed, refused};
 use crate::core::Core;
+use crate::office::Office;
+use futures::{Stream, TryStreamExt as _};
 use pm_proto::convert::duration_to_wire;
 use pm_proto::v1;
 use pm_proto::v1::run_session_request::Message;
@@ -52,32 +54,45 @@ impl RunnerSessionService for Api {
         &self,
         request: Request<Streaming<v1::RunSessionRequest>>,
     ) -> Result<Response<Self::RunSessionStream>, Status> {
-        let mut incoming = request.into_inner();
-        let first = tokio::time::timeout(HELLO_WITHIN, incoming.message()).await;
-        let Ok(Some(v1::RunSessionRequest { message: Some(Message::Hello(hello)) })) = first.unwrap_or(Ok(None)) else {
-            return Err(bad_field("hello", "the first message is missing or another one", "send hello first"));
-        };
-        let hello = hello_from_wire(hello)?;
-        let node = hello.node.clone();
-        // Only the leader grants leases; a follower refuses here, and names it.
-        if !self.registry.consensus.standing().borrow().leads() {
-            return Err(not_proposed(&self.registry.no_leader()));
-        }
-        self.registry.read_barrier(false).await?;
-        self.registry.leases.renew(&node);
-        let welcome = welcome(&self.registry)?;
-        let place = self.registry.sessions.begin(&node);
-        announce(&self.registry, &hello).await?;
-        tracing::info!(%node, version = hello.runner_version, "a runner connected");
-        let (outgoing, stream) = mpsc::channel(OUTGOING);
-        let session = Session::new(self.registry.clone(), hello, place, outgoing, welcome);
-        tokio::spawn(session.run(incoming, self.shutdown.clone()));
-        Ok(Response::new(ReceiverStream::new(stream)))
+        let told = receive(self.registry.office.clone(), request.into_inner(), self.shutdown.clone()).await?;
+        Ok(Response::new(told))
     }
 }
 
+/// Hears a runner out until it has said who it is; then the conversation
+/// begins, on whatever connection.
+pub(crate) async fn receive<S>(
+    registry: Arc<Office>,
+    mut incoming: S,
+    shutdown: CancellationToken,
+) -> Result<ReceiverStream<Result<v1::RunSessionResponse, Status>>, Status>
+where
+    S: Stream<Item = Result<v1::RunSessionRequest, Status>> + Send + Unpin + 'static,
+{
+    let first = tokio::time::timeout(HELLO_WITHIN, incoming.try_next()).await;
+    let Ok(Some(v1::RunSessionRequest { message: Some(Message::Hello(hello)) })) = first.unwrap_or(Ok(None)) else {
+        return Err(bad_field("hello", "the first message is missing or another one", "send hello first"));
+    };
+    let hello = hello_from_wire(hello)?;
+    let node = hello.node.clone();
+    // Only the leader grants leases; a follower refuses here, and names it.
+    if !registry.consensus.standing().borrow().leads() {
+        return Err(not_proposed(&registry.no_leader()));
+    }
+    registry.read_barrier(false).await?;
+    registry.leases.renew(&node);
+    let welcome = welcome(&registry)?;
+    let place = registry.sessions.begin(&node);
+    announce(&registry, &hello).await?;
+    tracing::info!(%node, version = hello.runner_version, "a runner connected");
+    let (outgoing, stream) = mpsc::channel(OUTGOING);
+    let session = Session::new(registry, hello, place, outgoing, welcome);
+    tokio::spawn(session.run(incoming, shutdown));
+    Ok(ReceiverStream::new(stream))
+}
+
 /// Makes the node ready, unless it is so already.
-async fn announce(registry: &Core, hello: &NodeHello) -> Result<(), Status> {
+async fn announce(registry: &Office, hello: &NodeHello) -> Result<(), Status> {
     if is_announced(registry, hello) {
         return Ok(());
     }
@@ -89,7 +104,7 @@ async fn announce(registry: &Core, hello: &NodeHello) -> Result<(), Status> {
     }
 }
 
-fn is_announced(registry: &Core, hello: &NodeHello) -> bool {
+fn is_announced(registry: &Office, hello: &NodeHello) -> bool {
     let machine = registry.view.read();
     let state = &machine.state;
     state.is_ready(&hello.node)
@@ -119,7 +134,7 @@ fn hello_from_wire(hello: v1::SessionHello) -> Result<NodeHello, Status> {
 
 /// The welcome, and the term in which it is said: the one in which this replica
 /// leads, seen at one moment. Read later, it could be that of a successor.
-fn welcome(registry: &Core) -> Result<(v1::RunSessionResponse, u64), Status> {
+fn welcome(registry: &Office) -> Result<(v1::RunSessionResponse, u64), Status> {
     let (term, members) = {
         let standing = registry.consensus.standing();
         let standing = standing.borrow();
@@ -129,11 +144,14 @@ fn welcome(registry: &Core) -> Result<(v1::RunSessionResponse, u64), Status> {
         (standing.term, standing.members.all())
     };
     let addresses = members.into_iter().map(|id| registry.address_of(id));
+    // A runner keeps what it is told first: of the first leader, before it has written the name down, that is no empty one.
+    let written = registry.view.read().state.meta().cluster_id.clone();
+    let cluster_id = if written.is_empty() { registry.cluster.clone() } else { written };
     let welcome = v1::SessionWelcome {
-        heartbeat_interval: Some(duration_to_wire(registry.options.heartbeat_interval)),
-        lease: Some(duration_to_wire(registry.options.lease)),
-        cluster_id: registry.view.read().state.meta().cluster_id.clone(),
-        epoch: registry.links.identity().fence.epoch,
+        heartbeat_interval: Some(duration_to_wire(registry.heartbeat_interval)),
+        lease: Some(duration_to_wire(registry.lease)),
+        cluster_id,
+        epoch: registry.epoch,
         term,
         observe: false,
         // One that is embedded has none.

@@ -3,7 +3,7 @@
 use super::numbers::MachineNumbers;
 use super::opening::{self, Found, MachineOpenError, Places};
 use super::store::{Pace, WriteBehind};
-use super::{apply, dirty::Dirty};
+use super::{Volatile, dirty::Dirty};
 use crate::io::applied_record;
 use crate::io::snapshot::{SnapshotError, SnapshotFiles};
 use crate::view::View;
@@ -93,13 +93,9 @@ impl Inner {
 impl Machine for MemoryMachine {
     fn apply(&self, entries: Vec<Committed>) -> Result<Vec<Answers>, MachineFault> {
         let began = Instant::now();
-        let read = apply::read(entries)?;
         let inner = &self.inner;
-        let answers = inner.view.change(|replicated| {
-            let effects = apply::apply(replicated, read)?;
-            inner.behind.dirty().note(effects.touched);
-            Ok((effects.answers, effects.orders))
-        })?;
+        let machine = Volatile::over(inner.view.clone());
+        let answers = machine.apply(entries, |touched| inner.behind.dirty().note(touched))?;
         inner.behind.noted();
         inner.numbers.apply.observe(began.elapsed().as_secs_f64());
         Ok(answers)

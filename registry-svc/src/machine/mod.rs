@@ -13,7 +13,7 @@
 //! |---|---|
 //! | [`MemoryMachine`] | implements [`registry_consensus::Machine`] |
 //! | [`payload`] | a batch of commands as bytes |
-//! | `apply` | entries → state |
+//! | [`Volatile`], `apply` | entries → state, without a disk |
 //! | `dirty`, `store` | what has yet to be written; the thread that writes it |
 //! | `opening` | rows or snapshot, whichever is newer and sound |
 //! | `signals` | who has to be told |
@@ -27,11 +27,13 @@ mod opening;
 pub mod payload;
 mod signals;
 mod store;
+mod volatile;
 
 pub use memory_machine::MemoryMachine;
 pub use numbers::MachineNumbers;
 pub use opening::{MachineOpenError, Places};
 pub use signals::OrderSignal;
 pub use store::Pace;
+pub use volatile::Volatile;
 
 pub(crate) use signals::OrderSignals;

@@ -20,16 +20,14 @@
 //! | [`machine`] | the machine: what it knows, and `step` |
 //! | `state`, `health`, `rare`, [`view`] | its states, and how they look from outside |
 //! | `wanting`, `edit` | what is wanted, and what an edit of a spec asks for |
-//! | `waiting`, `scheduled` | starts that others, or the clock, decide |
-//! | `start`, `hooks` | starting, and the commands around a life |
+//! | `waiting`, `scheduled`, `start`, `hooks` | starts, also those that others or the clock decide; commands around a life |
 //! | `readiness`, `liveness`, `notified`, `noticed` | what is seen of a running program |
 //! | `stop`, `steps` | the stop |
 //! | `ending`, `restart`, `recent` | endings, and what the restart policy makes of them |
 //! | `reload` | reading the configuration anew |
 //! | `adopting`, [`memo`] | what survives the runner's own death |
-//! | [`order`] | when an action counts as done |
-//! | [`dependency`] | what instances wait for, and the order of a stop |
-//! | [`schedule`] | when a run is due |
+//! | [`order`], [`Leadership`] | when an action counts as done; whom a node obeys |
+//! | [`dependency`], [`schedule`] | what instances wait for, and the order of a stop; when a run is due |
 //! | [`notify`], [`silence`] | what a program says of itself; when a log file counts as silent |
 
 mod adopting;
@@ -40,6 +38,7 @@ mod ending;
 mod health;
 mod hooks;
 mod input;
+mod leadership;
 mod liveness;
 pub mod machine;
 pub mod memo;
@@ -67,6 +66,7 @@ mod words;
 
 pub use effect::{Effect, Timer};
 pub use health::Health;
+pub use leadership::Leadership;
 pub use input::{Context, Input, Notification, RunId, SpawnError};
 pub use machine::Machine;
 pub use memo::Memo;

@@ -21,7 +21,7 @@ use crate::clock;
 use file::JournalFile;
 use process_model::{ActionReport, Assignment, InstanceId, InstanceReport, Phase, event_type};
 use record::{Image, Record};
-use runner_domain::{Memo, Rest};
+use runner_domain::{Leadership, Memo, Rest};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::mpsc::SyncSender;
@@ -29,7 +29,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::leftovers::MainProcess;
-use super::session::Leadership;
 
 /// Cheap handle; one file, one writer at a time.
 #[derive(Debug, Clone)]

@@ -3,7 +3,6 @@
 //! whichever replica leads, and to no leader that was replaced.
 
 mod conversation;
-mod leadership;
 
 use super::boot;
 use super::journal::Journal;
@@ -11,7 +10,6 @@ use super::redial::Redial;
 use crate::options::Options;
 use crate::roster::Roster;
 use conversation::Conversation;
-pub(crate) use leadership::Leadership;
 use pm_proto::convert::{WireFault, duration_from_wire};
 use pm_proto::error::{reason, reason_of};
 use pm_proto::v1;
@@ -20,7 +18,7 @@ use pm_proto::v1::run_session_response::Message as Down;
 use pm_proto::v1::runner_session_service_client::RunnerSessionServiceClient;
 use process_model::spec::limits;
 use process_model::{ActionVerb, InstanceId};
-use runner_domain::Order;
+use runner_domain::{Leadership, Order};
 use service_host::client::{ClientContext, ServiceChannel};
 use service_host::transport::{AnyChannel, Dial, MAX_ENDPOINTS, TransportError};
 use std::time::Duration;

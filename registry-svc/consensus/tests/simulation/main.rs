@@ -5,15 +5,17 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | `rig/` | the cluster, its faults, its clients, the oracle; knows no machine |
+//! | `rig/` | the cluster, its faults, the oracle, many seeds; knows no machine |
+//! | `clients` | who writes, who reads, who changes the members |
 //! | `words` | the machine: words, each counted once |
-//! | `seeds` | many seeds, each in a process of its own, and what they have to have seen |
+//! | `seeds` | the storm, with many seeds |
 //! | `scenes/` | one situation each, made by hand |
 //! | `entropy` | makes a seed repeat itself |
 
 // Helpers outside of `#[test]` functions are tests too.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm)]
 
+mod clients;
 mod entropy;
 mod rig;
 mod scenes;

@@ -1,16 +1,16 @@
 //! The simple machine: words, each counted once, as the registry counts
 //! requests by their ids.
 
-use crate::rig::{Shelf, Subject};
+use crate::rig::{Bits, Dice, Oracle, Shelf, Stand, Subject, World};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use registry_consensus::{
-    Answers, Applied, Committed, Entry, Machine, MachineFault, Payload, Snapshot, SnapshotMeta, SnapshotSink,
-    SnapshotSource,
+    Answers, Applied, Committed, Consensus, Door, Entry, Machine, MachineFault, Payload, Snapshot, SnapshotMeta, SnapshotSink,
 };
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::task::JoinHandle;
 
 /// The replicated words.
 pub(crate) struct Words {
@@ -48,7 +48,12 @@ impl Words {
 }
 
 impl Subject for Words {
-    fn open(shelf: Shelf) -> Arc<Self> {
+    type Service = Consensus;
+    type Common = ();
+
+    fn common(_: &Oracle, _: &Dice) {}
+
+    fn open(_: (u64, u64), shelf: Shelf, (): &()) -> Arc<Self> {
         let words = Self { shelf, state: Mutex::default() };
         if let Some(snapshot) = words.shelf.snapshot() {
             words.restore(&snapshot).unwrap();
@@ -56,18 +61,48 @@ impl Subject for Words {
         Arc::new(words)
     }
 
-    fn batch(word: u64) -> Payload {
+    fn serve(stand: Stand<Self>) -> Consensus {
+        stand.consensus
+    }
+
+    fn door(service: &Consensus) -> Arc<dyn Door> {
+        Arc::new(service.clone())
+    }
+
+    fn end(_: &Consensus) {}
+
+    fn users(world: &World<Self>, dice: &Dice) -> Vec<JoinHandle<()>> {
+        let mut users = Vec::new();
+        for client in 1..=3 {
+            users.push(tokio::spawn(world.clone().writes(client, dice.fork())));
+        }
+        users.push(tokio::spawn(world.clone().reads(dice.fork())));
+        users.push(tokio::spawn(world.clone().reads(dice.fork())));
+        users.push(tokio::spawn(world.clone().operates(dice.fork())));
+        users
+    }
+
+    async fn equal(world: &World<Self>) {
+        world.equal().await;
+    }
+}
+
+impl Words {
+    /// A batch that says this word; however often it is written, it has its effect once.
+    pub(crate) fn batch(word: u64) -> Payload {
         let mut bytes = vec![Payload::FIRST_FORMAT];
         bytes.extend(word.to_le_bytes());
         bytes.resize(bytes.len() + FILLING, 0);
         Payload::new(bytes.into()).unwrap()
     }
 
-    fn times(&self, word: u64) -> u32 {
+    /// How many times a word has had its effect.
+    pub(crate) fn times(&self, word: u64) -> u32 {
         self.lock().times.get(&word).copied().unwrap_or(0)
     }
 
-    fn words(&self) -> Vec<u64> {
+    /// The words in the order of their effects; equal on all replicas in the end.
+    pub(crate) fn words(&self) -> Vec<u64> {
         self.lock().order.clone()
     }
 }
@@ -123,8 +158,7 @@ impl Machine for Words {
     }
 
     fn receive_snapshot(&self, meta: &SnapshotMeta, bytes: u64) -> Result<Box<dyn SnapshotSink>, MachineFault> {
-        let offset = self.shelf.partial(&meta.id);
-        Ok(Box::new(Sink { meta: meta.clone(), bytes, offset, shelf: self.shelf.clone() }))
+        Ok(self.shelf.receive(meta, bytes))
     }
 
     fn install_snapshot(&self, snapshot: Snapshot) -> BoxFuture<'_, Result<(), MachineFault>> {
@@ -136,45 +170,5 @@ impl Machine for Words {
             tokio::time::sleep(self.shelf.dice().millis(0, 20)).await;
             Ok(())
         })
-    }
-}
-
-struct Bits(Bytes);
-
-impl SnapshotSource for Bits {
-    fn len(&self) -> u64 {
-        self.0.len() as u64
-    }
-
-    fn read_at(&self, offset: u64, most: usize) -> io::Result<Bytes> {
-        let from = (offset as usize).min(self.0.len());
-        Ok(self.0.slice(from..(from + most).min(self.0.len())))
-    }
-}
-
-struct Sink {
-    meta: SnapshotMeta,
-    bytes: u64,
-    offset: usize,
-    shelf: Shelf,
-}
-
-impl SnapshotSink for Sink {
-    fn offset(&self) -> u64 {
-        self.offset as u64
-    }
-
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if !self.shelf.append(&self.meta.id, self.offset, bytes) {
-            return Err(io::Error::other("somebody else writes there"));
-        }
-        self.offset += bytes.len();
-        Ok(())
-    }
-
-    fn finish(self: Box<Self>) -> Result<Snapshot, MachineFault> {
-        let bytes = self.shelf.received(&self.meta.id).filter(|bytes| bytes.len() as u64 == self.bytes);
-        let bytes = bytes.ok_or_else(|| MachineFault::because("the snapshot is incomplete"))?;
-        Ok(Snapshot { meta: self.meta, source: Arc::new(Bits(bytes.into())) })
     }
 }

@@ -4,10 +4,10 @@
 use super::orders::{Told, in_term};
 use super::{inbox, is_announced};
 use crate::api::status::{bad_field, closing, not_proposed, refused};
-use crate::core::Core;
-use crate::driver::{Answer as Committed, ProposeError, note};
+use crate::driver::{Answer as Committed, ProposeError};
+use crate::office::Office;
 use crate::sessions::Place;
-use futures::StreamExt;
+use futures::{Stream, StreamExt, TryStreamExt as _};
 use futures::future::BoxFuture;
 use futures::stream::FuturesOrdered;
 use pm_proto::error::{reason, status};
@@ -19,7 +19,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, Status, Streaming};
+use tonic::{Code, Status};
 
 /// Reports that are being committed. More are not read until the first is
 /// through; heartbeats wait with them, so it is more than a healthy disk ever
@@ -35,7 +35,7 @@ type Outgoing = Sender<Result<v1::RunSessionResponse, Status>>;
 type InFlight = BoxFuture<'static, (Option<u64>, Committed)>;
 
 pub(super) struct Session {
-    registry: Arc<Core>,
+    registry: Arc<Office>,
     hello: NodeHello,
     place: Place,
     outgoing: Outgoing,
@@ -65,7 +65,7 @@ impl From<ProposeError> for End {
 
 impl Session {
     pub(super) fn new(
-        registry: Arc<Core>,
+        registry: Arc<Office>,
         hello: NodeHello,
         place: Place,
         outgoing: Outgoing,
@@ -85,7 +85,10 @@ impl Session {
         }
     }
 
-    pub(super) async fn run(mut self, incoming: Streaming<v1::RunSessionRequest>, shutdown: CancellationToken) {
+    pub(super) async fn run<S>(mut self, incoming: S, shutdown: CancellationToken)
+    where
+        S: Stream<Item = Result<v1::RunSessionRequest, Status>> + Unpin,
+    {
         let end = match self.converse(incoming, shutdown).await {
             Ok(never) => match never {},
             Err(end) => end,
@@ -102,11 +105,14 @@ impl Session {
         }
     }
 
-    async fn converse(
+    async fn converse<S>(
         &mut self,
-        mut incoming: Streaming<v1::RunSessionRequest>,
+        mut incoming: S,
         shutdown: CancellationToken,
-    ) -> Result<std::convert::Infallible, End> {
+    ) -> Result<std::convert::Infallible, End>
+    where
+        S: Stream<Item = Result<v1::RunSessionRequest, Status>> + Unpin,
+    {
         let mut orders = self.registry.view.orders(&self.hello.node);
         let mut standing = self.registry.consensus.standing();
         standing.mark_changed();
@@ -119,7 +125,7 @@ impl Session {
                 () = replaced.cancelled() => return Err(End::Told(why_replaced(&registry))),
                 () = shutdown.cancelled() => return Err(End::Told(closing())),
                 () = registry.stopped().cancelled() => return Err(End::Told(closing())),
-                message = incoming.message(), if reading => match message {
+                message = incoming.try_next(), if reading => match message {
                     Ok(Some(request)) => self.take_in(request.message).await?,
                     Ok(None) | Err(_) => return Err(End::Gone),
                 },
@@ -173,7 +179,7 @@ impl Session {
     }
 
     async fn submit(&mut self, seq: Option<u64>, order: Order, bytes: usize) -> Result<(), End> {
-        let command = note(&format!("node:{}", self.hello.node), order);
+        let command = self.registry.driver.noted(&format!("node:{}", self.hello.node), order);
         let pending = self.registry.driver.submit(command, bytes).await?;
         self.in_flight.push_back(Box::pin(async move { (seq, pending.answer().await) }));
         Ok(())
@@ -215,7 +221,7 @@ impl Drop for Session {
     }
 }
 
-fn why_replaced(registry: &Core) -> Status {
+fn why_replaced(registry: &Office) -> Status {
     if registry.stopped().is_cancelled() {
         return closing();
     }

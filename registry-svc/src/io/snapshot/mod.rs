@@ -8,11 +8,13 @@
 //! | `reader` | a file, or what a peer has → verified → rows |
 //! | `source` | a file's bytes for whoever sends them |
 //! | `sink` | where a peer's bytes go |
+//! | [`memory`] | the same bytes without a file |
 //! | [`files`] | the directory: names, the newest, the old, the damaged |
 
 mod error;
 pub mod files;
 mod head;
+pub mod memory;
 mod reader;
 mod sink;
 mod source;

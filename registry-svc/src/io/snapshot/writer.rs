@@ -9,7 +9,7 @@ use registry_consensus::{Applied, SnapshotMeta};
 use registry_domain::Row;
 use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::io::{BufWriter, Cursor, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -25,11 +25,42 @@ pub(super) fn write(
     let io = |source| SnapshotError::Io { path: path.display().to_string(), source };
     let mut options = OpenOptions::new();
     let file = options.create(true).truncate(true).read(true).write(true).mode(0o600).open(path).map_err(io)?;
+    let mut body = BufWriter::with_capacity(BUFFER, &file);
+    let (meta, first) = write_body(&mut body, applied, rows, io)?;
+    body.flush().map_err(io)?;
+    drop(body);
+    file.write_all_at(&first, 0).map_err(io)?;
+    failpoint::reached("snapshot_written");
+    file.sync_all().map_err(io)?;
+    Ok((meta, file))
+}
+
+/// Writes a snapshot to memory: the same bytes as in a file.
+pub(super) fn in_memory(
+    applied: &Applied,
+    rows: impl Iterator<Item = Row>,
+) -> Result<(SnapshotMeta, Vec<u8>), SnapshotError> {
+    let io = |source| SnapshotError::Io { path: "in memory".to_owned(), source };
+    let mut bytes = Cursor::new(Vec::new());
+    let (meta, first) = write_body(&mut bytes, applied, rows, io)?;
+    let mut bytes = bytes.into_inner();
+    // An empty body has not moved its end yet.
+    bytes.resize(bytes.len().max(first.len()), 0);
+    bytes[..first.len()].copy_from_slice(&first);
+    Ok((meta, bytes))
+}
+
+/// Leaves room for the head, writes the body, and returns the head.
+fn write_body(
+    body: &mut (impl Write + Seek),
+    applied: &Applied,
+    rows: impl Iterator<Item = Row>,
+    io: impl Fn(std::io::Error) -> SnapshotError + Copy,
+) -> Result<(SnapshotMeta, Vec<u8>), SnapshotError> {
     let mut head = Head { applied: applied.clone(), body_bytes: 0, rows: 0, sha256: [0; 32] };
     // Its length does not depend on what is not known yet.
     let head_bytes = head.encode()?.len();
     debug_assert!(head_bytes > FIXED);
-    let mut body = BufWriter::with_capacity(BUFFER, &file);
     body.seek(SeekFrom::Start(head_bytes as u64)).map_err(io)?;
     let mut hasher = Sha256::new();
     for row in rows {
@@ -42,12 +73,7 @@ pub(super) fn write(
         }
         head.rows += 1;
     }
-    body.flush().map_err(io)?;
-    drop(body);
     head.sha256 = hasher.finalize().into();
     let first = head.encode()?;
-    file.write_all_at(&first, 0).map_err(io)?;
-    failpoint::reached("snapshot_written");
-    file.sync_all().map_err(io)?;
-    Ok((head.meta(&first), file))
+    Ok((head.meta(&first), first))
 }

@@ -3,9 +3,8 @@
 use super::frame;
 use super::outbox::Outbox;
 use crate::io::leftovers::MainProcess;
-use crate::io::session::Leadership;
 use process_model::{ActionReport, Assignment, InstanceId, InstanceReport};
-use runner_domain::Memo;
+use runner_domain::{Leadership, Memo};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;

@@ -2,7 +2,7 @@
 
 use super::net::Way;
 use super::watched::Watched;
-use super::{Dice, Kept, Net, Oracle, Shelf, SimDisk, Subject};
+use super::{Dice, Kept, Net, Oracle, Shelf, SimDisk, Stand, Subject};
 use registry_consensus::{Consensus, LogDisk as _, Ports, ReplicaId, Settings, Standing};
 use registry_quorum::elections::Timing;
 use std::collections::BTreeSet;
@@ -11,17 +11,18 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 /// A replica that runs, or is about to.
-pub(crate) struct Life<S> {
+pub(crate) struct Life<S: Subject> {
     pub(crate) id: u64,
     pub(crate) number: u64,
     pub(crate) disk: Arc<SimDisk>,
     pub(crate) machine: Arc<S>,
     consensus: OnceLock<Consensus>,
+    service: OnceLock<S::Service>,
     starting: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What a start needs.
-pub(super) struct Start {
+pub(super) struct Start<S: Subject> {
     pub(super) id: u64,
     pub(super) number: u64,
     pub(super) kept: Kept,
@@ -31,23 +32,24 @@ pub(super) struct Start {
     pub(super) oracle: Oracle,
     pub(super) net: Net,
     pub(super) founders: BTreeSet<ReplicaId>,
+    pub(super) common: S::Common,
 }
 
 impl<S: Subject> Life<S> {
     /// Begins; the replica runs once its disk has written what it needs for that.
-    pub(super) fn begin(start: Start) -> Arc<Self> {
-        let Start { id, number, kept, shelf, settings, dice, oracle, net, founders } = start;
+    pub(super) fn begin(start: Start<S>) -> Arc<Self> {
+        let Start { id, number, kept, shelf, settings, dice, oracle, net, founders, common } = start;
         let (disk, notices) = SimDisk::open(id, kept, dice, oracle.clone());
-        let machine = S::open(shelf);
+        let machine = S::open((id, number), shelf, &common);
         oracle.opened((id, number), machine.applied().at);
         net.boots(id, number, disk.clone());
         let timing = Timing::of_election_timeout(settings.election_timeout.as_millis() as u64);
         let way = Arc::new(Way { net: net.clone(), me: id, life: number, disk: disk.clone() });
         let watched =
             Watched { machine: machine.clone(), life: (id, number), disk: disk.clone(), oracle: oracle.clone() };
-        let (consensus, starting) = Default::default();
-        let life = Arc::new(Self { id, number, disk: disk.clone(), machine, consensus, starting });
-        let ports = Ports { disk, notices, machine: Arc::new(watched), peers: way };
+        let (consensus, service, starting) = (OnceLock::new(), OnceLock::new(), Mutex::default());
+        let life = Arc::new(Self { id, number, disk: disk.clone(), machine, consensus, service, starting });
+        let ports = Ports { disk, notices, machine: Arc::new(watched), peers: way.clone() };
         let begun = life.clone();
         *life.starting.lock().unwrap() = Some(tokio::spawn(async move {
             match Consensus::start(ReplicaId(id), settings, ports).await {
@@ -55,7 +57,10 @@ impl<S: Subject> Life<S> {
                     oracle.follows(id, consensus.standing(), timing);
                     let _ = begun.consensus.set(consensus.clone());
                     consensus.expect(&founders);
-                    net.opens(id, number, consensus);
+                    let (life, machine) = ((id, number), begun.machine.clone());
+                    let service = S::serve(Stand { life, consensus, machine, peers: way, common });
+                    net.opens(id, number, S::door(&service));
+                    let _ = begun.service.set(service);
                 }
                 Err(_) if begun.disk.is_closed() => {}
                 Err(error) => {
@@ -70,6 +75,9 @@ impl<S: Subject> Life<S> {
     pub(super) fn end(&self) {
         if let Some(starting) = self.starting.lock().unwrap().take() {
             starting.abort();
+        }
+        if let Some(service) = self.service.get() {
+            S::end(service);
         }
         if let Some(consensus) = self.consensus.get().cloned() {
             // Only so that its tasks end: nothing that they do is heard any more.
@@ -91,13 +99,9 @@ impl<S: Subject> Life<S> {
         self.consensus.get().map(|consensus| consensus.standing().borrow().clone()).unwrap_or_default()
     }
 
-    /// How many times a word has had its effect here.
-    pub(crate) fn machine_has(&self, word: u64) -> u32 {
-        self.machine.times(word)
-    }
-
-    pub(crate) fn words(&self) -> Vec<u64> {
-        self.machine.words()
+    /// Once it serves.
+    pub(crate) fn service(&self) -> Option<&S::Service> {
+        self.service.get()
     }
 
     /// It leads, and acts on it.

@@ -9,8 +9,6 @@ use tokio::time::{Instant, sleep};
 const STORM: Duration = Duration::from_secs(8);
 /// After the last fault somebody leads within this.
 const ELECTED: Duration = Duration::from_secs(5);
-/// And everybody has everything within this.
-const EQUAL: Duration = Duration::from_secs(20);
 
 impl<S: Subject> World<S> {
     /// A seed's whole run; ends the test when a promise is broken.
@@ -23,13 +21,7 @@ impl<S: Subject> World<S> {
             // Disks that are slow all the time, so that much waits for them.
             world.lives().iter().for_each(|life| life.disk.pace(2_000, 25_000));
         }
-        let mut clients = Vec::new();
-        for client in 1..=3 {
-            clients.push(tokio::spawn(world.clone().writes(client, dice.fork())));
-        }
-        clients.push(tokio::spawn(world.clone().reads(dice.fork())));
-        clients.push(tokio::spawn(world.clone().reads(dice.fork())));
-        clients.push(tokio::spawn(world.clone().operates(dice.fork())));
+        let users = S::users(&world, &dice);
         let ends = Instant::now() + STORM;
         // Some seeds know few kinds of faults, so that they reach states that a wild mixture never does.
         let kinds: Vec<Fault> =
@@ -43,28 +35,10 @@ impl<S: Subject> World<S> {
         world.oracle.finish();
         world.heal();
         world.within(ELECTED, "somebody leads after the last fault", |world| world.leads().is_some()).await;
-        for client in clients {
-            let _ = client.await;
+        for user in users {
+            let _ = user.await;
         }
-        world.equal().await;
-    }
-
-    /// All have all acknowledged words, in the same order.
-    pub(crate) async fn equal(&self) {
-        let acked = self.oracle.acked();
-        self.within(EQUAL, "all replicas have everything that was acknowledged, and are equal", |world| {
-            let Some(leader) = world.settled() else { return false };
-            let words = world.life(leader).machine.words();
-            let members = world.life(leader).standing().members;
-            !members.voters.is_joint()
-                && acked.iter().all(|word| words.contains(word))
-                && members.all().iter().all(|id| world.life(id.0).machine.words() == words)
-        })
-        .await;
-        for id in self.life(self.settled().unwrap()).standing().members.all() {
-            let life = self.life(id.0);
-            self.oracle.has_all(id.0, "after all faults", &acked, |word| life.machine.times(word));
-        }
-        self.oracle.check();
+        S::equal(&world).await;
+        world.oracle.check();
     }
 }

@@ -21,17 +21,18 @@ pub(crate) struct Crash {
 }
 
 /// The cluster; clones share it.
-pub(crate) struct World<S> {
+pub(crate) struct World<S: Subject> {
     pub(crate) oracle: Oracle,
     pub(crate) net: Net,
     pub(crate) dice: Dice,
+    pub(crate) common: S::Common,
     /// Who is to found it.
     founders: BTreeSet<ReplicaId>,
     slots: Arc<Mutex<BTreeMap<u64, Slot<S>>>>,
 }
 
 /// One replica, over all its lives.
-struct Slot<S> {
+struct Slot<S: Subject> {
     settings: Settings,
     dice: Dice,
     shelf: Shelf,
@@ -40,11 +41,11 @@ struct Slot<S> {
     life: Option<Arc<Life<S>>>,
 }
 
-impl<S> Clone for World<S> {
+impl<S: Subject> Clone for World<S> {
     fn clone(&self) -> Self {
-        let Self { oracle, net, dice, founders, slots } = self;
-        let (oracle, net, dice) = (oracle.clone(), net.clone(), dice.clone());
-        Self { oracle, net, dice, founders: founders.clone(), slots: slots.clone() }
+        let Self { oracle, net, dice, common, founders, slots } = self;
+        let (oracle, net, dice, common) = (oracle.clone(), net.clone(), dice.clone(), common.clone());
+        Self { oracle, net, dice, common, founders: founders.clone(), slots: slots.clone() }
     }
 }
 
@@ -54,7 +55,8 @@ impl<S: Subject> World<S> {
         let dice = Dice::new(seed);
         let net = Net::new(oracle.clone(), dice.fork());
         let founders = (1..=voters).map(ReplicaId).collect();
-        let world = Self { oracle, net, dice, founders, slots: Arc::default() };
+        let common = S::common(&oracle, &dice);
+        let world = Self { oracle, net, dice, common, founders, slots: Arc::default() };
         for id in 1..=voters + spare {
             let own = world.dice.fork();
             let slot = Slot {
@@ -102,6 +104,7 @@ impl<S: Subject> World<S> {
             oracle: self.oracle.clone(),
             net: self.net.clone(),
             founders: self.founders.clone(),
+            common: self.common.clone(),
         };
         self.oracle.note(|| format!("replica {id} starts, life {}", start.number));
         slot.life = Some(Life::begin(start));

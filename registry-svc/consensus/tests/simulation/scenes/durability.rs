@@ -1,7 +1,6 @@
 //! What was acknowledged is never lost, whoever crashes.
 
 use super::{Crash, KILLED, ms, scene};
-use crate::rig::Subject as _;
 use crate::words::Words;
 use registry_consensus::ProposeFault;
 use tokio::time::timeout;

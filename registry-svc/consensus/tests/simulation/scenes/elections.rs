@@ -120,7 +120,7 @@ fn a_hand_over_that_fails_lets_the_leader_go_on_in_its_term() {
         let (leader, heir, term) = (world.leads().unwrap(), world.follower(), world.term());
         world.net.cut(leader, heir, true);
         let life = world.life(leader);
-        let said = life.running().propose(<crate::words::Words as crate::rig::Subject>::batch(1)).await;
+        let said = life.running().propose(crate::words::Words::batch(1)).await;
         said.unwrap();
         let end = timeout(ms(2_000), life.running().hand_over(Some(ReplicaId(heir)))).await.unwrap();
         assert!(matches!(end, HandOverEnd::TimedOut(_) | HandOverEnd::Refused(_)), "{end:?}");
@@ -181,7 +181,7 @@ fn a_suspended_leader_goes_on_when_those_who_come_back_have_never_heard_of_its_t
 #[test]
 fn a_cluster_whose_founder_crashed_before_it_led_is_led_after_its_restart() {
     for seed in 0..8 {
-        crate::seeds::virtually(async {
+        crate::rig::seeds::virtually(async {
             let world = super::Cluster::new(seed, 3, 0, crate::rig::Oracle::new());
             world.eventually("they run", |world| world.lives().iter().all(|life| life.consensus().is_some())).await;
             let members = (1..=3).map(ReplicaId).collect();

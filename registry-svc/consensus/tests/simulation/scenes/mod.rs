@@ -11,7 +11,7 @@ mod snapshots;
 mod writes;
 
 use crate::rig::{Crash, Dice, World};
-use crate::seeds::virtually;
+use crate::rig::seeds::virtually;
 use crate::words::Words;
 use std::future::Future;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! A reader misses nothing, and is not kept waiting for those who cannot help.
 
 use super::{KILLED, ms, scene};
-use crate::rig::{Subject as _, Weather};
+use crate::rig::Weather;
 use crate::words::Words;
 use registry_consensus::{ReadFault, ReplicaId};
 use tokio::time::Instant;

@@ -20,7 +20,7 @@ impl Cluster {
 #[test]
 fn a_replica_that_crashes_at_any_moment_of_an_installation_starts_again() {
     for moment in 0..40 {
-        crate::seeds::virtually(async {
+        crate::rig::seeds::virtually(async {
             let dice = Dice::new(moment);
             let world = Cluster::founded(moment, 3, 0).await;
             let away = world.one_far_behind(&dice).await;
@@ -47,7 +47,7 @@ fn a_snapshot_takes_the_place_of_a_tail_that_lost() {
         for word in 1_000..1_080 {
             let life = world.life(old);
             tokio::spawn(async move {
-                let batch = <crate::words::Words as crate::rig::Subject>::batch(word);
+                let batch = crate::words::Words::batch(word);
                 drop(life.running().propose(batch).await);
             });
         }

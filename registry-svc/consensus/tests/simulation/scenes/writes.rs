@@ -1,7 +1,6 @@
 //! A writer is told what is so: done, not done, or nobody knows.
 
 use super::{ms, scene};
-use crate::rig::Subject as _;
 use crate::words::Words;
 use registry_consensus::{ProposeFault, ReplicaId};
 use tokio::time::timeout;

@@ -2,7 +2,7 @@
 
 use super::Net;
 use crate::rig::SimDisk;
-use registry_consensus::{Consensus, LinkEvent, ReplicaId};
+use registry_consensus::{Door, LinkEvent, ReplicaId};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -12,7 +12,7 @@ pub(super) struct Host {
     pub(super) life: u64,
     /// The process is there. Until its door is open it refuses dials.
     pub(super) runs: bool,
-    pub(super) door: Option<Consensus>,
+    pub(super) door: Option<Arc<dyn Door>>,
     pub(super) disk: Arc<SimDisk>,
     /// Who listens to what happens to the links.
     pub(super) ear: Option<mpsc::UnboundedSender<LinkEvent>>,
@@ -30,7 +30,7 @@ impl Net {
     }
 
     /// It answers from now on.
-    pub(crate) fn opens(&self, id: u64, life: u64, door: Consensus) {
+    pub(crate) fn opens(&self, id: u64, life: u64, door: Arc<dyn Door>) {
         if let Some(host) = self.lock().hosts.get_mut(&id).filter(|host| host.life == life && host.runs) {
             host.door = Some(door);
         }

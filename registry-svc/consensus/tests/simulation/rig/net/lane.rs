@@ -6,7 +6,7 @@ use super::wire::Wire;
 use super::{KEEPALIVE, Net};
 use crate::rig::SimDisk;
 use crate::rig::oracle::Asked;
-use registry_consensus::{Answer, Call, Consensus, Door as _, Note, PeerFault, ReplicaId};
+use registry_consensus::{Answer, Call, Door, Note, PeerFault, ReplicaId};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -19,7 +19,7 @@ pub(super) struct Lane {
     pub(super) to: u64,
     /// The life of the peer that answered.
     pub(super) life: u64,
-    pub(super) door: Consensus,
+    pub(super) door: Arc<dyn Door>,
     pub(super) there: Arc<Wire>,
     pub(super) back: Arc<Wire>,
     pub(super) closed: CancellationToken,
@@ -45,7 +45,7 @@ enum To {
 }
 
 impl Lane {
-    pub(super) fn open(net: &Net, from: u64, to: u64, life: u64, door: Consensus, disk: Arc<SimDisk>) -> Arc<Self> {
+    pub(super) fn open(net: &Net, from: u64, to: u64, life: u64, door: Arc<dyn Door>, disk: Arc<SimDisk>) -> Arc<Self> {
         let (there, back) = (net.wire(from, to), net.wire(to, from));
         let (out, sent) = mpsc::unbounded_channel();
         let (answers, answered) = mpsc::unbounded_channel();

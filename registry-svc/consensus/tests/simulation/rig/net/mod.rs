@@ -8,17 +8,20 @@
 //! | `host` | a host: who runs there now, and its ear |
 //! | `lane` | one connection that stands: calls, notes, answers; what is under way joins |
 //! | `line` | dials, stands, falls, dials again |
+//! | `pipe` | a connection of somebody else: a runner's, to a replica |
 //! | `transfer` | a snapshot on its way |
 //! | `way` | the port: [`Peers`](registry_consensus::Peers) of one life of a replica |
 
 mod host;
 mod lane;
 mod line;
+mod pipe;
 mod sameness;
 mod transfer;
 mod way;
 mod wire;
 
+pub(crate) use pipe::Pipe;
 pub(crate) use way::Way;
 
 use super::{Dice, Oracle};

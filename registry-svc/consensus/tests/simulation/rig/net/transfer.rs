@@ -3,7 +3,7 @@
 
 use super::Net;
 use super::lane::Lane;
-use registry_consensus::{Door as _, PeerFault, ReplicaId, Snapshot, Vote};
+use registry_consensus::{PeerFault, ReplicaId, Snapshot, Vote};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;

@@ -78,6 +78,11 @@ impl Oracle {
         self.lock().counts.clone()
     }
 
+    /// Who leads a term, as far as anything was sent in it.
+    pub(crate) fn leader_of(&self, term: u64) -> Option<u64> {
+        self.lock().leaders.get(&term).map(|(id, _)| *id)
+    }
+
     /// A promise is broken.
     pub(crate) fn violated(&self, what: String) {
         self.lock().violated(what);

@@ -11,16 +11,18 @@ use std::fmt;
 /// When a leader leads: the epoch of its cluster, which grows when the cluster
 /// is recovered or restored by force, and its term within that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
-pub(crate) struct Leadership {
+pub struct Leadership {
     // In this order: a higher epoch outranks any term of a lower one.
-    pub(crate) epoch: u64,
-    /// 0: it does not say, as registries of an earlier version.
-    pub(crate) term: u64,
+    /// The epoch.
+    pub epoch: u64,
+    /// The term; 0: it does not say, as registries of an earlier version.
+    pub term: u64,
 }
 
 impl Leadership {
     /// Whether a node that has obeyed this one refuses what `said` says.
-    pub(crate) fn outranks(self, said: Self) -> bool {
+    #[must_use]
+    pub fn outranks(self, said: Self) -> bool {
         said.term != 0 && said < self
     }
 }

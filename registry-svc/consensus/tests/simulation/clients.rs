@@ -1,16 +1,20 @@
 //! Who uses the cluster: writers that repeat until they are told that it is
 //! done, readers, and an operator.
 
-use super::{Dice, Life, Subject, World};
+use crate::rig::{Dice, Life, World};
+use crate::words::Words;
 use registry_consensus::{ProposeFault, ReplicaId};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
-impl<S: Subject> World<S> {
+/// And everybody has everything within this.
+const EQUAL: Duration = Duration::from_secs(20);
+
+impl World<Words> {
     /// Says words until there are no more faults, each until it is acknowledged. Answers how many.
-    pub(super) async fn writes(self, client: u64, dice: Dice) {
+    pub(crate) async fn writes(self, client: u64, dice: Dice) {
         for number in 0.. {
             if self.oracle.is_over() {
                 return;
@@ -44,7 +48,7 @@ impl<S: Subject> World<S> {
     async fn propose(&self, at: u64, word: u64) -> Result<(), ProposeFault> {
         let Some(life) = self.running(at) else { return Err(ProposeFault::Closing) };
         let Some(consensus) = life.consensus() else { return Err(ProposeFault::Closing) };
-        let proposed = consensus.propose(S::batch(word)).await;
+        let proposed = consensus.propose(Words::batch(word)).await;
         if !self.lives_on(&life) {
             // The client's connection went with the process.
             return Err(ProposeFault::Closing);
@@ -53,7 +57,7 @@ impl<S: Subject> World<S> {
     }
 
     /// Reads from anybody, again and again.
-    pub(super) async fn reads(self, dice: Dice) {
+    pub(crate) async fn reads(self, dice: Dice) {
         while !self.oracle.is_over() {
             let at = dice.one_of(&self.ids());
             if let Some(life) = self.running(at) {
@@ -64,7 +68,7 @@ impl<S: Subject> World<S> {
     }
 
     /// Reads; false when the replica does not know how up to date it is.
-    pub(crate) async fn read(&self, life: &Arc<Life<S>>) -> bool {
+    pub(crate) async fn read(&self, life: &Arc<Life<Words>>) -> bool {
         let acked = self.oracle.acked();
         let Some(consensus) = life.consensus() else { return false };
         let read = consensus.read_barrier().await;
@@ -78,7 +82,7 @@ impl<S: Subject> World<S> {
     }
 
     /// Changes who votes, from time to time: always three or more.
-    pub(super) async fn operates(self, dice: Dice) {
+    pub(crate) async fn operates(self, dice: Dice) {
         while !self.oracle.is_over() {
             sleep(dice.millis(300, 2_500)).await;
             let Some(leader) = self.leads().and_then(|id| self.running(id)) else { continue };
@@ -106,5 +110,35 @@ impl<S: Subject> World<S> {
                 self.oracle.count("members changed");
             }
         }
+    }
+
+    /// All have all acknowledged words, in the same order.
+    pub(crate) async fn equal(&self) {
+        let acked = self.oracle.acked();
+        self.within(EQUAL, "all replicas have everything that was acknowledged, and are equal", |world| {
+            let Some(leader) = world.settled() else { return false };
+            let words = world.life(leader).machine.words();
+            let members = world.life(leader).standing().members;
+            !members.voters.is_joint()
+                && acked.iter().all(|word| words.contains(word))
+                && members.all().iter().all(|id| world.life(id.0).machine.words() == words)
+        })
+        .await;
+        for id in self.life(self.settled().unwrap()).standing().members.all() {
+            let life = self.life(id.0);
+            self.oracle.has_all(id.0, "after all faults", &acked, |word| life.machine.times(word));
+        }
+        self.oracle.check();
+    }
+}
+
+impl Life<Words> {
+    /// How many times a word has had its effect here.
+    pub(crate) fn machine_has(&self, word: u64) -> u32 {
+        self.machine.times(word)
+    }
+
+    pub(crate) fn words(&self) -> Vec<u64> {
+        self.machine.words()
     }
 }

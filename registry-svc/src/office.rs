@@ -1,0 +1,168 @@
+//! What of a replica needs neither files nor sockets: takes commands in,
+//! forwards them to whoever leads, keeps the leases of nodes, receives runners.
+//! It stands on a consensus, the links to the others and the replicated state,
+//! wherever these come from: in a simulation they are made of memory.
+
+use crate::api::{not_linearizable, receive_runner};
+use crate::clock::Clock;
+pub use crate::driver::{Answer, ProposeError};
+use crate::driver::{Driver, Way};
+use crate::keep;
+use crate::lease_keeper::{self, LeaseBook};
+use crate::numbers::Numbers;
+use crate::options::Options;
+use crate::peers::AddressBook;
+use crate::sessions::Sessions;
+use crate::view::View;
+use futures::Stream;
+use pm_proto::v1;
+use process_model::Timestamp;
+use registry_consensus::{Consensus, Peers, ReplicaId};
+use registry_domain::Command;
+use service_host::metrics::Metrics;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+
+/// What an office stands on.
+pub struct Ground {
+    /// This replica's part in the consensus.
+    pub consensus: Consensus,
+    /// The way to the other replicas.
+    pub peers: Arc<dyn Peers>,
+    /// Where they are.
+    pub book: AddressBook,
+    /// What is replicated.
+    pub view: Arc<View>,
+    /// Where it counts.
+    pub metrics: Metrics,
+    /// The time of day.
+    pub clock: Clock,
+    /// Leases, retention, own address.
+    pub options: Options,
+    /// Id of the cluster.
+    pub cluster: String,
+    /// How often it was recovered or restored by force.
+    pub epoch: u64,
+}
+
+/// An office that is open.
+pub struct Office {
+    pub(crate) consensus: Consensus,
+    pub(crate) view: Arc<View>,
+    pub(crate) driver: Driver,
+    pub(crate) way: Arc<Way>,
+    pub(crate) leases: LeaseBook,
+    pub(crate) numbers: Arc<Numbers>,
+    pub(crate) sessions: Sessions,
+    pub(crate) heartbeat_interval: Duration,
+    pub(crate) lease: Duration,
+    /// As this replica's directory has it; the state has it once the first leader has written it down.
+    pub(crate) cluster: String,
+    pub(crate) epoch: u64,
+    advertise: String,
+    clock: Clock,
+    /// Ends everything that runs beside the calls.
+    stop: CancellationToken,
+}
+
+impl Office {
+    /// Opens it. What is returned beside it runs until [`close`](Self::close).
+    #[must_use]
+    pub fn open(ground: Ground) -> (Self, Vec<JoinHandle<()>>) {
+        let Ground { consensus, peers, book, view, metrics, clock, options, cluster, epoch } = ground;
+        let stop = CancellationToken::new();
+        let numbers = Arc::new(Numbers::new(&metrics, view.clone()));
+        let way = Arc::new(Way { consensus: consensus.clone(), peers, book });
+        let (driver, proposer) = Driver::start(way.clone(), numbers.clone(), clock.clone(), stop.clone());
+        let leases = LeaseBook::new(options.lease);
+        let keeper = lease_keeper::keep(leases.clone(), consensus.clone(), view.clone(), driver.clone(), stop.clone());
+        let wanted = keep::Wanted::new(cluster.clone(), &options);
+        let configured = keep::configured(consensus.clone(), view.clone(), driver.clone(), wanted, stop.clone());
+        let tasks = vec![proposer, tokio::spawn(keeper), tokio::spawn(configured)];
+        let Options { heartbeat_interval, lease, advertise, .. } = options;
+        let sessions = Sessions::default();
+        let office = Self {
+            consensus,
+            view,
+            driver,
+            way,
+            leases,
+            numbers,
+            sessions,
+            heartbeat_interval,
+            lease,
+            cluster,
+            epoch,
+            advertise,
+            clock,
+            stop,
+        };
+        (office, tasks)
+    }
+
+    /// Commits a command through whoever leads; `bytes` is about its size.
+    ///
+    /// # Errors
+    /// Outer: there is no answer. Inner: it was refused.
+    pub async fn propose(&self, command: Command, bytes: usize) -> Answer {
+        self.driver.propose(command, bytes).await
+    }
+
+    /// Talks with a runner until either side ends it, or `shutdown` does.
+    ///
+    /// # Errors
+    /// It is not received here, with the reason as the runner is told.
+    pub async fn receive_runner<S>(
+        self: &Arc<Self>,
+        incoming: S,
+        shutdown: CancellationToken,
+    ) -> Result<ReceiverStream<Result<v1::RunSessionResponse, Status>>, Status>
+    where
+        S: Stream<Item = Result<v1::RunSessionRequest, Status>> + Send + Unpin + 'static,
+    {
+        receive_runner(self.clone(), incoming, shutdown).await
+    }
+
+    /// Waits until this replica's state is at least as new as everything that
+    /// was acknowledged before the call; not when `stale`.
+    pub(crate) async fn read_barrier(&self, stale: bool) -> Result<(), Status> {
+        if stale {
+            return Ok(());
+        }
+        self.consensus.read_barrier().await.map(drop).map_err(|fault| not_linearizable(&fault))
+    }
+
+    /// The error of a call that only a leader can answer.
+    pub(crate) fn no_leader(&self) -> ProposeError {
+        self.way.no_leader()
+    }
+
+    /// Where a replica is reached; its likeliest address.
+    pub(crate) fn address_of(&self, id: ReplicaId) -> String {
+        if id == self.consensus.standing().borrow().me {
+            return self.advertise.clone();
+        }
+        self.way.book.of(id).into_iter().next().unwrap_or_default()
+    }
+
+    /// The time to put into a command.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Ends with the registry.
+    pub(crate) fn stopped(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    /// Everything that runs here ends, and every session.
+    pub fn close(&self) {
+        self.stop.cancel();
+        self.sessions.end_all();
+    }
+}
