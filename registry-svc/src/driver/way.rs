@@ -93,8 +93,11 @@ impl Way {
     pub(super) async fn changed(&self) {
         let mut standing = self.consensus.standing();
         standing.mark_unchanged();
-        // Which of the two it was does not matter, nor that the engine ended: the next attempt tells.
-        let _ = tokio::time::timeout(LOOK_AGAIN, standing.changed()).await;
+        // Which of the two it was does not matter: the next attempt tells.
+        if let Ok(Err(_)) = tokio::time::timeout(LOOK_AGAIN, standing.changed()).await {
+            // The engine has ended, and nothing will change any more: to try again at once would be to spin.
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 }
 

@@ -79,8 +79,7 @@ impl Volatile {
     /// # Errors
     /// It is damaged; nothing has changed then.
     pub fn install(&self, snapshot: &Snapshot) -> Result<(), MachineFault> {
-        let state =
-            memory::state(snapshot).map_err(|error| MachineFault::new("cannot install a snapshot", error))?;
+        let state = memory::state(snapshot).map_err(|error| MachineFault::new("cannot install a snapshot", error))?;
         self.0.replace(state, applied_record::applied(&snapshot.meta), || {});
         Ok(())
     }

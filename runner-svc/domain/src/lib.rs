@@ -66,8 +66,8 @@ mod words;
 
 pub use effect::{Effect, Timer};
 pub use health::Health;
-pub use leadership::Leadership;
 pub use input::{Context, Input, Notification, RunId, SpawnError};
+pub use leadership::Leadership;
 pub use machine::Machine;
 pub use memo::Memo;
 pub use moment::Moment;

@@ -5,7 +5,8 @@ use crate::rig::{Bits, Dice, Oracle, Shelf, Stand, Subject, World};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use registry_consensus::{
-    Answers, Applied, Committed, Consensus, Door, Entry, Machine, MachineFault, Payload, Snapshot, SnapshotMeta, SnapshotSink,
+    Answers, Applied, Committed, Consensus, Door, Entry, Machine, MachineFault, Payload, Snapshot, SnapshotMeta,
+    SnapshotSink,
 };
 use std::collections::BTreeMap;
 use std::io;

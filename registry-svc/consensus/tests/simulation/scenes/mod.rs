@@ -10,8 +10,8 @@ mod reads;
 mod snapshots;
 mod writes;
 
-use crate::rig::{Crash, Dice, World};
 use crate::rig::seeds::virtually;
+use crate::rig::{Crash, Dice, World};
 use crate::words::Words;
 use std::future::Future;
 use std::time::Duration;

@@ -168,7 +168,9 @@ impl Lane {
             }
             Parcel::Call(call, to) => {
                 oracle.mix(self.from << 20 | self.to << 10 | 2);
-                if self.repeats() {
+                // A connection says nothing twice. What the consensus asks has to bear it all the same; a request of a
+                // service need not.
+                if !matches!(call, Call::Service(_)) && self.repeats() {
                     self.again(call.clone(), "message came twice");
                 }
                 let asked = Asked::of(&call);
