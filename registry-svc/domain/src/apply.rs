@@ -6,7 +6,7 @@ use crate::decided::Decided;
 use crate::draft::{Draft, Fact};
 use crate::reply::{Applied, ApplyOutcome, Reply};
 use crate::{Instance, Process, Refusal, State, history, limits, placement, retire};
-use process_model::{InstanceId, ProcessName, ProcessSpec, Timestamp, event_type};
+use process_model::{InstanceId, NodeName, ProcessName, ProcessSpec, Timestamp, event_type};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -213,15 +213,14 @@ fn scale(draft: &mut Draft<'_>, spec: &ProcessSpec, generation: u64, reassign: b
                 traceparent: traceparent.to_owned(),
                 ..Instance::new(id, generation, spec.autostart, now)
             }),
+            // Its node is letting go of it, and may say so late: what it says then must not be taken for the end of a
+            // copy that it was given since. So there is a new one when it has said so, and not before.
+            Some(true) => {}
             Some(false) if !reassign => {}
-            Some(removing) => {
+            Some(false) => {
                 draft.change_instance(&id, |instance| {
                     instance.generation = generation;
                     traceparent.clone_into(&mut instance.traceparent);
-                    if removing {
-                        instance.removing = false;
-                        instance.wanted = spec.autostart;
-                    }
                 });
             }
         }
@@ -233,4 +232,18 @@ fn scale(draft: &mut Draft<'_>, spec: &ProcessSpec, generation: u64, reassign: b
     for id in surplus {
         retire::instance(draft, &id);
     }
+}
+
+/// A node has let go of an instance. Its process may want it again by now.
+pub(crate) fn wanted_again(draft: &mut Draft<'_>, id: &InstanceId, node: &NodeName, seq: u64) {
+    let process = draft.state().processes.get(&id.process).filter(|p| (1..=p.spec.instances).contains(&id.index));
+    let Some((generation, autostart)) = process.map(|p| (p.generation, p.spec.autostart)) else { return };
+    draft.put_instance(Instance::new(id.clone(), generation, autostart, draft.header.time));
+    placement::place(draft);
+    // That node repeats what was not acknowledged, and counts its reports for ever; another one counts its own.
+    draft.change_instance(id, |instance| {
+        if instance.node.as_ref() == Some(node) {
+            instance.seen.seq = seq;
+        }
+    });
 }

@@ -22,8 +22,9 @@ pub fn broken(state: &State) -> Vec<String> {
 fn instances(state: &State, faults: &mut Vec<String>) {
     for (id, instance) in &state.instances {
         let wanted = state.processes.get(&id.process).is_some_and(|p| (1..=p.spec.instances).contains(&id.index));
-        if wanted == instance.removing {
-            faults.push(format!("{id}: its process wants it: {wanted}, it is being removed: {}", instance.removing));
+        // Wanted again while it goes, it goes all the same; another one takes its place then.
+        if !wanted && !instance.removing {
+            faults.push(format!("{id}: its process does not want it, and it is not being removed"));
         }
         if instance.id != *id {
             faults.push(format!("{id}: stands under another id, {}", instance.id));
@@ -39,7 +40,10 @@ fn instances(state: &State, faults: &mut Vec<String>) {
         }
     }
     for (name, process) in &state.processes {
-        let indexes: BTreeSet<u32> = state.instances_of(name).filter(|i| !i.removing).map(|i| i.id.index).collect();
+        let indexes: BTreeSet<u32> = (state.instances_of(name))
+            .filter(|i| !i.removing || i.id.index <= process.spec.instances)
+            .map(|i| i.id.index)
+            .collect();
         if indexes != (1..=process.spec.instances).collect() {
             faults.push(format!("{name}: {} instances asked for, there are {indexes:?}", process.spec.instances));
         }

@@ -6,7 +6,7 @@
 use crate::command::Report;
 use crate::decided::Decided;
 use crate::draft::{Draft, Fact};
-use crate::{Refusal, Seen, actions, limits, retire};
+use crate::{Refusal, Seen, actions, apply, limits, retire};
 use process_model::{EventDetail, ExitStatus, InstanceReport, NodeName, event_type};
 
 pub(crate) fn report(draft: &mut Draft<'_>, report: &Report) -> Result<Decided, Refusal> {
@@ -48,9 +48,10 @@ fn instance(draft: &mut Draft<'_>, node: &NodeName, report: &InstanceReport) {
     }
     if report.gone && removing {
         retire::removed(draft, id);
+        apply::wanted_again(draft, id, node, report.seq);
     } else if report.gone {
-        // It was wanted again before its node had let go of it: the node has
-        // the new assignment and begins anew.
+        // Said once more, of an instance that was given to the node again: it
+        // begins there.
         draft.change_instance(id, |instance| {
             instance.seen = Seen { seq: report.seq, ..Seen::nothing(report.time) };
         });

@@ -104,16 +104,34 @@ fn an_instance_that_no_node_has_goes_at_once() {
 }
 
 #[test]
-fn an_instance_wanted_again_before_it_was_gone_stays_and_begins_anew() {
+fn an_instance_wanted_again_before_it_was_gone_goes_first_and_begins_anew() {
     let mut world = one_node();
     world.ok(apply(vec![spec("web", 1)]));
     world.ok(report("alpha", vec![seen("web-1", 1, Phase::Running)]));
     world.ok(delete("web"));
     world.ok(apply(vec![spec("web", 1)]));
+    assert!(!world.instance("web-1").wanted && world.instance("web-1").removing);
+    let outcome = world.ok(report("alpha", vec![gone("web-1", 2)]));
+    assert_eq!(kinds(&outcome.events), ["instance.stopped", "instance.removed", "instance.assigned"]);
     assert!(world.instance("web-1").wanted && !world.instance("web-1").removing);
     assert_eq!(world.instance("web-1").generation, 2, "its runner has to see a newer generation");
-    world.ok(report("alpha", vec![gone("web-1", 2)]));
     assert_eq!(world.instance("web-1").phase(), Phase::Pending);
+}
+
+#[test]
+fn a_late_word_that_an_instance_is_gone_does_not_end_the_one_that_was_given_since() {
+    // Found by the simulation: web-1 began on beta while alpha still stopped it.
+    let mut world = one_node();
+    world.ok(apply(vec![spec("web", 1)]));
+    world.ok(report("alpha", vec![seen("web-1", 1, Phase::Running)]));
+    world.ok(hello("beta"));
+    // Alpha says at once that it is gone, as its second word, and is not heard for a while.
+    world.ok(delete("web"));
+    world.ok(apply(vec![spec("web", 1)]));
+    assert!(world.state.assignments(&"alpha".parse().unwrap()).is_empty(), "alpha has yet to let go of the one before");
+    world.ok(delete("web"));
+    world.ok(report("alpha", vec![gone("web-1", 2)]));
+    assert!(!world.has("web-1"), "nobody was told to run it since");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What a runner wrote down: it survives the runner and its host.
 
+use crate::rig::Oracle;
 use process_model::{ActionReport, Assignment, InstanceId, InstanceReport};
 use runner_domain::{Leadership, Memo};
 use std::collections::{BTreeMap, VecDeque};
@@ -60,11 +61,15 @@ impl Journal {
         }
     }
 
-    pub(super) fn report(&mut self, mut report: Reported) {
+    pub(super) fn report(&mut self, mut report: Reported, tell: &Oracle) {
         self.newest += 1;
         if let Reported::Instance(report) = &mut report {
             report.seq = self.newest;
         }
+        tell.note(|| match &report {
+            Reported::Instance(said) => format!("{} is {:?}: {}", said.instance, said.phase, said.event_type),
+            Reported::Action(said) => format!("{} is {:?}: {}", said.action, said.state, said.message),
+        });
         self.outbox.push_back((self.newest, report));
     }
 

@@ -58,7 +58,7 @@ impl Node {
             status: String::new(),
             log_lines: Vec::new(),
         };
-        self.lock().journal.report(Reported::Instance(report));
+        self.lock().journal.report(Reported::Instance(report), &self.judge.oracle);
         self.news.notify_one();
     }
 }

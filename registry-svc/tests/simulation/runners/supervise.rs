@@ -31,13 +31,21 @@ impl Node {
     /// What the keeper, a timer or the registry says of an instance, to the runner that runs now.
     pub(super) fn hear_of(self: &Arc<Self>, instance: &InstanceId, input: Input) {
         let mut inputs = VecDeque::from([input]);
+        let mut gone = false;
         while let Some(input) = inputs.pop_front() {
             let Some(effects) = self.step(instance, input) else { return };
             for effect in effects {
+                gone |= effect == Effect::Gone;
                 inputs.extend(self.act(instance, effect));
             }
         }
+        // What was ordered before it went is answered.
         self.settle(instance);
+        if gone {
+            let mut state = self.lock();
+            state.instances.remove(instance);
+            state.journal.instances.remove(instance);
+        }
         self.news.notify_one();
     }
 
@@ -54,7 +62,7 @@ impl Node {
         let (memo, began) = (Memo::from(&supervised.machine), supervised.began);
         let reports: Vec<_> = effects.iter().filter_map(|effect| report(&supervised.machine, effect, wall)).collect();
         state.journal.stepped(instance, memo, began);
-        reports.into_iter().for_each(|report| state.journal.report(Reported::Instance(report)));
+        reports.into_iter().for_each(|report| state.journal.report(Reported::Instance(report), &self.judge.oracle));
         Some(effects)
     }
 
@@ -71,17 +79,13 @@ impl Node {
                     supervised.timers.remove(&timer);
                 }
             }
-            Effect::Gone => {
-                let mut state = self.lock();
-                state.instances.remove(instance);
-                state.journal.instances.remove(instance);
-            }
             // Without probes, logs, sockets there is nothing to do; reports are written down already.
             Effect::CancelHooks
             | Effect::ReleaseSockets
             | Effect::SetLogs { .. }
             | Effect::Observe { .. }
             | Effect::Unobserve
+            | Effect::Gone
             | Effect::Report { .. } => {}
         }
         None
@@ -120,7 +124,7 @@ impl Node {
             let Some(supervised) = state.instances.get_mut(instance) else {
                 let message = format!("instance {instance} is not on this node");
                 let report = ActionReport { action: order.action, state: ActionState::Failed, message, time: wall };
-                state.journal.report(Reported::Action(report));
+                state.journal.report(Reported::Action(report), &self.judge.oracle);
                 drop(state);
                 return self.news.notify_one();
             };
@@ -130,7 +134,7 @@ impl Node {
             supervised.orders.push(order.clone());
             let (action, message) = (order.action, String::new());
             let report = ActionReport { action, state: ActionState::Delivered, message, time: wall };
-            state.journal.report(Reported::Action(report));
+            state.journal.report(Reported::Action(report), &self.judge.oracle);
         }
         if let Some(timeout) = stop_timeout {
             self.hear_of(instance, Input::StopTimeoutGiven(timeout));
@@ -157,7 +161,7 @@ impl Node {
             reports.push(ActionReport { action: pending.action.clone(), state, message, time: wall });
             false
         });
-        reports.into_iter().for_each(|report| state.journal.report(Reported::Action(report)));
+        reports.into_iter().for_each(|report| state.journal.report(Reported::Action(report), &self.judge.oracle));
     }
 
     /// A runner begins: it believes the journal and the keeper.

@@ -168,6 +168,7 @@ impl<'a> Talk<'a> {
             order @ (Down::Assignments(_) | Down::Action(_)) => {
                 let epoch = self.epoch?;
                 let said = Leadership { epoch, term: term(&order) };
+                self.node.judge.oracle.note(|| format!("{} hears {}", self.node.name, in_words(&order)));
                 self.heard.push_back((said, order.clone()));
                 if self.heard.len() > REMEMBERED {
                     self.heard.pop_front();
@@ -226,6 +227,18 @@ impl<'a> Talk<'a> {
             }
             Down::Welcome(_) | Down::ReportAck(_) | Down::HeartbeatAck(_) => {}
         }
+    }
+}
+
+fn in_words(order: &Down) -> String {
+    match order {
+        Down::Assignments(update) => {
+            let set: Vec<_> =
+                update.set.iter().map(|a| format!("{} {} {}", a.instance_id, a.generation, a.wanted)).collect();
+            format!("term {}: {set:?}, gone {:?}, full {}", update.term, update.removed, update.full)
+        }
+        Down::Action(action) => format!("term {}: {} of {}", action.term, action.action_id, action.instance_id),
+        Down::Welcome(_) | Down::ReportAck(_) | Down::HeartbeatAck(_) => String::new(),
     }
 }
 
