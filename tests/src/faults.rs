@@ -18,7 +18,7 @@ mod proxy;
 mod syscalls;
 mod tool;
 
-pub use disk::{Ballast, Disk};
+pub use disk::{Ballast, Disk, Image};
 pub use netns::Net;
 pub use proxy::{Proxy, Wire};
 pub use syscalls::Injection;

@@ -59,7 +59,7 @@ pub use bound::Bound;
 pub use cluster::{Cluster, Service};
 pub use dice::{Dice, rounds};
 pub use event_watch::EventWatch;
-pub use faults::{Ballast, Disk, Injection, Net, Proxy, Wire, clock};
+pub use faults::{Ballast, Disk, Image, Injection, Net, Proxy, Wire, clock};
 pub use history_log::HistoryLog;
 pub use lines::Lines;
 pub use outcome::Outcome;

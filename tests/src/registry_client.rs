@@ -12,6 +12,7 @@ use pm_proto::v1::event_service_client::EventServiceClient;
 use pm_proto::v1::instance_service_client::InstanceServiceClient;
 use pm_proto::v1::node_service_client::NodeServiceClient;
 use pm_proto::v1::process_service_client::ProcessServiceClient;
+use process_model::audit::{Anchor, AuditEntry, Verifier};
 use std::time::Duration;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -161,6 +162,35 @@ impl RegistryClient {
             }
             Ok((processes.revision, text))
         })
+    }
+
+    /// Follows the audit log from its first entry to its last: how many there
+    /// are.
+    ///
+    /// # Errors
+    /// An entry is missing, or is not what was chained; or as the call.
+    ///
+    /// # Panics
+    /// When an entry cannot be read.
+    pub fn verify_audit(&self) -> Result<u64, String> {
+        let mut verifier = Verifier::new(Anchor::default());
+        let mut pages = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let request = v1::ListAuditEntriesRequest { page_size: 1_000, page_token, ..Default::default() };
+            let answer = self.wait(self.events().list_audit_entries(request)).map_err(|status| status.to_string())?;
+            let answer = answer.into_inner();
+            pages.extend(answer.entries);
+            page_token = answer.next_page_token;
+            if page_token.is_empty() {
+                break;
+            }
+        }
+        for entry in pages.iter().rev() {
+            let entry = AuditEntry::try_from(entry).expect("an audit entry is readable");
+            verifier.check(&entry).map_err(|fault| fault.to_string())?;
+        }
+        verifier.finish(None).map(|verified| verified.entries).map_err(|fault| fault.to_string())
     }
 
     /// The newest audit entries, at most 1,000, newest first.

@@ -52,6 +52,29 @@ impl Disk {
         Self::mount(image, folder.join(name))
     }
 
+    /// What the device holds at this moment. Nobody may write meanwhile, so
+    /// whoever does has to be stopped (SIGSTOP).
+    ///
+    /// # Panics
+    /// When the disk refuses.
+    #[must_use]
+    pub fn image(&self, name: &str) -> Image {
+        let image = self.mounted.parent().expect("it is mounted in a folder").join(format!("{name}.image"));
+        std::fs::copy(&self.image, &image).unwrap();
+        Image(image)
+    }
+
+    /// The power was off: from now on it holds what was in the image. Who used
+    /// it has to have ended.
+    ///
+    /// # Panics
+    /// When somebody still uses it.
+    pub fn put(&mut self, image: Image) {
+        let _ = tool::run(Command::new("umount").arg(&self.mounted));
+        std::fs::rename(&image.0, &self.image).unwrap();
+        let _ = tool::run(Command::new("mount").args(["-o", "loop"]).arg(&self.image).arg(&self.mounted));
+    }
+
     /// Takes all room but `left` bytes, whoever else takes some meanwhile.
     #[must_use]
     pub fn fill(&self, left: u64) -> Ballast {
@@ -86,6 +109,9 @@ impl Drop for Disk {
         let _ = tool::tried(Command::new("umount").arg("-l").arg(&self.mounted));
     }
 }
+
+/// What a device held at some moment.
+pub struct Image(PathBuf);
 
 /// What fills a disk; gives the room back when it is dropped.
 pub struct Ballast(PathBuf);
