@@ -40,7 +40,8 @@ fn r07_a_leader_that_was_paused_gives_a_node_no_old_order() {
         // The node hears of the new term, by an order.
         let command = format!("exec sleep {}", 2_000 + round);
         replicas.patient_client(next).run_program("changes", &command, 1).unwrap();
-        let changed = || running(replicas.client(next)).get("changes-1").copied().filter(|pid| *pid != before["changes-1"]);
+        let changed =
+            || running(replicas.client(next)).get("changes-1").copied().filter(|pid| *pid != before["changes-1"]);
         until("the program runs as it was changed", || changed().is_some());
         let after = running(replicas.client(next));
 

@@ -28,13 +28,13 @@ fn snapshots(replicas: &mut Replicas, i: usize) -> PathBuf {
     replicas.replica(i).directory().join("snapshots")
 }
 
-/// Waits until a follower has received so many of a hundred parts, stops it
-/// there, and says how many they are.
-fn stop_at(replicas: &mut Replicas, receiver: usize, percent: u64) -> u64 {
-    let whole = replicas.places().into_iter().flat_map(|i| sizes(replicas, i, "snapshot")).max().unwrap_or(0);
-    assert!(whole > 0, "invalid: nobody has a snapshot");
+/// Waits until a follower has received so many of a hundred parts of what the
+/// sender has, stops it there, and says how many they are.
+fn stop_at(replicas: &mut Replicas, (sender, receiver): (usize, usize), percent: u64) -> u64 {
     let began = Instant::now();
     let received = |replicas: &mut Replicas| sizes(replicas, receiver, "received").into_iter().max();
+    // The state only grows here, and with it each snapshot.
+    let whole = sizes(replicas, sender, "snapshot").into_iter().max().expect("invalid: the leader has no snapshot");
     loop {
         if received(replicas).is_some_and(|bytes| bytes * 100 >= whole * percent) {
             replicas.pause(receiver);
@@ -65,20 +65,18 @@ fn r12_a_snapshot_that_is_cut_off_anywhere_leaves_no_part_of_a_state() {
 
     for (percent, receiver_dies, sender_dies) in [(10, true, false), (50, false, true), (99, true, true)] {
         let sender = replicas.wait_for_leader();
-        if !replicas.replica(one).is_running() {
+        if replicas.replica(one).is_running() {
+            replicas.cont(one);
+        } else {
             replicas.replica(one).spawn();
         }
-        let reached = stop_at(&mut replicas, one, percent);
+        let reached = stop_at(&mut replicas, (sender, one), percent);
         println!("r12: cut off at {reached} %, receiver dies: {receiver_dies}, sender dies: {sender_dies}");
-        if sender_dies {
-            replicas.kill(sender);
-        }
         if receiver_dies {
             replicas.kill(one);
-        } else {
-            replicas.cont(one);
         }
         if sender_dies {
+            // The receiver stands still until there is a leader again.
             replicas.restart(sender);
         }
     }
