@@ -19,7 +19,8 @@ const UPDATE_BYTES: usize = 2 << 20;
 pub(super) struct Told {
     began: bool,
     assignments: BTreeMap<InstanceId, (u64, bool, u64)>,
-    removals: BTreeSet<InstanceId>,
+    /// By the generation that has to go: one that was given again and has to go again is another one.
+    removals: BTreeMap<InstanceId, u64>,
     actions: BTreeSet<u64>,
 }
 
@@ -44,16 +45,19 @@ impl Told {
 
     fn assign(&mut self, state: &State, node: &NodeName, orders: &mut Orders) {
         let now = state.assignments(node);
-        let removals: BTreeSet<InstanceId> = state.removals(node).into_iter().collect();
+        let generation = |id: &InstanceId| state.instances().get(id).map_or(0, |instance| instance.generation);
+        let removals: BTreeMap<InstanceId, u64> =
+            state.removals(node).into_iter().map(|id| (id.clone(), generation(&id))).collect();
         let key = |a: &Assignment| (a.generation, a.wanted, a.restart_count);
         let set: Vec<v1::Assignment> =
             (now.iter()).filter(|a| self.assignments.get(&a.instance) != Some(&key(a))).map(Into::into).collect();
         let assignments: BTreeMap<_, _> = now.iter().map(|a| (a.instance.clone(), key(a))).collect();
         // What was told and is no longer there has been removed already; what
         // is there to be removed may never have been told.
-        let mut removed: BTreeSet<&InstanceId> = removals.difference(&self.removals).collect();
+        let news = removals.iter().filter(|(id, generation)| self.removals.get(*id) != Some(*generation));
+        let mut removed: BTreeSet<&InstanceId> = news.map(|(id, _)| id).collect();
         removed.extend(
-            self.assignments.keys().filter(|id| !assignments.contains_key(*id) && !self.removals.contains(*id)),
+            self.assignments.keys().filter(|id| !assignments.contains_key(*id) && !self.removals.contains_key(*id)),
         );
         let removed: Vec<String> = removed.into_iter().map(ToString::to_string).collect();
         let full = !self.began;
@@ -180,6 +184,47 @@ mod tests {
         assert_eq!(summary(&told.news(&state, &node)), [(false, 0, vec!["web-2".into()], false)]);
         assert!(told.news(&state, &node).messages.is_empty());
         assert_eq!(summary(&Told::default().news(&state, &node)), [(true, 1, vec!["web-2".into()], false)]);
+    }
+
+    #[test]
+    fn an_instance_that_was_given_again_and_has_to_go_again_is_told_again() {
+        let (mut state, node) = world();
+        apply(&mut state, 2, "");
+        let mut told = Told::default();
+        told.news(&state, &node);
+        apply(&mut state, 1, "");
+        assert_eq!(summary(&told.news(&state, &node)), [(false, 0, vec!["web-2".into()], false)]);
+        apply(&mut state, 2, "");
+        let gone = process_model::InstanceReport {
+            instance: "web-2".parse().unwrap(),
+            seq: 1,
+            generation: 1,
+            event_type: "instance.removed".into(),
+            time: process_model::Timestamp(1),
+            phase: process_model::Phase::Stopped,
+            ready: false,
+            pid: 0,
+            restarts: 0,
+            last_exit: None,
+            started: None,
+            message: String::new(),
+            next_restart: None,
+            gone: true,
+            containment: String::new(),
+            status: String::new(),
+            log_lines: vec![],
+        };
+        let report = registry_domain::Report {
+            node: node.clone(),
+            boot_id: "b".into(),
+            seq: 1,
+            instances: vec![gone],
+            actions: vec![],
+        };
+        run(&mut state, Order::Report(report));
+        apply(&mut state, 1, "");
+        assert_eq!(summary(&told.news(&state, &node)), [(false, 0, vec!["web-2".into()], false)]);
+        assert!(told.news(&state, &node).messages.is_empty());
     }
 
     #[test]
