@@ -26,7 +26,7 @@ mod entropy;
 mod judge;
 mod replica;
 // What only scenes of the consensus use is not used here.
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 #[path = "../../consensus/tests/simulation/rig/mod.rs"]
 mod rig;
 mod runners;

@@ -21,8 +21,6 @@ const KINDS: &[&str] = &[
     "leader elected",
     "loss",
     "message came twice",
-    "message of a connection that is gone",
-    "node lost",
     "node rebooted",
     "node went for good and was declared lost",
     "one-way cut",

@@ -45,7 +45,6 @@ pub(super) async fn run(node: Arc<Node>, world: World<Replica>) {
 
 struct Talk<'a> {
     node: &'a Arc<Node>,
-    world: &'a World<Replica>,
     to: u64,
     up: Pipe<Result<v1::RunSessionRequest, Status>>,
     /// What was said before, by this leader and those before it.
@@ -61,7 +60,7 @@ impl<'a> Talk<'a> {
     /// One conversation, from its dial to its end; whom to dial next, if somebody was named.
     async fn begin(
         node: &'a Arc<Node>,
-        world: &'a World<Replica>,
+        world: &World<Replica>,
         to: u64,
         heard: &'a mut VecDeque<(Leadership, Down)>,
     ) -> Option<u64> {
@@ -75,7 +74,7 @@ impl<'a> Talk<'a> {
         let (net, falls) = (world.net.clone(), ended.clone());
         tokio::spawn(async move { net.until_it_falls(from, (to, life), &falls).await });
         serve(world, (to, life), incoming, down, ended.clone());
-        let mut talk = Self { node, world, to, up, heard, epoch: None, in_flight: None, parts: Update::default() };
+        let mut talk = Self { node, to, up, heard, epoch: None, in_flight: None, parts: Update::default() };
         let status = tokio::select! {
             biased;
             () = ended.cancelled() => None,
