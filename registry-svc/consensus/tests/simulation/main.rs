@@ -17,6 +17,8 @@
 
 mod clients;
 mod entropy;
+// What only the simulation of the registry uses is not used here.
+#[allow(dead_code, unused_imports)]
 mod rig;
 mod scenes;
 mod seeds;
