@@ -35,3 +35,6 @@ mod settles;
 mod town;
 mod troubles;
 mod wishes;
+
+/// Bytes of one append to a disk: what a hundred commands take that were held up together.
+const LARGEST_APPEND: u64 = 128 << 10;

@@ -23,3 +23,6 @@ mod rig;
 mod scenes;
 mod seeds;
 mod words;
+
+/// Bytes of one append to a disk: some dozen words.
+const LARGEST_APPEND: u64 = 16 << 10;

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-/// Bytes of one append: what a hundred commands take that were held up together.
-pub(super) const LARGEST: u64 = 128 << 10;
+/// Bytes of one append.
+pub(super) const LARGEST: u64 = crate::LARGEST_APPEND;
 /// A full disk has room again when so much more than nothing fits.
 const ENOUGH: u64 = 512;
 
