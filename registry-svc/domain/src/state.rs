@@ -161,10 +161,8 @@ impl State {
             RowKey::Event(revision) => self.events.get(revision).cloned().map(Row::Event),
             RowKey::Audit(number) => self.audit.get(number).cloned().map(Row::Audit),
             RowKey::Reply(number) => self.replies.get(number).cloned().map(Row::Reply),
-            RowKey::Generation(name, number) => {
-                self.history.generations.get(&(name.clone(), *number)).cloned().map(Row::Generation)
-            }
-            RowKey::Lineage(name) => self.history.lineages.get(name).cloned().map(Row::Lineage),
+            RowKey::Generation(name, number) => self.history.get(name, *number).cloned().map(Row::Generation),
+            RowKey::Lineage(name) => self.history.lineage(name).cloned().map(Row::Lineage),
         }
     }
 
@@ -178,8 +176,8 @@ impl State {
             .chain(self.events.values().cloned().map(Row::Event))
             .chain(self.audit.values().cloned().map(Row::Audit))
             .chain(self.replies.values().cloned().map(Row::Reply))
-            .chain(self.history.generations.values().cloned().map(Row::Generation))
-            .chain(self.history.lineages.values().cloned().map(Row::Lineage))
+            .chain(self.history.generations().cloned().map(Row::Generation))
+            .chain(self.history.lineages().cloned().map(Row::Lineage))
     }
 }
 
