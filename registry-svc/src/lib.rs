@@ -47,7 +47,7 @@ mod sessions;
 pub mod view;
 
 pub use open::OpenError;
-pub use options::Options;
+pub use options::{Options, is_address};
 pub use registry::Registry;
 pub use registry_domain::Retention;
 

@@ -69,9 +69,14 @@ impl TurnedAway {
     }
 
     fn fence(&self, by: &Hello, why: &str) {
+        self.end(by.from(), why);
+    }
+
+    /// This process has to end; the first reason stays.
+    pub(super) fn end(&self, by: ReplicaId, why: &str) {
         self.fenced.send_if_modified(|fenced| {
             let first = fenced.is_none();
-            fenced.get_or_insert_with(|| Fenced { by: by.from(), why: why.to_owned() });
+            fenced.get_or_insert_with(|| Fenced { by, why: why.to_owned() });
             first
         });
     }

@@ -48,6 +48,12 @@ impl Replica {
         format!("http://{}", self.place.address)
     }
 
+    /// Its operations port, as `HOST:PORT`.
+    #[must_use]
+    pub fn ops(&self) -> String {
+        self.place.ops.to_string()
+    }
+
     /// Its directory.
     #[must_use]
     pub fn directory(&self) -> &Path {
