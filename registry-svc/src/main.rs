@@ -211,7 +211,10 @@ async fn run(args: Args, options: Options) -> anyhow::Result<()> {
         tokio::select! {
             () = &mut terminated => break None,
             Ok(fence) = fenced.wait_for(Option::is_some) => {
-                break fence.as_ref().map(|fence| TurnedAway { by: fence.by.0, why: fence.why.clone() });
+                break fence.as_ref().map(|fence| {
+                    registry.remember(fence);
+                    TurnedAway { by: fence.by.0, why: fence.why.clone() }
+                });
             }
             changed = standing.changed() => if changed.is_err() { break None },
         }

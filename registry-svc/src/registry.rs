@@ -252,6 +252,15 @@ impl Registry {
         self.inner.links.fenced()
     }
 
+    /// Writes down, in its directory, that its own cluster turned this replica away.
+    pub fn remember(&self, fenced: &Fenced) {
+        if fenced.for_good
+            && let Err(error) = self.inner.home.turn_away(&fenced.why)
+        {
+            tracing::error!(%error, "cannot write down that the cluster turned this replica away");
+        }
+    }
+
     /// Hands leadership over, if this replica has it, before it is closed.
     pub async fn hand_over(&self) {
         let others = self.inner.consensus.standing().borrow().members.voters.all().len() > 1;

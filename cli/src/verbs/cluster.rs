@@ -4,6 +4,7 @@
 mod change;
 mod check;
 mod member_row;
+mod recover;
 mod status;
 
 use crate::connection::Connection;
@@ -23,7 +24,8 @@ use pm_proto::v1::{GetClusterHealthRequest, GetClusterHealthResponse};
   pmctl cluster join 4                 replica 4, started with --join, gets its vote
   pmctl cluster join 4 --replaces 2    in the place of replica 2, which is gone for good
   pmctl cluster remove 5
-  pmctl cluster transfer-leader 3"
+  pmctl cluster transfer-leader 3
+  pmctl cluster recover --data-dir /var/lib/pm/registry    a majority is lost for good"
 )]
 pub struct Args {
     #[command(subcommand)]
@@ -32,6 +34,14 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    #[command(flatten)]
+    Online(Online),
+    /// Offline, a majority is lost: make one directory a new cluster of one
+    Recover(recover::Args),
+}
+
+#[derive(Debug, Subcommand)]
+enum Online {
     /// How every replica fares: role, what it lacks, disk; and what is wrong
     Status,
     /// List the replicas
@@ -49,17 +59,21 @@ enum Verb {
 /// Carries it out.
 ///
 /// # Errors
-/// The server refuses.
+/// The server refuses; the directory cannot be recovered from.
 pub fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
+    let verb = match args.verb {
+        Verb::Recover(args) => return recover::run(context, &args),
+        Verb::Online(verb) => verb,
+    };
     context.block_on("cluster", async {
         let connection = context.connect().await?;
-        match args.verb {
-            Verb::Status => status::run(context, &connection).await,
-            Verb::Members => status::members(context, &connection).await,
-            Verb::Join(args) => change::join(context, &connection, args).await,
-            Verb::Remove(args) => change::remove(context, &connection, args).await,
-            Verb::TransferLeader(args) => change::transfer(context, &connection, args).await,
-            Verb::Check => check::run(context, &connection).await,
+        match verb {
+            Online::Status => status::run(context, &connection).await,
+            Online::Members => status::members(context, &connection).await,
+            Online::Join(args) => change::join(context, &connection, args).await,
+            Online::Remove(args) => change::remove(context, &connection, args).await,
+            Online::TransferLeader(args) => change::transfer(context, &connection, args).await,
+            Online::Check => check::run(context, &connection).await,
         }
     })
 }

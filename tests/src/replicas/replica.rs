@@ -86,6 +86,16 @@ impl Replica {
         self.extra_arguments = words.iter().map(|word| (*word).to_owned()).collect();
     }
 
+    /// Its next starts tell the others that it is reached there.
+    ///
+    /// # Panics
+    /// When it was planned without an address.
+    pub fn set_advertise(&mut self, url: &str) {
+        let arguments = &mut self.place.arguments;
+        let flag = arguments.iter().position(|word| word == "--advertise").expect("it has an address");
+        url.clone_into(&mut arguments[flag + 1]);
+    }
+
     /// Starts it and waits for nothing.
     ///
     /// # Panics
