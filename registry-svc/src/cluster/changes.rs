@@ -16,6 +16,8 @@ use tokio::time::Instant;
 
 /// So long one request waits for a replica to catch up, or for the change before it.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// So long a replica that has just been started may take until it is linked to the leader.
+const GREETING: Duration = Duration::from_secs(3);
 /// Between two looks at how far a replica has come: the library tells of it with each entry, which is too often.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -70,7 +72,14 @@ pub(crate) struct Changed {
 
 /// Refuses what must not be begun, as things are.
 pub(crate) async fn check(core: &Core, change: Change) -> Result<(), ChangeFault> {
-    plan(change, &roll(core), &reach(core).await).map(drop).map_err(ChangeFault::from)
+    let late = Instant::now() + GREETING;
+    loop {
+        match plan(change, &roll(core), &reach(core).await) {
+            Ok(_) => return Ok(()),
+            Err(MemberRefusal::Unreachable(_)) if Instant::now() < late => tokio::time::sleep(LOOK).await,
+            Err(refusal) => return Err(refusal.into()),
+        }
+    }
 }
 
 /// Makes a change, in the name of whoever asked for it.
@@ -121,8 +130,22 @@ pub(crate) async fn add(core: &Core, id: ReplicaId) -> Result<(), ChangeFault> {
     Ok(())
 }
 
+/// Retires numbers that nobody else does; `left` says which.
+pub(crate) async fn retire_all(
+    core: &Core,
+    left: impl Fn() -> Vec<ReplicaId>,
+    header: &Header,
+) -> Result<(), ChangeFault> {
+    // Whoever removes a replica now retires its number, too, and names who wanted it.
+    let _one_at_a_time = core.changing.lock().await;
+    for id in left() {
+        retire(core, id, header).await?;
+    }
+    Ok(())
+}
+
 /// Writes down that a number is gone. Without the request's id: that is the request's own entry.
-pub(crate) async fn retire(core: &Core, id: ReplicaId, header: &Header) -> Result<(), ChangeFault> {
+async fn retire(core: &Core, id: ReplicaId, header: &Header) -> Result<(), ChangeFault> {
     let Command { header: now, order } = note(OWN_ACTOR, Order::MemberGone(MemberGone { id: id.0 }));
     let (actor, reason, source) = (header.actor.clone(), header.reason.clone(), header.source.clone());
     let command = Command { header: Header { actor, reason, source, ..now }, order };

@@ -3,7 +3,7 @@
 //! and is none any more is retired. So a change that a leader did not live to
 //! finish is finished by the next one.
 
-use super::changes::{carry_out, retire};
+use super::changes::{carry_out, retire_all};
 use crate::core::Core;
 use crate::driver::OWN_ACTOR;
 use registry_consensus::ReplicaId;
@@ -33,15 +33,12 @@ pub(crate) async fn steward(core: Arc<Core>) {
 /// True if something is left.
 async fn see_to_it(core: &Core) -> bool {
     let header = |reason: &str| Header { actor: OWN_ACTOR.to_owned(), reason: reason.to_owned(), ..Header::default() };
-    let (left, wanting) = pending(core);
     let mut again = false;
-    for id in left {
-        if let Err(fault) = retire(core, id, &header("it left the cluster")).await {
-            tracing::info!(%fault, replica = %id, "the number of a replica that left is not retired yet");
-            again = true;
-        }
+    if let Err(fault) = retire_all(core, || pending(core).0, &header("it left the cluster")).await {
+        tracing::info!(%fault, "the number of a replica that left is not retired yet");
+        again = true;
     }
-    for id in wanting {
+    for id in pending(core).1 {
         if let Err(fault) = carry_out(core, Change::Promote(id), &header("it joined to vote")).await {
             tracing::info!(%fault, replica = %id, "a replica that wants to vote does not yet");
             again = true;
