@@ -84,6 +84,8 @@ pub enum Verb {
     Diff(verbs::diff::Args),
     /// Bring an earlier definition of a process back
     Rollback(verbs::rollback::Args),
+    /// The registry's replicas: how they fare; who takes part, and who leads
+    Cluster(verbs::cluster::Args),
     /// Print a shell's completion script
     Completion(verbs::completion::Args),
     /// Print the versions of client and server
@@ -121,6 +123,7 @@ impl Verb {
             Self::History(args) => verbs::history::run(context, args),
             Self::Diff(args) => verbs::diff::run(context, args),
             Self::Rollback(args) => verbs::rollback::run(context, args),
+            Self::Cluster(args) => verbs::cluster::run(context, args),
             Self::Completion(args) => verbs::completion::run(context, &args, &mut Cli::command()),
             Self::Version(args) => verbs::version::run(context, &args),
         }

@@ -96,7 +96,13 @@ pub const PUBLIC: &[ServiceAccess] = &[
     ServiceAccess {
         service: "pm.v1.ClusterService",
         upstream: Upstream::Registry,
-        methods: &[("GetClusterStatus", Role::Viewer)],
+        methods: &[
+            ("GetClusterStatus", Role::Viewer),
+            ("GetClusterHealth", Role::Viewer),
+            ("JoinMember", Role::Admin),
+            ("RemoveMember", Role::Admin),
+            ("TransferLeadership", Role::Admin),
+        ],
     },
     ServiceAccess {
         service: "pm.v1.SampleService",

@@ -28,6 +28,8 @@ pub mod reason {
     pub const NO_LEADER: &str = "NO_LEADER";
     /// The leader was lost before it answered: whether the change was made is open. Repeat it with the same request id.
     pub const RESULT_UNKNOWN: &str = "RESULT_UNKNOWN";
+    /// The members of the registry's cluster cannot be changed so, or a replica is not let in.
+    pub const MEMBER_CHANGE_REFUSED: &str = "MEMBER_CHANGE_REFUSED";
     /// A service behind the gateway does not answer.
     pub const BACKEND_UNAVAILABLE: &str = "BACKEND_UNAVAILABLE";
     /// The wanted revision is no longer kept.

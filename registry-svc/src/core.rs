@@ -4,6 +4,7 @@ use crate::api::not_linearizable;
 use crate::clock;
 use crate::driver::{Driver, ProposeError, Way};
 use crate::home::Home;
+use crate::home::health::DiskHealth;
 use crate::lease_keeper::LeaseBook;
 use crate::machine::MemoryMachine;
 use crate::numbers::Numbers;
@@ -15,6 +16,7 @@ use registry_consensus::{Consensus, ReplicaId};
 use registry_log::Log;
 use service_host::metrics::Metrics;
 use std::sync::{Arc, Mutex};
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +37,11 @@ pub(crate) struct Core {
     pub(crate) home: Arc<Home>,
     pub(crate) log: Arc<Log>,
     pub(crate) machine: Arc<MemoryMachine>,
+    pub(crate) disk: watch::Receiver<DiskHealth>,
+    /// Held while the members are changed.
+    pub(crate) changing: tokio::sync::Mutex<()>,
+    /// A replica has been enrolled, and may want something.
+    pub(crate) enrolled: Notify,
     /// Ends everything that runs beside the calls.
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: Mutex<Vec<JoinHandle<()>>>,

@@ -21,6 +21,7 @@
 //! | `view` | what everybody reads |
 //! | `io/` | rows and snapshot files |
 //! | `api/` | one gRPC service a file |
+//! | [`recovery`] | offline: a new cluster of one, when a majority is lost |
 //! | `numbers` | metrics |
 //!
 //! What is decided stands in `registry_domain` and `registry_quorum`.
@@ -42,12 +43,13 @@ mod numbers;
 mod open;
 mod options;
 pub mod peers;
+pub mod recovery;
 mod registry;
 mod sessions;
 pub mod view;
 
 pub use open::OpenError;
-pub use options::Options;
+pub use options::{Options, is_address};
 pub use registry::Registry;
 pub use registry_domain::Retention;
 

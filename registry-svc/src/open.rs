@@ -27,13 +27,13 @@ pub enum OpenError {
         "the plan to found names cluster {0:?}, which is no UUID: empty the directories of all founders and start them again"
     )]
     BadCluster(String),
-    /// Joining is not possible yet.
-    #[error("{through} belongs to cluster {cluster}; this version cannot join a cluster that exists")]
-    JoinNotOffered {
-        /// The cluster.
-        cluster: String,
+    /// The cluster does not take it.
+    #[error("the cluster does not enrol this replica, says {through}: {why}")]
+    NotEnrolled {
         /// A member.
         through: String,
+        /// Why.
+        why: String,
     },
     /// The state cannot be read.
     #[error(transparent)]
@@ -66,7 +66,7 @@ impl OpenError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Home(error) => error.exit_code(),
-            Self::Founding(_) | Self::Planned { .. } | Self::BadCluster(_) | Self::JoinNotOffered { .. } => 78,
+            Self::Founding(_) | Self::Planned { .. } | Self::BadCluster(_) | Self::NotEnrolled { .. } => 78,
             Self::Machine(_) | Self::Hole { .. } => 65,
             Self::Consensus(_) | Self::Links(_) | Self::NotLeading => 70,
             Self::Io(_) => 74,

@@ -12,6 +12,7 @@ use process_model::{
     ActionReport, ActionState, ActionVerb, ExitStatus, InstanceReport, Phase, ProcessSpec, Timestamp, event_type,
 };
 use registry_consensus::Payload;
+use registry_domain::members::{Enroll, MemberGone, MemberNote, MemberUp};
 use registry_domain::{
     Apply, Command, Configure, Denial, Header, NodeHello, Order, Report, Retention, Rollback, Switch,
 };
@@ -40,6 +41,10 @@ fn file_of(order: &Order) -> &'static str {
         Order::ActionsDelivered { .. } => "actions_delivered.bin",
         Order::Rollback(_) => "rollback.bin",
         Order::RecordRefusals(_) => "record_refusals.bin",
+        Order::MemberUp(_) => "member_up.bin",
+        Order::Enroll(_) => "enroll.bin",
+        Order::MemberGone(_) => "member_gone.bin",
+        Order::MemberNote(_) => "member_note.bin",
     }
 }
 
@@ -261,7 +266,8 @@ fn samples() -> Vec<Command> {
         Order::ActionsDelivered { node: node(), actions: vec!["a-12".into(), "a-13".into()] },
     ];
     let mut samples: Vec<Command> = orders.into_iter().map(|order| Command { header: header.clone(), order }).collect();
-    samples.extend(samples_with_source(header));
+    samples.extend(samples_with_source(header.clone()));
+    samples.extend(samples_of_members(header));
     samples
 }
 
@@ -294,6 +300,31 @@ fn samples_with_source(header: Header) -> impl Iterator<Item = Command> {
         }]),
     ];
     let header = Header { source: "10.0.0.7:51000".into(), ..header };
+    orders.into_iter().map(move |order| Command { header: header.clone(), order })
+}
+
+/// Of level 2.
+fn samples_of_members(header: Header) -> impl Iterator<Item = Command> {
+    let (store, address) = ("0f8fad5b-d9cb-469f-a165-70867728950e".to_owned(), "http://r4:7481".to_owned());
+    let version = "0.1.0".to_owned();
+    let orders = [
+        Order::MemberUp(MemberUp {
+            id: 4,
+            store: store.clone(),
+            boot: 12,
+            start: 0xfeed_face_cafe_beef,
+            address: address.clone(),
+            version: version.clone(),
+            level: 2,
+        }),
+        Order::Enroll(Enroll { store, address, version, level: 2, votes: true, above: 3 }),
+        Order::MemberGone(MemberGone { id: 4 }),
+        Order::MemberNote(MemberNote {
+            command: "join-member".into(),
+            targets: vec!["4".into(), "3".into()],
+            above: 4,
+        }),
+    ];
     orders.into_iter().map(move |order| Command { header: header.clone(), order })
 }
 

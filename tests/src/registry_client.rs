@@ -84,6 +84,20 @@ impl RegistryClient {
         EventServiceClient::new(self.channel.clone())
     }
 
+    /// Calls about the cluster.
+    #[must_use]
+    pub fn cluster(&self) -> ClusterServiceClient<ServiceChannel> {
+        ClusterServiceClient::new(self.channel.clone())
+    }
+
+    /// How every replica fares.
+    ///
+    /// # Errors
+    /// As the call.
+    pub fn health(&self) -> Result<v1::GetClusterHealthResponse, Status> {
+        self.wait(self.cluster().get_cluster_health(v1::GetClusterHealthRequest {})).map(tonic::Response::into_inner)
+    }
+
     /// The cluster as this replica sees it.
     ///
     /// # Errors

@@ -125,6 +125,10 @@ pub static ROUTES: &[Route] = &[
     get("/api/v1/audit/log", &["pm.v1.EventService/ReadAuditLog"], Answer::Frames),
     get("/api/v1/audit", &["pm.v1.EventService/ListAuditEntries"], Answer::Message),
     get("/api/v1/cluster", &[CLUSTER], Answer::Message),
+    get("/api/v1/cluster/health", &["pm.v1.ClusterService/GetClusterHealth"], Answer::Message),
+    post("/api/v1/cluster:join-member", &["pm.v1.ClusterService/JoinMember"]),
+    post("/api/v1/cluster:remove-member", &["pm.v1.ClusterService/RemoveMember"]),
+    post("/api/v1/cluster:transfer-leadership", &["pm.v1.ClusterService/TransferLeadership"]),
     get("/status", &[CLUSTER, LIST_NODES, LIST_PROCESSES, LIST_INSTANCES], Answer::Status),
     get("/metrics", &["pm.v1.SampleService/GetMetricsText"], Answer::MetricsText),
 ];

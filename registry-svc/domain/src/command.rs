@@ -2,6 +2,7 @@
 //! every later version, so fields are only ever added, with a default.
 
 use crate::Retention;
+use crate::members::{Enroll, MemberGone, MemberNote, MemberUp};
 use process_model::{ActionReport, ActionVerb, InstanceReport, NodeName, ProcessName, ProcessSpec, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -74,6 +75,14 @@ pub enum Order {
     Rollback(Rollback),
     /// Attempts that a door refused; for the audit log.
     RecordRefusals(Vec<Denial>),
+    /// A replica says who it is.
+    MemberUp(MemberUp),
+    /// A replica that joins gets its number.
+    Enroll(Enroll),
+    /// A replica is a member no more.
+    MemberGone(MemberGone),
+    /// A change of the members that the state does not hold; for the audit log.
+    MemberNote(MemberNote),
 }
 
 /// Settings of the cluster.

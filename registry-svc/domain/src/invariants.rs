@@ -15,6 +15,7 @@ pub fn broken(state: &State) -> Vec<String> {
     actions(state, &mut faults);
     index(state, &mut faults);
     bounds(state, &mut faults);
+    crate::members::broken(state, &mut faults);
     state.broken_history(&mut faults);
     faults
 }

@@ -14,16 +14,15 @@
 //! |---|---|
 //! | [`step()`] | the one entrance |
 //! | `apply`, `delete` | specs become processes and instances, and go |
-//! | `switch` | start, stop, restart: what is wanted, and the actions that show it |
+//! | `switch`, `actions` | start, stop, restart: what is wanted; the actions that show it, and their life |
 //! | `nodes`, `reports` | a node connects, or falls silent; what runners saw |
-//! | `actions` | the life of an action |
 //! | [`placement`] | which node an instance goes to |
 //! | `selection`, `suggestion` | what a selector means, and what was meant instead |
 //! | `history`, `rollback` | every spec that a process has had; the way back |
 //! | `audit`, `refused`, `dedupe` | who asked for what, in vain too; answers to repeated requests |
 //! | [`retention`] | how long records are kept |
-//! | [`row`] | the state as rows, so that storage writes only what changed |
-//! | `index` | what is found without looking through everything |
+//! | [`members`] | the registry's own replicas: their numbers, who they are |
+//! | [`row`], `index` | the state as rows, so that storage writes only what changed; what is found quickly |
 //! | [`digest`] | what equal states have in common, as 32 bytes |
 //! | [`invariants`] | what holds in every state, for tests |
 
@@ -43,6 +42,7 @@ mod index;
 mod instance;
 pub mod invariants;
 pub mod limits;
+pub mod members;
 mod node;
 mod nodes;
 pub mod placement;

@@ -69,6 +69,31 @@ pub enum Refusal {
         /// How many there may be.
         limit: u64,
     },
+    /// The replica was removed.
+    #[error(
+        "replica {0} was removed, and a number is never used again: a voter that comes back without its past could \
+         vote twice; start it with an empty directory and --join to get a new number"
+    )]
+    MemberGone(u64),
+    /// The replica is known with another directory.
+    #[error(
+        "replica {0} is known with another data directory: under its old number this one could vote a second time; \
+         start it with an empty directory and --join as a new replica, then run `pmctl cluster join NEW --replaces {0}`"
+    )]
+    MemberStore(u64),
+    /// A later start of the replica is known, or another one with the same count.
+    #[error(
+        "replica {id} was started {known} times and now says {boot}: its data directory is an older copy; start it \
+         with an empty directory and --join as a new replica, then run `pmctl cluster join NEW --replaces {id}`"
+    )]
+    MemberBoot {
+        /// The replica.
+        id: u64,
+        /// How often it was started, by its own account.
+        boot: u64,
+        /// How often by what is known.
+        known: u64,
+    },
     /// The node has never connected.
     #[error("node {0} is not known; it has to connect first")]
     UnknownNode(String),
@@ -85,6 +110,7 @@ impl Refusal {
             Self::GenerationMismatch { .. } => "GENERATION_MISMATCH",
             Self::RequestIdReused(_) => "REQUEST_ID_REUSED",
             Self::TooMany { .. } => "REQUEST_TOO_LARGE",
+            Self::MemberGone(_) | Self::MemberStore(_) | Self::MemberBoot { .. } => "MEMBER_CHANGE_REFUSED",
         }
     }
 }

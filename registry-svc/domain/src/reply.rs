@@ -49,6 +49,13 @@ pub enum Reply {
         /// Revision after it.
         revision: u64,
     },
+    /// To `Enroll`.
+    Enrolled {
+        /// The number.
+        id: u64,
+        /// Revision after it.
+        revision: u64,
+    },
     /// To everything that is no request of a user.
     Noted {
         /// Revision after it.
@@ -64,6 +71,7 @@ impl Reply {
             Self::Applied { revision, .. }
             | Self::Deleted { revision, .. }
             | Self::Switched { revision, .. }
+            | Self::Enrolled { revision, .. }
             | Self::Noted { revision } => *revision,
         }
     }

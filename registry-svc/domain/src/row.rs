@@ -3,6 +3,7 @@
 //! taking one out copies nothing.
 
 use crate::history::{Generation, Lineage};
+use crate::members::Member;
 use crate::{AuditEntry, Instance, Node, Process, Repeated, Retention, StoredReply};
 use process_model::audit::Anchor;
 use process_model::{Action, Event, InstanceId, NodeName, ProcessName};
@@ -33,6 +34,8 @@ pub enum Row {
     Generation(Arc<Generation>),
     /// What is known of all generations of a name.
     Lineage(Arc<Lineage>),
+    /// A replica that is or was a member.
+    Member(Arc<Member>),
 }
 
 /// Key of a row; unique over all kinds.
@@ -58,6 +61,8 @@ pub enum RowKey {
     Generation(ProcessName, u64),
     /// By name.
     Lineage(ProcessName),
+    /// By number.
+    Member(u64),
 }
 
 /// Counters and settings.
@@ -83,6 +88,9 @@ pub struct Meta {
     /// Names without a history begin above this generation.
     #[serde(default)]
     pub generation_floor: u64,
+    /// The next number of a replica that nobody had.
+    #[serde(default)]
+    pub next_member: u64,
 }
 
 impl Default for Meta {
@@ -96,6 +104,7 @@ impl Default for Meta {
             audit_anchor: Anchor::default(),
             refusals: Vec::new(),
             generation_floor: 0,
+            next_member: 0,
         }
     }
 }
@@ -116,6 +125,7 @@ impl Row {
             Self::Reply(reply) => RowKey::Reply(reply.number),
             Self::Generation(generation) => RowKey::Generation(generation.process.clone(), generation.generation),
             Self::Lineage(lineage) => RowKey::Lineage(lineage.process.clone()),
+            Self::Member(member) => RowKey::Member(member.id),
         }
     }
 }

@@ -9,6 +9,7 @@ mod frozen;
 pub use frozen::Frozen;
 
 use crate::index::Index;
+use crate::members::Member;
 use crate::row::{Meta, Row, RowKey};
 use crate::{AuditEntry, History, Instance, Node, NodeState, Process, StoredReply};
 use process_model::{Action, Assignment, Event, InstanceId, NodeName, Phase, ProcessName};
@@ -28,6 +29,7 @@ pub struct State {
     pub(crate) audit: BTreeMap<u64, Arc<AuditEntry>>,
     pub(crate) replies: BTreeMap<u64, Arc<StoredReply>>,
     pub(crate) history: History,
+    pub(crate) members: BTreeMap<u64, Arc<Member>>,
     /// Found from `replies`: hash of the request id, number.
     pub(crate) reply_by_request: BTreeSet<(u64, u64)>,
     /// Found from instances, nodes and actions.
@@ -81,6 +83,12 @@ impl State {
     #[must_use]
     pub fn audit(&self) -> &BTreeMap<u64, Arc<AuditEntry>> {
         &self.audit
+    }
+
+    /// All replicas that are or were members and have said so, by number.
+    #[must_use]
+    pub fn members(&self) -> &BTreeMap<u64, Arc<Member>> {
+        &self.members
     }
 
     /// The oldest revision whose event is kept; the next one when none is.
@@ -163,6 +171,7 @@ impl State {
             RowKey::Reply(number) => self.replies.get(number).cloned().map(Row::Reply),
             RowKey::Generation(name, number) => self.history.get(name, *number).cloned().map(Row::Generation),
             RowKey::Lineage(name) => self.history.lineage(name).cloned().map(Row::Lineage),
+            RowKey::Member(id) => self.members.get(id).cloned().map(Row::Member),
         }
     }
 
@@ -178,6 +187,7 @@ impl State {
             .chain(self.replies.values().cloned().map(Row::Reply))
             .chain(self.history.generations().cloned().map(Row::Generation))
             .chain(self.history.lineages().cloned().map(Row::Lineage))
+            .chain(self.members.values().cloned().map(Row::Member))
     }
 }
 

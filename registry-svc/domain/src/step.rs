@@ -6,7 +6,8 @@ use crate::decided::Decided;
 use crate::draft::Draft;
 use crate::reply::{Outcome, Reply};
 use crate::{
-    Refusal, State, actions, apply, audit, configure, dedupe, delete, nodes, refused, reports, rollback, switch,
+    Refusal, State, actions, apply, audit, configure, dedupe, delete, members, nodes, refused, reports, rollback,
+    switch,
 };
 
 /// Decides one command. Deterministic: the same state and command give the
@@ -43,6 +44,10 @@ fn decide(draft: &mut Draft<'_>, order: &Order) -> Result<Decided, Refusal> {
         Order::ActionsDelivered { node, actions } => actions::delivered(draft, node, actions),
         Order::Rollback(order) => rollback::rollback(draft, order),
         Order::RecordRefusals(denials) => Ok(refused::denials(draft, denials)),
+        Order::MemberUp(order) => members::up(draft, order),
+        Order::Enroll(order) => members::enroll(draft, order),
+        Order::MemberGone(order) => members::gone(draft, order),
+        Order::MemberNote(order) => Ok(members::note(draft, order)),
     }
 }
 

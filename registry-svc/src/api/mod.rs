@@ -27,7 +27,7 @@ mod runner_session;
 mod status;
 mod watch;
 
-pub(crate) use status::not_linearizable;
+pub(crate) use status::{bad_field, change_fault, changed_reply, check_address, closing, no_leader, not_linearizable};
 
 use crate::core::Core;
 use crate::peers::STREAM_WINDOW;

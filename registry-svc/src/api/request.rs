@@ -51,17 +51,26 @@ impl Mutation {
         Ok(Self { actor, reason, request_id, source, fingerprint, bytes: body.len() })
     }
 
-    /// Proposes the order and waits for its reply.
-    pub(super) async fn run(self, registry: &Core, order: Order) -> Result<Reply, Status> {
-        let header = Header {
-            actor: self.actor,
-            reason: self.reason,
-            request_id: self.request_id,
+    /// Who asks, why and when.
+    pub(super) fn header(&self, registry: &Core) -> Header {
+        Header {
+            actor: self.actor.clone(),
+            reason: self.reason.clone(),
+            request_id: self.request_id.clone(),
             fingerprint: self.fingerprint,
             time: registry.now(),
-            source: self.source,
-        };
-        match registry.driver.propose(Command { header, order }, self.bytes).await {
+            source: self.source.clone(),
+        }
+    }
+
+    /// The order in the name of whoever asks.
+    pub(super) fn command(&self, registry: &Core, order: Order) -> Command {
+        Command { header: self.header(registry), order }
+    }
+
+    /// Proposes the order and waits for its reply.
+    pub(super) async fn run(self, registry: &Core, order: Order) -> Result<Reply, Status> {
+        match registry.driver.propose(self.command(registry, order), self.bytes).await {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(refusal)) => Err(refused(&refusal)),
             Err(error) => Err(not_proposed(&error)),

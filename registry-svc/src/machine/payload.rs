@@ -25,7 +25,7 @@ use registry_domain::{Command, Order};
 use serde::{Deserialize, Serialize};
 
 /// The highest level that this version knows.
-pub const LEVEL: u16 = 1;
+pub const LEVEL: u16 = 2;
 
 /// The form; those below are the consensus' own records in the same log.
 const VERSION: u8 = Payload::FIRST_FORMAT;
@@ -78,6 +78,7 @@ fn level(order: &Order) -> u16 {
         | Order::ActionsDelivered { .. }
         | Order::Rollback(_)
         | Order::RecordRefusals(_) => 1,
+        Order::MemberUp(_) | Order::Enroll(_) | Order::MemberGone(_) | Order::MemberNote(_) => 2,
     }
 }
 

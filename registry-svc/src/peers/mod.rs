@@ -22,6 +22,7 @@
 
 mod accepted;
 mod address_book;
+mod attendant;
 mod backoff;
 mod bounds;
 mod dial;
@@ -45,10 +46,12 @@ mod turned_away;
 mod wire;
 
 pub use address_book::AddressBook;
+pub use attendant::Attendant;
 pub use bounds::{MAX_IN_FLIGHT, MAX_MESSAGE_BYTES, MAX_QUEUED, MAX_QUEUED_BYTES, STREAM_WINDOW};
 pub use fenced::Fenced;
-pub use identity::{Hello, Identity, PROTOCOL};
-pub use introduce::{IntroduceFault, hand_out, introduce};
+pub use identity::{Hello, Identity, PROTOCOL, Progress};
+pub(crate) use introduce::FORWARDED;
+pub use introduce::{EnrollFault, IntroduceFault, enroll, hand_out, introduce};
 pub use introducer::{Introduced, Introducer, PlanTaker};
 pub use links::{Links, Settings};
 pub use reception::Reception;

@@ -48,6 +48,12 @@ impl Replica {
         format!("http://{}", self.place.address)
     }
 
+    /// Its operations port, as `HOST:PORT`.
+    #[must_use]
+    pub fn ops(&self) -> String {
+        self.place.ops.to_string()
+    }
+
     /// Its directory.
     #[must_use]
     pub fn directory(&self) -> &Path {
@@ -78,6 +84,16 @@ impl Replica {
     /// call.
     pub fn set_arguments(&mut self, words: &[&str]) {
         self.extra_arguments = words.iter().map(|word| (*word).to_owned()).collect();
+    }
+
+    /// Its next starts tell the others that it is reached there.
+    ///
+    /// # Panics
+    /// When it was planned without an address.
+    pub fn set_advertise(&mut self, url: &str) {
+        let arguments = &mut self.place.arguments;
+        let flag = arguments.iter().position(|word| word == "--advertise").expect("it has an address");
+        url.clone_into(&mut arguments[flag + 1]);
     }
 
     /// Starts it and waits for nothing.

@@ -232,6 +232,35 @@ impl v1::cluster_service_server::ClusterService for FakeRegistry {
     ) -> Result<Response<v1::GetClusterStatusResponse>, Status> {
         Ok(Response::new(v1::GetClusterStatusResponse { id: 1, leader_id: 1, ..Default::default() }))
     }
+
+    async fn get_cluster_health(
+        &self,
+        _: Request<v1::GetClusterHealthRequest>,
+    ) -> Result<Response<v1::GetClusterHealthResponse>, Status> {
+        Ok(Response::new(v1::GetClusterHealthResponse { id: 1, leader_id: 1, ..Default::default() }))
+    }
+
+    async fn join_member(
+        &self,
+        request: Request<v1::JoinMemberRequest>,
+    ) -> Result<Response<v1::JoinMemberResponse>, Status> {
+        let voter_ids = vec![request.into_inner().id];
+        Ok(Response::new(v1::JoinMemberResponse { voter_ids, ..Default::default() }))
+    }
+
+    async fn remove_member(
+        &self,
+        _: Request<v1::RemoveMemberRequest>,
+    ) -> Result<Response<v1::RemoveMemberResponse>, Status> {
+        Ok(Response::new(v1::RemoveMemberResponse { voter_ids: vec![1], ..Default::default() }))
+    }
+
+    async fn transfer_leadership(
+        &self,
+        request: Request<v1::TransferLeadershipRequest>,
+    ) -> Result<Response<v1::TransferLeadershipResponse>, Status> {
+        Ok(Response::new(v1::TransferLeadershipResponse { leader_id: request.into_inner().id }))
+    }
 }
 
 #[tonic::async_trait]

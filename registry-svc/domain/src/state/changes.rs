@@ -22,6 +22,7 @@ impl State {
             Row::Reply(reply) => self.put_reply(reply),
             Row::Generation(generation) => self.history.load_generation(generation),
             Row::Lineage(lineage) => self.history.load_lineage(lineage),
+            Row::Member(member) => drop(self.members.insert(member.id, member)),
         }
     }
 

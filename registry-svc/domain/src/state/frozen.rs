@@ -22,6 +22,7 @@ impl State {
             audit: self.audit.clone(),
             replies: self.replies.clone(),
             history: self.history.rows_only(),
+            members: self.members.clone(),
             // Nobody looks anything up in it.
             ..Self::default()
         })

@@ -126,8 +126,19 @@ fn is_record(key: &RowKey) -> bool {
         | RowKey::Node(_)
         | RowKey::Action(_)
         | RowKey::Event(_)
-        | RowKey::Reply(_) => false,
+        | RowKey::Reply(_)
+        | RowKey::Member(_) => false,
     }
+}
+
+pub fn up(id: u64, store: &str, boot: u64, start: u64) -> Order {
+    let (address, version) = (format!("http://r{id}:1"), "1".to_owned());
+    Order::MemberUp(members::MemberUp { id, store: store.into(), boot, start, address, version, level: 2 })
+}
+
+pub fn enroll(store: &str, votes: bool, above: u64) -> Order {
+    let (store, address, version) = (store.to_owned(), format!("http://{store}:1"), "1".to_owned());
+    Order::Enroll(members::Enroll { store, address, version, level: 2, votes, above })
 }
 
 pub fn rollback(process: &str, to: Option<u64>) -> Order {

@@ -28,6 +28,8 @@ pub(crate) fn identity(id: u64) -> Identity {
         boot: 1,
         address: String::new(),
         version: "0.1.0".into(),
+        start: 0,
+        level: 0,
     }
 }
 
