@@ -99,6 +99,16 @@ pub const PUBLIC: &[ServiceAccess] = &[
         methods: &[("GetClusterStatus", Role::Viewer)],
     },
     ServiceAccess {
+        service: "pm.v1.BackupService",
+        upstream: Upstream::Registry,
+        methods: &[
+            ("SaveBackup", Role::Admin),
+            ("RestoreBackup", Role::Admin),
+            ("GetRestoreStatus", Role::Viewer),
+            ("ConfirmRestore", Role::Admin),
+        ],
+    },
+    ServiceAccess {
         service: "pm.v1.SampleService",
         upstream: Upstream::Monitor,
         methods: &[

@@ -8,6 +8,7 @@ use crate::driver::{Driver, Way};
 use crate::home::{Home, numbers};
 use crate::keep;
 use crate::lease_keeper::{self, LeaseBook};
+use crate::levels::{self, Levels};
 use crate::log_settings;
 use crate::machine::{MachineNumbers, MemoryMachine, Pace, Places};
 use crate::numbers::Numbers;
@@ -85,6 +86,7 @@ impl Registry {
                 boot,
                 address: options.advertise.clone(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
+                level: options.feature_level,
             },
             registrar: gatekeeper.clone(),
             book: book.clone(),
@@ -120,11 +122,26 @@ impl Registry {
             keep::Wanted::new(&identity, &options),
             stop.clone(),
         );
+        let levels = Levels {
+            ours: options.feature_level,
+            others: links.levels(),
+            consensus: consensus.clone(),
+            view: view.clone(),
+        };
+        let raise = levels::raise(
+            consensus.clone(),
+            view.clone(),
+            driver.clone(),
+            links.levels(),
+            options.feature_level,
+            stop.clone(),
+        );
         let tasks = vec![
+            tokio::spawn(raise),
             proposer,
             tokio::spawn(keeper),
             tokio::spawn(configure),
-            tokio::spawn(keep::abort_on_fault(consensus.clone(), stop.clone())),
+            tokio::spawn(keep::abort_on_fault(consensus.clone(), machine.clone(), stop.clone())),
         ];
         let inner = Core {
             sessions: Sessions::default(),
@@ -138,6 +155,7 @@ impl Registry {
             driver,
             way,
             leases,
+            levels,
             numbers,
             metrics,
             home,
@@ -272,6 +290,7 @@ async fn open_directory(
     let machine_numbers = MachineNumbers::default();
     machine_numbers.register(metrics);
     let (home, identity, node_id) = (home.clone(), settled.identity, options.node_id);
+    let known = options.feature_level;
     let metrics = metrics.clone();
     blocking(move || {
         if node_id != 0 {
@@ -279,6 +298,11 @@ async fn open_directory(
         }
         let places = Places { state: home.state(), snapshots: home.snapshots() };
         let machine = Arc::new(MemoryMachine::open(&places, Pace::default(), machine_numbers)?);
+        let level = machine.view().read().state.meta().level();
+        if level > known {
+            return Err(OpenError::Level { level, known });
+        }
+        machine.knows_up_to(known);
         let applied = machine.applied().at;
         let snapshot = machine.newest_snapshot().ok().flatten().and_then(|snapshot| snapshot.meta.at);
         // What came as a snapshot from a peer may be ahead of the log.

@@ -62,7 +62,12 @@ pub(crate) fn command(draft: &mut Draft<'_>, order: &Order, refusal: &Refusal) {
         Order::Delete { selectors } => ("delete", selectors.clone()),
         Order::Switch(switch) => (switch.verb.as_str(), switch.selectors.clone()),
         Order::Rollback(rollback) => ("rollback", vec![rollback.process.to_string()]),
-        Order::Configure(_)
+        Order::Restore(step) if step.is_last() => ("restore", Vec::new()),
+        Order::ConfirmRestore(_) => ("confirm-restore", Vec::new()),
+        Order::Restore(_)
+        | Order::Inventory(_)
+        | Order::SetLevel { .. }
+        | Order::Configure(_)
         | Order::NodeConnected(_)
         | Order::NodeLost { .. }
         | Order::Report(_)

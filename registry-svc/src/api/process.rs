@@ -101,7 +101,9 @@ impl ProcessService for Api {
                 instance_ids: instances.iter().map(ToString::to_string).collect(),
                 revision,
             })),
-            reply @ (Reply::Applied { .. } | Reply::Switched { .. } | Reply::Noted { .. }) => Err(unexpected(&reply)),
+            reply @ (Reply::Applied { .. } | Reply::Switched { .. } | Reply::Restored { .. } | Reply::Noted { .. }) => {
+                Err(unexpected(&reply))
+            }
         }
     }
 

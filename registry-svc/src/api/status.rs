@@ -68,6 +68,18 @@ pub(super) fn refused(refusal: &Refusal) -> Status {
             let data = [("what", what.as_str()), ("limit", &limit.to_string())];
             status(Code::ResourceExhausted, reason::REQUEST_TOO_LARGE, text, &data)
         }
+        Refusal::NotEmpty { what } => {
+            status(Code::FailedPrecondition, reason::CLUSTER_NOT_EMPTY, text, &[("what", what)])
+        }
+        Refusal::Restoring => status(Code::FailedPrecondition, reason::RESTORING, text, &[]),
+        Refusal::NotRestored { why } => {
+            status(Code::FailedPrecondition, reason::BACKUP_UNUSABLE, text, &[("why", why)])
+        }
+        Refusal::Observing => status(Code::FailedPrecondition, reason::OBSERVE_MODE, text, &[]),
+        Refusal::NotObserving => status(Code::FailedPrecondition, reason::NOT_OBSERVING, text, &[]),
+        Refusal::UnknownRuns { what } => {
+            status(Code::FailedPrecondition, reason::UNKNOWN_INSTANCES, text, &[("what", what)])
+        }
         Refusal::UnknownNode(node) => status(Code::FailedPrecondition, reason::NOT_FOUND, text, &[("node", node)]),
     }
 }
@@ -130,6 +142,12 @@ mod tests {
             Refusal::RequestIdReused(text()),
             Refusal::TooMany { what: text(), got: 2, limit: 1 },
             Refusal::UnknownNode(text()),
+            Refusal::NotEmpty { what: text() },
+            Refusal::Restoring,
+            Refusal::NotRestored { why: text() },
+            Refusal::Observing,
+            Refusal::NotObserving,
+            Refusal::UnknownRuns { what: text() },
         ] {
             let told = pm_proto::error::reason_of(&refused(&refusal));
             assert_eq!(told.as_deref(), Some(refusal.reason()), "{refusal:?}");

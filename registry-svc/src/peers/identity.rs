@@ -20,6 +20,8 @@ pub struct Identity {
     pub address: String,
     /// Its program version, for people.
     pub version: String,
+    /// The highest level of commands that it knows.
+    pub level: u16,
 }
 
 /// What one end of a conversation says of itself at its beginning.
@@ -39,6 +41,8 @@ pub struct Hello {
     pub address: String,
     /// Its program version.
     pub version: String,
+    /// The highest level of commands that it knows.
+    pub level: u16,
 }
 
 impl Identity {
@@ -59,6 +63,7 @@ impl Identity {
             protocol: PROTOCOL,
             address: self.address.clone(),
             version: self.version.clone(),
+            level: self.level,
         }
     }
 

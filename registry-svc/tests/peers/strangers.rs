@@ -203,7 +203,13 @@ async fn dial(to: &Replica, token: &Secret, first: Asks) -> Result<Raw, Status> 
 fn hello(from: u64, to: u64) -> v1::PeerHello {
     let header =
         v1::PeerHeader { cluster_id: "c1".into(), epoch: 1, from, store_id: format!("store-{from}"), boot: 1, to };
-    v1::PeerHello { header: Some(header), protocol: 1, address: "http://127.0.0.1:1".into(), version: "0".into() }
+    v1::PeerHello {
+        header: Some(header),
+        protocol: 1,
+        address: "http://127.0.0.1:1".into(),
+        version: "0".into(),
+        feature_level: 1,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -22,6 +22,8 @@ impl State {
             audit: self.audit.clone(),
             replies: self.replies.clone(),
             history: self.history.rows_only(),
+            pieces: self.pieces.clone(),
+            inventories: self.inventories.clone(),
             // Nobody looks anything up in it.
             ..Self::default()
         })

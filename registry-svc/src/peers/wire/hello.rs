@@ -7,7 +7,7 @@ use registry_quorum::ReplicaId;
 use registry_quorum::recovery::Fence;
 
 pub(in crate::peers) fn hello_into(hello: Hello) -> v1::PeerHello {
-    let Hello { fence, store, boot, to, protocol, address, version } = hello;
+    let Hello { fence, store, boot, to, protocol, address, version, level } = hello;
     let header = v1::PeerHeader {
         cluster_id: fence.cluster,
         epoch: fence.epoch,
@@ -16,11 +16,12 @@ pub(in crate::peers) fn hello_into(hello: Hello) -> v1::PeerHello {
         boot,
         to: to.0,
     };
-    v1::PeerHello { header: Some(header), protocol, address, version }
+    v1::PeerHello { header: Some(header), protocol, address, version, feature_level: level.into() }
 }
 
 pub(in crate::peers) fn hello_from(hello: Option<v1::PeerHello>) -> Result<Hello, Malformed> {
-    let v1::PeerHello { header, protocol, address, version } = hello.ok_or(Malformed::Missing("hello"))?;
+    let v1::PeerHello { header, protocol, address, version, feature_level } =
+        hello.ok_or(Malformed::Missing("hello"))?;
     let header = header.ok_or(Malformed::Missing("hello.header"))?;
     Ok(Hello {
         fence: Fence { cluster: header.cluster_id, epoch: header.epoch, id: ReplicaId(header.from) },
@@ -30,6 +31,8 @@ pub(in crate::peers) fn hello_from(hello: Option<v1::PeerHello>) -> Result<Hello
         protocol,
         address,
         version,
+        // One of before there were levels says nothing.
+        level: u16::try_from(feature_level.max(1)).unwrap_or(u16::MAX),
     })
 }
 
