@@ -55,7 +55,8 @@ pub(crate) fn restore(draft: &mut Draft<'_>, step: &RestoreStep) -> Result<Decid
     }
 }
 
-/// What a restore would replace, in words; `None`: nothing.
+/// What a restore would replace, in words; `None`: nothing. Nodes are nothing:
+/// those of the backup's own cluster knock at the door before it is restored.
 #[must_use]
 pub fn what_is_there(state: &State) -> Option<String> {
     fn names<T: ToString>(what: &str, all: impl ExactSizeIterator<Item = T>) -> Option<String> {
@@ -66,11 +67,7 @@ pub fn what_is_there(state: &State) -> Option<String> {
         }
         (count > 0).then(|| format!("{count} {what} ({})", names.join(", ")))
     }
-    let found = [
-        names("processes", state.processes.keys()),
-        names("instances", state.instances.keys()),
-        names("nodes", state.nodes.keys()),
-    ];
+    let found = [names("processes", state.processes.keys()), names("instances", state.instances.keys())];
     let found: Vec<String> = found.into_iter().flatten().collect();
     (!found.is_empty()).then(|| found.join(", "))
 }

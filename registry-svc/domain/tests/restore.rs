@@ -68,6 +68,8 @@ fn finish(world: &mut World) -> Result<Reply, Refusal> {
 
 fn restored(of: &State) -> World {
     let mut world = World::new();
+    // A node of the old cluster looks in, and finds another one.
+    world.ok(hello("alpha"));
     prepare(&mut world, of, false);
     finish(&mut world).unwrap();
     world
