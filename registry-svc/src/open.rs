@@ -48,6 +48,9 @@ pub enum OpenError {
         /// What is known here.
         known: u16,
     },
+    /// A later version wrote something into the log.
+    #[error("{0}")]
+    Unknown(String),
     /// Neither state nor snapshot reach to where the log begins.
     #[error(
         "entries up to {purged} are no longer in the log, and no state or snapshot holds them: put back the directories `state` and `snapshots` that belong to this log"
@@ -80,7 +83,8 @@ impl OpenError {
             | Self::Planned { .. }
             | Self::BadCluster(_)
             | Self::JoinNotOffered { .. }
-            | Self::Level { .. } => 78,
+            | Self::Level { .. }
+            | Self::Unknown(_) => 78,
             Self::Machine(_) | Self::Hole { .. } => 65,
             Self::Consensus(_) | Self::Links(_) | Self::NotLeading => 70,
             Self::Io(_) => 74,

@@ -96,7 +96,10 @@ impl Registry {
         let is_empty = log.extent().last.is_none() && log.vote().is_none();
         let settings = Settings { election_timeout: options.election_timeout, ..Settings::new(seed()) };
         let ports = Ports { disk: log.clone(), notices, machine: machine.clone(), peers: Arc::new(links.clone()) };
-        let consensus = Consensus::start(me, settings, ports).await?;
+        let consensus = Consensus::start(me, settings, ports).await.map_err(|error| match machine.met_unknown() {
+            Some(why) => OpenError::Unknown(why.to_owned()),
+            None => error.into(),
+        })?;
         gatekeeper.ask(consensus.clone());
         let myself = Arc::new(Myself::new(home.clone(), &options)?);
         myself.knows(known.clone());

@@ -189,13 +189,16 @@ async fn what_is_restored_survives_a_restart_and_nodes_are_told_nothing_until_it
     runner.send.send(v1::RunSessionRequest { message: Some(beat) }).await.unwrap();
     let first = runner.next().await.unwrap();
     assert!(matches!(first, v1::run_session_response::Message::HeartbeatAck(_)), "{first:?}");
+    // One of an earlier version says nothing.
+    let mut older = target.runner("beta").await;
     let found = loop {
         let found = status(&target).await;
-        if found.nodes.iter().all(|node| node.reported) {
+        if found.nodes.iter().any(|node| node.reported) {
             break found;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     };
+    assert!(found.nodes.iter().any(|node| node.name == "beta" && node.ready && !node.reported), "{found:?}");
     let findings: Vec<_> =
         found.instances.iter().map(|one| (one.instance_id.as_str(), one.finding(), one.pid)).collect();
     assert_eq!(
@@ -212,6 +215,8 @@ async fn what_is_restored_survives_a_restart_and_nodes_are_told_nothing_until_it
     confirm(&target, v1::UnknownInstances::Keep).await.unwrap();
     let update = runner.assignments().await;
     assert_eq!((update.full, update.set.len()), (false, 3), "a full set would end stray-1");
+    let update = older.assignments().await;
+    assert_eq!((update.full, update.set.len()), (false, 0), "a full set would end everything that it has");
     confirm(&target, v1::UnknownInstances::Stop).await.unwrap();
     let update = runner.assignments().await;
     assert_eq!((update.full, update.set.len()), (true, 3));
