@@ -78,6 +78,8 @@ pub enum Verb {
     Actions(verbs::actions::Args),
     /// List changes: who asked for what, and why; verify and export the log
     Audit(verbs::audit::Args),
+    /// Save everything that the registry knows, inspect it, restore it
+    Backup(verbs::backup::Args),
     /// List the definitions that a process has had
     History(verbs::history::Args),
     /// Show what differs between two definitions of a process, or of a file
@@ -120,6 +122,7 @@ impl Verb {
             Self::Nodes(args) => verbs::nodes::run(context, &args),
             Self::Actions(args) => verbs::actions::run(context, args),
             Self::Audit(args) => verbs::audit::run(context, args),
+            Self::Backup(args) => verbs::backup::run(context, args),
             Self::History(args) => verbs::history::run(context, args),
             Self::Diff(args) => verbs::diff::run(context, args),
             Self::Rollback(args) => verbs::rollback::run(context, args),

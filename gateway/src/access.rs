@@ -105,6 +105,16 @@ pub const PUBLIC: &[ServiceAccess] = &[
         ],
     },
     ServiceAccess {
+        service: "pm.v1.BackupService",
+        upstream: Upstream::Registry,
+        methods: &[
+            ("SaveBackup", Role::Admin),
+            ("RestoreBackup", Role::Admin),
+            ("GetRestoreStatus", Role::Viewer),
+            ("ConfirmRestore", Role::Admin),
+        ],
+    },
+    ServiceAccess {
         service: "pm.v1.SampleService",
         upstream: Upstream::Monitor,
         methods: &[

@@ -56,6 +56,20 @@ pub mod reason {
     pub const REQUEST_TIMEOUT: &str = "REQUEST_TIMEOUT";
     /// The service is being shut down; try again.
     pub const SHUTTING_DOWN: &str = "SHUTTING_DOWN";
+    /// A restore would replace what is there.
+    pub const CLUSTER_NOT_EMPTY: &str = "CLUSTER_NOT_EMPTY";
+    /// A backup is being restored.
+    pub const RESTORING: &str = "RESTORING";
+    /// It is no backup, a damaged one, or not one for this cluster.
+    pub const BACKUP_UNUSABLE: &str = "BACKUP_UNUSABLE";
+    /// The registry looks on since a restore, until that is confirmed.
+    pub const OBSERVE_MODE: &str = "OBSERVE_MODE";
+    /// Nothing is to be confirmed.
+    pub const NOT_OBSERVING: &str = "NOT_OBSERVING";
+    /// Something runs that was not restored, and nobody said what becomes of it.
+    pub const UNKNOWN_INSTANCES: &str = "UNKNOWN_INSTANCES";
+    /// A replica does not know this kind of change yet.
+    pub const FEATURE_LEVEL: &str = "FEATURE_LEVEL";
     /// A fault of ours.
     pub const INTERNAL: &str = "INTERNAL";
 }

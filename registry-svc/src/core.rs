@@ -6,6 +6,7 @@ use crate::driver::{Driver, ProposeError, Way};
 use crate::home::Home;
 use crate::home::health::DiskHealth;
 use crate::lease_keeper::LeaseBook;
+use crate::levels::Levels;
 use crate::machine::MemoryMachine;
 use crate::numbers::Numbers;
 use crate::options::Options;
@@ -13,6 +14,7 @@ use crate::peers::{AddressBook, Links, Reception};
 use crate::sessions::Sessions;
 use crate::view::View;
 use registry_consensus::{Consensus, ReplicaId};
+use registry_domain::Meta;
 use registry_log::Log;
 use service_host::metrics::Metrics;
 use std::sync::{Arc, Mutex};
@@ -31,6 +33,7 @@ pub(crate) struct Core {
     pub(crate) driver: Driver,
     pub(crate) way: Arc<Way>,
     pub(crate) leases: LeaseBook,
+    pub(crate) levels: Levels,
     pub(crate) numbers: Arc<Numbers>,
     pub(crate) sessions: Sessions,
     pub(crate) metrics: Metrics,
@@ -68,6 +71,18 @@ impl Core {
             return self.options.advertise.clone();
         }
         self.book.of(id).into_iter().next().unwrap_or_default()
+    }
+
+    /// Epoch of the cluster as nodes know it: it grows when the cluster is
+    /// recovered, which its replicas know, and when it is restored, which its
+    /// state knows.
+    pub(crate) fn epoch_of(&self, meta: &Meta) -> u64 {
+        self.fence_epoch().saturating_add(meta.epoch)
+    }
+
+    /// The replicas' own part of it.
+    pub(crate) fn fence_epoch(&self) -> u64 {
+        self.links.identity().fence.epoch
     }
 
     /// The time to put into a command.

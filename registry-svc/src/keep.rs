@@ -4,6 +4,7 @@
 use crate::driver::{Driver, OWN_ACTOR};
 use crate::home::Identity;
 use crate::home::health::DiskWatch;
+use crate::machine::MemoryMachine;
 use crate::options::Options;
 use crate::view::View;
 use registry_consensus::Consensus;
@@ -82,15 +83,22 @@ pub(crate) async fn is_configured(consensus: &Consensus, view: &View) {
     }
 }
 
+/// What this version does not know, starting it again does not teach it: as for
+/// every error of configuration.
+const NOT_KNOWN: u8 = 78;
+
 /// Storage errors are fail-stop: memory and disk may disagree, so nothing goes
 /// on, and the next start verifies everything.
-pub(crate) async fn abort_on_fault(consensus: Consensus, stop: CancellationToken) {
+pub(crate) async fn abort_on_fault(consensus: Consensus, machine: Arc<MemoryMachine>, stop: CancellationToken) {
     let mut standing = consensus.standing();
     loop {
         let fault = standing.borrow_and_update().fault.clone();
         if let Some(fault) = fault
             && !stop.is_cancelled()
         {
+            if let Some(why) = machine.met_unknown() {
+                service_host::fatal::exit_on(NOT_KNOWN, why);
+            }
             service_host::fatal::abort_on(fault);
         }
         tokio::select! {

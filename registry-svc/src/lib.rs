@@ -15,6 +15,8 @@
 //! | [`home`] | the data directory: whose it is, what is refused |
 //! | `cluster` | founding, whom to let in, where the others are |
 //! | [`peers`] | the links between replicas |
+//! | [`backup`] | the state as one file |
+//! | `levels` | which commands every replica knows |
 //! | `driver` | commands in, group commit, forwarding, replies out |
 //! | `leases` | which nodes are heard from; in the leader's memory only |
 //! | [`machine`] | the replicated state: in memory, rows written behind, snapshots |
@@ -27,6 +29,7 @@
 //! What is decided stands in `registry_domain` and `registry_quorum`.
 
 mod api;
+pub mod backup;
 mod clock;
 mod cluster;
 mod codec;
@@ -38,6 +41,7 @@ pub mod io;
 mod keep;
 mod lease_keeper;
 mod leases;
+mod levels;
 pub mod machine;
 mod numbers;
 mod open;

@@ -3,6 +3,7 @@
 
 use anyhow::bail;
 use clap::Parser;
+use registry_svc::machine::payload::LEVEL;
 use registry_svc::{OpenError, Options, Registry, Retention, is_address};
 use service_host::config::{LogArgs, RemoteArgs, TokenArgs};
 use service_host::metrics::Metrics;
@@ -70,6 +71,9 @@ struct Args {
     /// Specs of each process that are kept, for history and rollback.
     #[arg(long, env = "PM_GENERATIONS", default_value_t = 1_000, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(2..=10_000))]
     generations: u32,
+    /// Highest level of commands that this replica knows, to hold an upgrade back [default: all that this version knows].
+    #[arg(long, env = "PM_REGISTRY_FEATURE_LEVEL_MAX", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    feature_level_max: Option<u16>,
     #[command(flatten)]
     token: TokenArgs,
     #[command(flatten)]
@@ -109,6 +113,7 @@ impl Args {
                 audit_age: self.audit_max_age,
                 generations: self.generations.into(),
             },
+            feature_level: self.feature_level_max.map_or(LEVEL, |max| max.min(LEVEL)),
             ..Options::new(&self.data_dir, self.token.read()?)
         })
     }

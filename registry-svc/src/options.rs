@@ -38,6 +38,8 @@ pub struct Options {
     pub event_retention: usize,
     /// How long audit entries and generations are kept.
     pub retention: Retention,
+    /// The highest level of commands that this replica knows.
+    pub feature_level: u16,
 }
 
 impl Options {
@@ -59,6 +61,7 @@ impl Options {
             lease: Duration::from_secs(10),
             event_retention: 10_000,
             retention: Retention::default(),
+            feature_level: crate::machine::payload::LEVEL,
         }
     }
 

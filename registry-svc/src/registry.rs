@@ -9,8 +9,8 @@ use crate::home::health::DiskWatch;
 use crate::home::{Home, numbers};
 use crate::keep;
 use crate::lease_keeper::{self, LeaseBook};
+use crate::levels::{self, Levels};
 use crate::log_settings;
-use crate::machine::payload;
 use crate::machine::{MachineNumbers, MemoryMachine, Pace, Places};
 use crate::numbers::Numbers;
 use crate::open::OpenError;
@@ -102,7 +102,7 @@ impl Registry {
             start: seed().max(1),
             address: options.advertise.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            level: payload::LEVEL,
+            level: options.feature_level,
         };
         let links = Links::new(peers::Settings {
             identity: peers::Identity {
@@ -123,7 +123,10 @@ impl Registry {
         let is_empty = log.extent().last.is_none() && log.vote().is_none();
         let settings = Settings { election_timeout: options.election_timeout, ..Settings::new(seed()) };
         let ports = Ports { disk: log.clone(), notices, machine: machine.clone(), peers: Arc::new(links.clone()) };
-        let consensus = Consensus::start(me, settings, ports).await?;
+        let consensus = Consensus::start(me, settings, ports).await.map_err(|error| match machine.met_unknown() {
+            Some(why) => OpenError::Unknown(why.to_owned()),
+            None => error.into(),
+        })?;
         gatekeeper.ask(consensus.clone(), machine.view().clone());
         let myself = Arc::new(Myself::new(home.clone(), &options)?);
         myself.knows(known.clone());
@@ -152,11 +155,26 @@ impl Registry {
             stop.clone(),
         );
         let disk = watch.health();
+        let levels = Levels {
+            ours: options.feature_level,
+            others: links.levels(),
+            consensus: consensus.clone(),
+            view: view.clone(),
+        };
+        let raise = levels::raise(
+            consensus.clone(),
+            view.clone(),
+            driver.clone(),
+            links.levels(),
+            options.feature_level,
+            stop.clone(),
+        );
         let tasks = vec![
+            tokio::spawn(raise),
             proposer,
             tokio::spawn(keeper),
             tokio::spawn(configure),
-            tokio::spawn(keep::abort_on_fault(consensus.clone(), stop.clone())),
+            tokio::spawn(keep::abort_on_fault(consensus.clone(), machine.clone(), stop.clone())),
             tokio::spawn(cluster::announce(
                 consensus.clone(),
                 view.clone(),
@@ -180,6 +198,7 @@ impl Registry {
             driver,
             way,
             leases,
+            levels,
             numbers,
             metrics,
             home,
@@ -335,6 +354,7 @@ async fn open_directory(
     let machine_numbers = MachineNumbers::default();
     machine_numbers.register(metrics);
     let (home, identity, node_id) = (home.clone(), settled.identity, options.node_id);
+    let known = options.feature_level;
     let metrics = metrics.clone();
     // As long as the others would wait for a leader: whoever leads then hands over before they do.
     let watch = DiskWatch::new(options.election_timeout);
@@ -345,6 +365,11 @@ async fn open_directory(
         }
         let places = Places { state: home.state(), snapshots: home.snapshots() };
         let machine = Arc::new(MemoryMachine::open(&places, Pace::default(), machine_numbers)?);
+        let level = machine.view().read().state.meta().level();
+        if level > known {
+            return Err(OpenError::Level { level, known });
+        }
+        machine.knows_up_to(known);
         let applied = machine.applied().at;
         let snapshot = machine.newest_snapshot().ok().flatten().and_then(|snapshot| snapshot.meta.at);
         // What came as a snapshot from a peer may be ahead of the log.

@@ -29,7 +29,7 @@ pub(crate) fn first_generation(state: &State, name: &ProcessName) -> u64 {
     // Instances of a deleted process of this name may still be ending; the new
     // one goes on counting, so that their runner sees a newer generation.
     let running = state.instances_of(name).map(|instance| instance.generation).max().unwrap_or(0);
-    last.max(running) + 1
+    last.max(running).max(state.seen_generation(name)) + 1
 }
 
 /// Notes the spec that a process has from now on.

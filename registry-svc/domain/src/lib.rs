@@ -13,18 +13,16 @@
 //! | module | what |
 //! |---|---|
 //! | [`step()`] | the one entrance |
-//! | `apply`, `delete` | specs become processes and instances, and go |
-//! | `switch`, `actions` | start, stop, restart: what is wanted; the actions that show it, and their life |
+//! | `apply`, `delete`, `switch` | specs become processes and instances, and go; what is wanted of them |
 //! | `nodes`, `reports` | a node connects, or falls silent; what runners saw |
-//! | [`placement`] | which node an instance goes to |
+//! | `actions`, [`placement`] | the life of an action; which node an instance goes to |
 //! | `selection`, `suggestion` | what a selector means, and what was meant instead |
-//! | `history`, `rollback` | every spec that a process has had; the way back |
+//! | `restore`, `level` | a backup takes the place of the state, which looks on then; what every replica knows |
+//! | `history`, `rollback`, [`retention`] | every spec that a process has had; the way back; how long it is kept |
 //! | `audit`, `refused`, `dedupe` | who asked for what, in vain too; answers to repeated requests |
-//! | [`retention`] | how long records are kept |
 //! | [`members`] | the registry's own replicas: their numbers, who they are |
 //! | [`row`], `index` | the state as rows, so that storage writes only what changed; what is found quickly |
-//! | [`digest`] | what equal states have in common, as 32 bytes |
-//! | [`invariants`] | what holds in every state, for tests |
+//! | [`digest`], [`invariants`] | what equal states have in common, as 32 bytes; what holds in every state |
 
 mod action_log;
 mod actions;
@@ -41,6 +39,7 @@ mod history;
 mod index;
 mod instance;
 pub mod invariants;
+mod level;
 pub mod limits;
 pub mod members;
 mod node;
@@ -51,6 +50,7 @@ mod refusal;
 mod refused;
 mod reply;
 mod reports;
+mod restore;
 pub mod retention;
 mod retire;
 mod rollback;
@@ -73,6 +73,7 @@ pub use process_model::AuditEntry;
 pub use refusal::{Miss, Refusal};
 pub use refused::Repeated;
 pub use reply::{Applied, ApplyOutcome, Outcome, Reply};
+pub use restore::*;
 pub use retention::Retention;
 pub use row::{Meta, Row, RowKey};
 pub use selection::Selection;

@@ -64,7 +64,12 @@ pub(crate) fn command(draft: &mut Draft<'_>, order: &Order, refusal: &Refusal) {
         Order::Rollback(rollback) => ("rollback", vec![rollback.process.to_string()]),
         Order::Enroll(enroll) => ("enroll-member", vec![enroll.address.clone()]),
         Order::MemberGone(order) => ("retire-member", vec![order.id.to_string()]),
-        Order::Configure(_)
+        Order::Restore(step) if step.is_last() => ("restore", Vec::new()),
+        Order::ConfirmRestore(_) => ("confirm-restore", Vec::new()),
+        Order::Restore(_)
+        | Order::Inventory(_)
+        | Order::SetLevel { .. }
+        | Order::Configure(_)
         | Order::NodeConnected(_)
         | Order::NodeLost { .. }
         | Order::Report(_)

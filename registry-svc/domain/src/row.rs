@@ -4,7 +4,7 @@
 
 use crate::history::{Generation, Lineage};
 use crate::members::Member;
-use crate::{AuditEntry, Instance, Node, Process, Repeated, Retention, StoredReply};
+use crate::{AuditEntry, Instance, Inventory, Mode, Node, Piece, Process, Repeated, Restoring, Retention, StoredReply};
 use process_model::audit::Anchor;
 use process_model::{Action, Event, InstanceId, NodeName, ProcessName};
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,10 @@ pub enum Row {
     Lineage(Arc<Lineage>),
     /// A replica that is or was a member.
     Member(Arc<Member>),
+    /// A piece of a backup that is being restored.
+    Piece(Arc<Piece>),
+    /// What a node has, as it said.
+    Inventory(Arc<Inventory>),
 }
 
 /// Key of a row; unique over all kinds.
@@ -63,6 +67,10 @@ pub enum RowKey {
     Lineage(ProcessName),
     /// By number.
     Member(u64),
+    /// By its number in the backup.
+    Piece(u32),
+    /// By node.
+    Inventory(NodeName),
 }
 
 /// Counters and settings.
@@ -91,6 +99,21 @@ pub struct Meta {
     /// The next number of a replica that nobody had.
     #[serde(default)]
     pub next_member: u64,
+    /// Of the cluster as nodes and users know it: grows when it is restored.
+    #[serde(default)]
+    pub epoch: u64,
+    /// Whether it looks on.
+    #[serde(default)]
+    pub mode: Mode,
+    /// The restore that is going on.
+    #[serde(default)]
+    pub restoring: Option<Box<Restoring>>,
+    /// Events up to this revision are of before a restore: nobody can go on from there.
+    #[serde(default)]
+    pub cut: u64,
+    /// The highest level of commands that every replica knows; 0: 1.
+    #[serde(default)]
+    pub level: u16,
 }
 
 impl Default for Meta {
@@ -105,6 +128,11 @@ impl Default for Meta {
             refusals: Vec::new(),
             generation_floor: 0,
             next_member: 0,
+            epoch: 0,
+            mode: Mode::default(),
+            restoring: None,
+            cut: 0,
+            level: 0,
         }
     }
 }
@@ -126,6 +154,8 @@ impl Row {
             Self::Generation(generation) => RowKey::Generation(generation.process.clone(), generation.generation),
             Self::Lineage(lineage) => RowKey::Lineage(lineage.process.clone()),
             Self::Member(member) => RowKey::Member(member.id),
+            Self::Piece(piece) => RowKey::Piece(piece.number),
+            Self::Inventory(inventory) => RowKey::Inventory(inventory.node.clone()),
         }
     }
 }

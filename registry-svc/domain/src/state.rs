@@ -11,7 +11,7 @@ pub use frozen::Frozen;
 use crate::index::Index;
 use crate::members::Member;
 use crate::row::{Meta, Row, RowKey};
-use crate::{AuditEntry, History, Instance, Node, NodeState, Process, StoredReply};
+use crate::{AuditEntry, History, Instance, Inventory, Node, NodeState, Piece, Process, StoredReply};
 use process_model::{Action, Assignment, Event, InstanceId, NodeName, Phase, ProcessName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -30,6 +30,8 @@ pub struct State {
     pub(crate) replies: BTreeMap<u64, Arc<StoredReply>>,
     pub(crate) history: History,
     pub(crate) members: BTreeMap<u64, Arc<Member>>,
+    pub(crate) pieces: BTreeMap<u32, Arc<Piece>>,
+    pub(crate) inventories: BTreeMap<NodeName, Arc<Inventory>>,
     /// Found from `replies`: hash of the request id, number.
     pub(crate) reply_by_request: BTreeSet<(u64, u64)>,
     /// Found from instances, nodes and actions.
@@ -91,10 +93,12 @@ impl State {
         &self.members
     }
 
-    /// The oldest revision whose event is kept; the next one when none is.
+    /// The oldest revision that somebody can go on from: its event is kept, and nothing was restored since; the
+    /// next one when there is none.
     #[must_use]
     pub fn oldest_revision(&self) -> u64 {
-        self.events.first_key_value().map_or(self.meta.revision + 1, |(revision, _)| *revision)
+        let after = self.events.range(self.meta.cut.saturating_add(1)..).next();
+        after.map_or(self.meta.revision + 1, |(revision, _)| *revision)
     }
 
     /// Whether the node is known and ready.
@@ -172,6 +176,8 @@ impl State {
             RowKey::Generation(name, number) => self.history.get(name, *number).cloned().map(Row::Generation),
             RowKey::Lineage(name) => self.history.lineage(name).cloned().map(Row::Lineage),
             RowKey::Member(id) => self.members.get(id).cloned().map(Row::Member),
+            RowKey::Piece(number) => self.pieces.get(number).cloned().map(Row::Piece),
+            RowKey::Inventory(node) => self.inventories.get(node).cloned().map(Row::Inventory),
         }
     }
 
@@ -188,6 +194,8 @@ impl State {
             .chain(self.history.generations().cloned().map(Row::Generation))
             .chain(self.history.lineages().cloned().map(Row::Lineage))
             .chain(self.members.values().cloned().map(Row::Member))
+            .chain(self.pieces.values().cloned().map(Row::Piece))
+            .chain(self.inventories.values().cloned().map(Row::Inventory))
     }
 }
 

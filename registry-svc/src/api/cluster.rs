@@ -72,6 +72,11 @@ impl Api {
         task.await.unwrap_or(Err(ChangeFault::Proposal(crate::driver::ProposeError::Closing)))
     }
 
+    /// Every replica has to know what is written down about members.
+    async fn permit(&self, note: &MemberNote) -> Result<(), Status> {
+        self.0.levels.permit(&Order::MemberNote(note.clone())).await
+    }
+
     fn note(&self, command: &str, ids: &[u64]) -> MemberNote {
         let above = self.0.consensus.standing().borrow().members.all().last().map_or(0, |id| id.0);
         MemberNote { command: command.to_owned(), targets: ids.iter().map(ToString::to_string).collect(), above }
@@ -149,6 +154,7 @@ impl ClusterService for Api {
         let mutation = Mutation::new("join-member", &request, &body.request_id, &body.reason)?;
         let came = Came::of(&request);
         if self.leads() {
+            self.permit(&note).await?;
             match self.change(change, mutation, note).await {
                 Ok(changed) => {
                     let (voter_ids, advice) = (ids(&changed), advice(&changed));
@@ -172,6 +178,7 @@ impl ClusterService for Api {
         let came = Came::of(&request);
         if self.leads() {
             let note = self.note("remove-member", &[id.0]);
+            self.permit(&note).await?;
             match self.change(Change::Remove(id), mutation, note).await {
                 Ok(changed) => {
                     let (voter_ids, advice) = (ids(&changed), advice(&changed));
@@ -208,6 +215,7 @@ impl ClusterService for Api {
         }
         let mutation = Mutation::new("transfer-leadership", &request, &body.request_id, &body.reason)?;
         let note = self.note("transfer-leadership", &to.map(|to| to.0).into_iter().collect::<Vec<_>>());
+        self.permit(&note).await?;
         let noted = core.driver.propose(mutation.command(core, Order::MemberNote(note)), 0).await;
         noted
             .map_err(ChangeFault::from)

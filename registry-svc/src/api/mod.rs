@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `process`, `instance`, `node`, `action`, `event`, `cluster` | for clients, through the gateway |
 //! | `event_list`, `audit`, `generations` | what was: events, the audit log, specs of a process |
+//! | `backup` | the state as a file, and back; looking on after that |
 //! | `runner_session` | for runners |
 //! | `internal` | for the gateway itself |
 //! | `raft` | for peers |
@@ -14,6 +15,7 @@
 mod action;
 mod answers;
 mod audit;
+mod backup;
 mod cluster;
 mod event;
 mod event_list;
@@ -49,6 +51,7 @@ pub(crate) async fn serve(
     let peers = registry.reception.clone().service();
     let events = event::Api { registry: registry.clone(), shutdown: streams.clone() };
     let internal = internal::Api(registry.clone());
+    let backups = backup::Api::new(registry.clone());
     let runners = runner_session::Api { registry: registry.clone(), shutdown: streams };
     GrpcHost::new(pm_proto::DESCRIPTORS)
         .token(token)
@@ -59,6 +62,7 @@ pub(crate) async fn serve(
         .service(v1::action_service_server::ActionServiceServer::new(action::Api(registry.clone())))
         .service(v1::event_service_server::EventServiceServer::new(events))
         .service(v1::cluster_service_server::ClusterServiceServer::new(cluster::Api(registry)))
+        .service(v1::backup_service_server::BackupServiceServer::new(backups))
         .service(v1::registry_internal_service_server::RegistryInternalServiceServer::new(internal))
         .service(v1::runner_session_service_server::RunnerSessionServiceServer::new(runners))
         .service(peers)

@@ -101,9 +101,11 @@ impl ProcessService for Api {
                 instance_ids: instances.iter().map(ToString::to_string).collect(),
                 revision,
             })),
-            reply @ (Reply::Applied { .. } | Reply::Switched { .. } | Reply::Enrolled { .. } | Reply::Noted { .. }) => {
-                Err(unexpected(&reply))
-            }
+            reply @ (Reply::Applied { .. }
+            | Reply::Switched { .. }
+            | Reply::Enrolled { .. }
+            | Reply::Restored { .. }
+            | Reply::Noted { .. }) => Err(unexpected(&reply)),
         }
     }
 

@@ -3,11 +3,12 @@
 
 use super::status::{bad_field, not_proposed, refused};
 use crate::core::Core;
+use crate::driver::{Answer, Pending};
 use pm_proto::convert::timestamp_from_wire;
 use pm_proto::error::{reason, status};
 use pm_proto::metadata;
 use process_model::Timestamp;
-use registry_domain::{Command, Header, Order, Reply};
+use registry_domain::{Command, Header, Order, Reply, RestoreStep};
 use tonic::{Code, Request, Status};
 
 /// Longest text of the small kind.
@@ -53,14 +54,7 @@ impl Mutation {
 
     /// Who asks, why and when.
     pub(super) fn header(&self, registry: &Core) -> Header {
-        Header {
-            actor: self.actor.clone(),
-            reason: self.reason.clone(),
-            request_id: self.request_id.clone(),
-            fingerprint: self.fingerprint,
-            time: registry.now(),
-            source: self.source.clone(),
-        }
+        self.header_for(registry, self.request_id.clone())
     }
 
     /// The order in the name of whoever asks.
@@ -70,7 +64,54 @@ impl Mutation {
 
     /// Proposes the order and waits for its reply.
     pub(super) async fn run(self, registry: &Core, order: Order) -> Result<Reply, Status> {
-        match registry.driver.propose(self.command(registry, order), self.bytes).await {
+        self.finish(registry, order).await
+    }
+
+    /// The same for the last of several orders.
+    pub(super) async fn finish(&self, registry: &Core, order: Order) -> Result<Reply, Status> {
+        Self::judge(registry.driver.propose(self.command(registry, order), self.bytes).await)
+    }
+
+    /// A step on the way, which may come twice.
+    pub(super) async fn step(
+        &self,
+        registry: &Core,
+        id: &str,
+        number: u32,
+        step: RestoreStep,
+        bytes: usize,
+    ) -> Result<Reply, Status> {
+        Self::judge(self.submit(registry, id, number, step, bytes).await?.answer().await)
+    }
+
+    /// The same, without waiting for its answer.
+    pub(super) async fn submit(
+        &self,
+        registry: &Core,
+        id: &str,
+        number: u32,
+        step: RestoreStep,
+        bytes: usize,
+    ) -> Result<Pending, Status> {
+        let header = self.header_for(registry, format!("{id}-{number}"));
+        let command = Command { header, order: Order::Restore(step) };
+        registry.driver.submit(command, bytes).await.map_err(|error| not_proposed(&error))
+    }
+
+    fn header_for(&self, registry: &Core, request_id: String) -> Header {
+        Header {
+            actor: self.actor.clone(),
+            reason: self.reason.clone(),
+            request_id,
+            fingerprint: self.fingerprint,
+            time: registry.now(),
+            source: self.source.clone(),
+        }
+    }
+
+    /// What an answer means to the caller.
+    pub(super) fn judge(answer: Answer) -> Result<Reply, Status> {
+        match answer {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(refusal)) => Err(refused(&refusal)),
             Err(error) => Err(not_proposed(&error)),

@@ -76,6 +76,18 @@ pub(super) fn refused(refusal: &Refusal) -> Status {
             let data = data.each_ref().map(|(key, value)| (*key, value.as_str()));
             status(Code::FailedPrecondition, reason::MEMBER_CHANGE_REFUSED, text, &data)
         }
+        Refusal::NotEmpty { what } => {
+            status(Code::FailedPrecondition, reason::CLUSTER_NOT_EMPTY, text, &[("what", what)])
+        }
+        Refusal::Restoring => status(Code::FailedPrecondition, reason::RESTORING, text, &[]),
+        Refusal::NotRestored { why } => {
+            status(Code::FailedPrecondition, reason::BACKUP_UNUSABLE, text, &[("why", why)])
+        }
+        Refusal::Observing => status(Code::FailedPrecondition, reason::OBSERVE_MODE, text, &[]),
+        Refusal::NotObserving => status(Code::FailedPrecondition, reason::NOT_OBSERVING, text, &[]),
+        Refusal::UnknownRuns { what } => {
+            status(Code::FailedPrecondition, reason::UNKNOWN_INSTANCES, text, &[("what", what)])
+        }
         Refusal::UnknownNode(node) => status(Code::FailedPrecondition, reason::NOT_FOUND, text, &[("node", node)]),
     }
 }
@@ -187,6 +199,12 @@ mod tests {
             Refusal::MemberGone(1),
             Refusal::MemberStore(1),
             Refusal::MemberBoot { id: 1, boot: 2, known: 3 },
+            Refusal::NotEmpty { what: text() },
+            Refusal::Restoring,
+            Refusal::NotRestored { why: text() },
+            Refusal::Observing,
+            Refusal::NotObserving,
+            Refusal::UnknownRuns { what: text() },
         ] {
             let told = pm_proto::error::reason_of(&refused(&refusal));
             assert_eq!(told.as_deref(), Some(refusal.reason()), "{refusal:?}");

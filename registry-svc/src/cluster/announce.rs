@@ -2,6 +2,7 @@
 //! start, and whenever a leader turns up and it is not written down yet.
 
 use crate::driver::{Driver, OWN_ACTOR};
+use crate::levels;
 use crate::peers::Links;
 use crate::view::View;
 use registry_consensus::Consensus;
@@ -24,11 +25,16 @@ pub(crate) async fn announce(
     stop: CancellationToken,
 ) {
     let mut standing = consensus.standing();
+    let mut applied = consensus.applied();
+    let order = Order::MemberUp(me.clone());
     loop {
         let leader = standing.borrow_and_update().leader;
         let mut again = false;
-        if let Some(leader) = leader.filter(|_| !is_known(&view, &me)) {
-            match driver.note(OWN_ACTOR, Order::MemberUp(me.clone())).await {
+        applied.borrow_and_update();
+        // In the log it would end a replica that does not know it.
+        let waits = leader.is_some() && !levels::has(&view, &order);
+        if let Some(leader) = leader.filter(|_| !waits && !is_known(&view, &me)) {
+            match driver.note(OWN_ACTOR, order.clone()).await {
                 Ok(Ok(_)) => {}
                 Ok(Err(refusal @ (Refusal::MemberGone(_) | Refusal::MemberStore(_) | Refusal::MemberBoot { .. }))) => {
                     return links.end(leader, &refusal.to_string());
@@ -43,6 +49,7 @@ pub(crate) async fn announce(
         tokio::select! {
             () = stop.cancelled() => return,
             changed = standing.changed() => if changed.is_err() { return },
+            changed = applied.changed(), if waits => if changed.is_err() { return },
             () = tokio::time::sleep(AGAIN), if again => {}
         }
     }

@@ -5,6 +5,7 @@
 use super::health::ask;
 use crate::core::Core;
 use crate::driver::{OWN_ACTOR, ProposeError, note};
+use crate::levels;
 use futures::future::join_all;
 use registry_consensus::{ConsensusError, HandOverEnd, ReplicaId};
 use registry_domain::members::MemberGone;
@@ -147,6 +148,10 @@ pub(crate) async fn retire_all(
 /// Writes down that a number is gone. Without the request's id: that is the request's own entry.
 async fn retire(core: &Core, id: ReplicaId, header: &Header) -> Result<(), ChangeFault> {
     let Command { header: now, order } = note(OWN_ACTOR, Order::MemberGone(MemberGone { id: id.0 }));
+    // Without the level there are no numbers in the state yet.
+    if !levels::has(&core.view, &order) {
+        return Ok(());
+    }
     let (actor, reason, source) = (header.actor.clone(), header.reason.clone(), header.source.clone());
     let command = Command { header: Header { actor, reason, source, ..now }, order };
     core.driver.propose(command, 0).await??;

@@ -69,6 +69,8 @@ async fn enroll(core: &Core, request: v1::EnrollMemberRequest) -> Result<v1::Enr
     let above = core.consensus.standing().borrow().members.all().last().map_or(0, |id| id.0);
     let level = u16::try_from(feature_level).unwrap_or(u16::MAX);
     let order = Order::Enroll(Enroll { store: store_id, address: address.clone(), version, level, votes, above });
+    core.levels.permit(&order).await?;
+    core.levels.takes(level)?;
     let id = ReplicaId(changed_reply(core.driver.note(ACTOR, order).await)?);
     core.book.set(id, &address);
     super::changes::add(core, id).await.map_err(|fault| change_fault(core, &fault))?;

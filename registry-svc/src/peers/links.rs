@@ -3,7 +3,7 @@
 use super::lane::Lane;
 use super::peer::Peer;
 use super::shared::Shared;
-use super::{AddressBook, Fenced, Identity, Progress, Registrar, Timing, link, snapshot_out};
+use super::{AddressBook, Fenced, Identity, LevelBook, Progress, Registrar, Timing, link, snapshot_out};
 use futures::future::{BoxFuture, ready};
 use registry_consensus::{Answer, Call, LinkEvent, Note, PeerFault, Peers, ReplicaId, Snapshot, Vote};
 use service_host::client::{ClientContext, ServiceChannel};
@@ -53,6 +53,12 @@ impl Links {
     #[must_use]
     pub fn identity(&self) -> &Identity {
         &self.shared.identity
+    }
+
+    /// Which commands the others know.
+    #[must_use]
+    pub fn levels(&self) -> LevelBook {
+        self.shared.levels.clone()
     }
 
     /// Set once this replica was turned away for good: it has to end.

@@ -4,7 +4,7 @@
 use super::listener::Listener;
 use super::peer::Peer;
 use super::turned_away::TurnedAway;
-use super::{AddressBook, Hello, Identity, Progress, Registrar, Timing};
+use super::{AddressBook, Hello, Identity, LevelBook, Progress, Registrar, Timing};
 use registry_consensus::ReplicaId;
 use service_host::client::ClientContext;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +16,7 @@ pub(super) struct Shared {
     pub(super) identity: Identity,
     pub(super) registrar: Arc<dyn Registrar>,
     pub(super) book: AddressBook,
+    pub(super) levels: LevelBook,
     pub(super) timing: Timing,
     /// The services' token, for every stream that we open.
     pub(super) context: ClientContext,
@@ -44,6 +45,7 @@ impl Shared {
             identity,
             registrar,
             book,
+            levels: LevelBook::default(),
             timing,
             context,
             listener: Listener::default(),
@@ -77,6 +79,7 @@ impl Shared {
     pub(super) fn heard_from(&self, hello: &Hello) {
         let from = hello.from();
         self.book.set(from, &hello.address);
+        self.levels.note(from, hello.level, &hello.version);
         if let Some(peer) = self.peer(from) {
             peer.lives(hello.boot);
         }

@@ -211,7 +211,7 @@ fn hello(from: u64, to: u64) -> v1::PeerHello {
         start: 0,
     };
     let (address, version) = ("http://127.0.0.1:1".into(), "0".into());
-    v1::PeerHello { header: Some(header), protocol: 1, address, version, ..Default::default() }
+    v1::PeerHello { header: Some(header), protocol: 1, address, version, feature_level: 1, ..Default::default() }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -214,7 +214,7 @@ impl Runner {
 
     /// Reports and waits until it is committed.
     pub async fn report(&mut self, seq: u64, instances: Vec<v1::InstanceReport>, actions: Vec<v1::ActionReport>) {
-        let report = v1::Report { seq, instances, actions };
+        let report = v1::Report { seq, instances, actions, ..Default::default() };
         self.send.send(v1::RunSessionRequest { message: Some(Message::Report(report)) }).await.unwrap();
         loop {
             if let Answer::ReportAck(ack) = self.next().await.unwrap() {

@@ -23,6 +23,8 @@ impl State {
             replies: self.replies.clone(),
             history: self.history.rows_only(),
             members: self.members.clone(),
+            pieces: self.pieces.clone(),
+            inventories: self.inventories.clone(),
             // Nobody looks anything up in it.
             ..Self::default()
         })

@@ -41,8 +41,8 @@ pub(in crate::peers) fn hello_from(hello: Option<v1::PeerHello>) -> Result<Hello
         address,
         version,
         start: header.start,
-        // What no level of ours can be is higher than any of ours.
-        level: u16::try_from(feature_level).unwrap_or(u16::MAX),
+        // One of before there were levels says nothing; what no level of ours can be is higher than any of ours.
+        level: u16::try_from(feature_level.max(1)).unwrap_or(u16::MAX),
         progress: Progress { term, last: last.map(words::position_from) },
     })
 }
