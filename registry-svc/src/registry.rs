@@ -120,14 +120,18 @@ impl Registry {
             keep::Wanted::new(&identity, &options),
             stop.clone(),
         );
+        let (isolated, isolation) = api::Isolation::new();
         let tasks = vec![
             proposer,
+            tokio::spawn(api::tend_watchers(view.clone(), consensus.clone(), isolated, stop.clone())),
             tokio::spawn(keeper),
             tokio::spawn(configure),
             tokio::spawn(keep::abort_on_fault(consensus.clone(), stop.clone())),
         ];
         let inner = Core {
             sessions: Sessions::default(),
+            isolation,
+            rosters: api::Rosters::default(),
             tasks: Mutex::new(tasks),
             options,
             consensus,

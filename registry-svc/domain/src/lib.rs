@@ -76,5 +76,5 @@ pub use reply::{Applied, ApplyOutcome, Outcome, Reply};
 pub use retention::Retention;
 pub use row::{Meta, Row, RowKey};
 pub use selection::Selection;
-pub use state::{Frozen, State};
+pub use state::{Frozen, Roster, State};
 pub use step::step;
