@@ -1,7 +1,7 @@
 //! Lists through the gRPC services, page by page.
 
 // Helpers outside of `#[test]` functions are tests too.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm)]
 
 mod place;
 mod town;

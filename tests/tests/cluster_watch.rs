@@ -2,7 +2,7 @@
 //! at one that hears nothing.
 
 // Outside of a test function, too, a test may end by a panic.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm)]
 
 use pm_proto::error::{reason, reason_of};
 use pm_proto::v1;

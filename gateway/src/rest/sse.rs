@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_snapshot_can_be_resumed_after_its_end_only() {
-        let mut id = |json| {
+        let id = |json| {
             let text = block(&frame("pm.v1.WatchEventsResponse", json), Answer::Events, &mut Places::new()).unwrap();
             text.lines().take(2).map(str::to_owned).collect::<Vec<_>>()
         };

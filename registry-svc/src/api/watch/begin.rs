@@ -30,7 +30,7 @@ impl Watch {
         check(&request)?;
         let v1::WatchEventsRequest { from_revision, tail, follow, selectors, types, snapshot, node, stale } = request;
         let filter = Filter::new(selectors, types, node);
-        let isolation = core.isolation.from_now();
+        let isolation = core.isolation.anew();
         reach(&core, from_revision).await?;
         // Before anything is looked at, so that no change falls between.
         let listener = follow.then(|| core.view.feed().listen(&filter.interest()));

@@ -26,7 +26,7 @@ impl Isolation {
     }
 
     /// For a watcher that begins: what was before does not concern it.
-    pub(super) fn from_now(&self) -> Self {
+    pub(super) fn anew(&self) -> Self {
         let mut receiver = self.0.clone();
         receiver.mark_unchanged();
         Self(receiver)
