@@ -34,6 +34,8 @@ pub mod reason {
     pub const BACKEND_UNAVAILABLE: &str = "BACKEND_UNAVAILABLE";
     /// The wanted revision is no longer kept.
     pub const REVISION_COMPACTED: &str = "REVISION_COMPACTED";
+    /// The wanted revision lies after everything that has happened.
+    pub const REVISION_FUTURE: &str = "REVISION_FUTURE";
     /// The watcher did not keep up.
     pub const WATCHER_TOO_SLOW: &str = "WATCHER_TOO_SLOW";
     /// A newer session of the node took over.

@@ -1,6 +1,6 @@
 //! What every call of a replica shares.
 
-use crate::api::not_linearizable;
+use crate::api::{Isolation, Rosters, not_linearizable};
 use crate::clock;
 use crate::driver::{Driver, ProposeError, Way};
 use crate::home::Home;
@@ -36,6 +36,8 @@ pub(crate) struct Core {
     pub(crate) levels: Levels,
     pub(crate) numbers: Arc<Numbers>,
     pub(crate) sessions: Sessions,
+    pub(crate) isolation: Isolation,
+    pub(crate) rosters: Rosters,
     pub(crate) metrics: Metrics,
     pub(crate) home: Arc<Home>,
     pub(crate) log: Arc<Log>,

@@ -169,9 +169,11 @@ impl Registry {
             options.feature_level,
             stop.clone(),
         );
+        let (isolated, isolation) = api::Isolation::new();
         let tasks = vec![
             tokio::spawn(raise),
             proposer,
+            tokio::spawn(api::tend_watchers(view.clone(), consensus.clone(), isolated, stop.clone())),
             tokio::spawn(keeper),
             tokio::spawn(configure),
             tokio::spawn(keep::abort_on_fault(consensus.clone(), machine.clone(), stop.clone())),
@@ -188,6 +190,8 @@ impl Registry {
         ];
         let inner = Core {
             sessions: Sessions::default(),
+            isolation,
+            rosters: api::Rosters::default(),
             tasks: Mutex::new(tasks),
             options,
             consensus,

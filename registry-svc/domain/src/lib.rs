@@ -77,5 +77,5 @@ pub use restore::*;
 pub use retention::Retention;
 pub use row::{Meta, Row, RowKey};
 pub use selection::Selection;
-pub use state::{Frozen, State};
+pub use state::{Frozen, Roster, State};
 pub use step::step;

@@ -5,8 +5,10 @@
 
 mod changes;
 mod frozen;
+mod listing;
 
 pub use frozen::Frozen;
+pub use listing::Roster;
 
 use crate::index::Index;
 use crate::members::Member;

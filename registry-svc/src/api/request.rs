@@ -174,8 +174,13 @@ pub(super) fn check_selectors(field: &str, selectors: &[String]) -> Result<(), S
 
 /// Most entries of a list: `page_size`, 0 for 100.
 pub(super) fn page(page_size: u32) -> Result<usize, Status> {
+    page_or(page_size, 100)
+}
+
+/// Most entries of a list with another default.
+pub(super) fn page_or(page_size: u32, default: usize) -> Result<usize, Status> {
     match page_size {
-        0 => Ok(100),
+        0 => Ok(default),
         1..=1_000 => Ok(page_size as usize),
         _ => Err(bad_field("page_size", format!("{page_size} is out of range"), "write 0 to 1000")),
     }
@@ -186,10 +191,12 @@ pub(super) fn place(page_token: &str) -> Result<Option<u64>, Status> {
     if page_token.is_empty() {
         return Ok(None);
     }
-    let place = page_token.parse().map_err(|_| {
-        bad_field("page_token", "it is none of this list", "send `next_page_token` of the page before, as it is")
-    })?;
-    Ok(Some(place))
+    page_token.parse().map(Some).map_err(|_| no_place())
+}
+
+/// A page token that is none.
+pub(super) fn no_place() -> Status {
+    bad_field("page_token", "it is none of this list", "send `next_page_token` of the page before, as it is")
 }
 
 /// A time of the request; `None`: not given.

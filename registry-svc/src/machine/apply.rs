@@ -4,11 +4,11 @@
 use super::payload;
 use crate::io::chain;
 use crate::view::Replicated;
-use process_model::NodeName;
+use process_model::{Event, NodeName};
 use registry_consensus::{Answers, Committed, Entry, MachineFault, Members, Position};
 use registry_domain::{Command, RowKey, step};
 use std::collections::BTreeSet;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// What an entry says, once it has been read.
 pub(super) enum Said {
@@ -23,6 +23,7 @@ pub(super) struct Effects {
     pub(super) answers: Vec<Answers>,
     pub(super) touched: Vec<RowKey>,
     pub(super) orders: BTreeSet<NodeName>,
+    pub(super) events: Vec<Arc<Event>>,
 }
 
 /// Reads entries. All of them before the first is applied, and before the
@@ -77,6 +78,7 @@ pub(super) fn apply(replicated: &mut Replicated, entries: Vec<(Position, Said)>)
                     let outcome = step(&mut replicated.state, command);
                     effects.touched.extend(outcome.touched);
                     effects.orders.extend(outcome.orders);
+                    effects.events.extend(outcome.events);
                     answers.push(outcome.reply);
                 }
             }

@@ -6,7 +6,7 @@ use super::store::{Pace, WriteBehind};
 use super::{apply, dirty::Dirty, payload};
 use crate::io::applied_record;
 use crate::io::snapshot::{SnapshotError, SnapshotFiles};
-use crate::view::View;
+use crate::view::{Changed, View};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use registry_consensus::{Answers, Applied, Committed, Machine, MachineFault, Snapshot, SnapshotMeta, SnapshotSink};
@@ -125,7 +125,8 @@ impl Machine for MemoryMachine {
         let answers = inner.view.change(|replicated| {
             let effects = apply::apply(replicated, read)?;
             inner.behind.dirty().note(effects.touched);
-            Ok((effects.answers, effects.orders))
+            let changed = Changed { orders: effects.orders, events: effects.events };
+            Ok((effects.answers, changed))
         })?;
         inner.behind.noted();
         inner.numbers.apply.observe(began.elapsed().as_secs_f64());

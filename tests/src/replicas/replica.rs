@@ -69,6 +69,17 @@ impl Replica {
         self.child.as_ref().expect("it runs").id()
     }
 
+    /// A number among its metrics.
+    ///
+    /// # Panics
+    /// When it does not answer, or has no metric of that name.
+    #[must_use]
+    pub fn metric(&self, name: &str) -> u64 {
+        let text = http::get(&self.place.ops.to_string(), "/metrics", None).body;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{name} is missing in\n{text}")).parse().expect("it is a whole number")
+    }
+
     /// Whether its process is there and no zombie.
     #[must_use]
     pub fn is_running(&self) -> bool {
