@@ -38,7 +38,9 @@ impl Ring {
     /// Begins anew with the newest events of a state.
     pub(super) fn start(&mut self, state: &State) {
         self.newest = state.revision();
-        self.told = state.events().values().rev().take(HELD).map(|event| Arc::new(Told::new(event.clone()))).collect();
+        // Where a backup was restored revisions are missing, and nobody goes on from before.
+        let whole = state.events().range(state.oldest_revision()..).rev();
+        self.told = whole.take(HELD).map(|(_, event)| Arc::new(Told::new(event.clone()))).collect();
         self.told.make_contiguous().reverse();
     }
 
