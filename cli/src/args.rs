@@ -78,12 +78,16 @@ pub enum Verb {
     Actions(verbs::actions::Args),
     /// List changes: who asked for what, and why; verify and export the log
     Audit(verbs::audit::Args),
+    /// Save everything that the registry knows, inspect it, restore it
+    Backup(verbs::backup::Args),
     /// List the definitions that a process has had
     History(verbs::history::Args),
     /// Show what differs between two definitions of a process, or of a file
     Diff(verbs::diff::Args),
     /// Bring an earlier definition of a process back
     Rollback(verbs::rollback::Args),
+    /// The registry's replicas: how they fare; who takes part, and who leads
+    Cluster(verbs::cluster::Args),
     /// Print a shell's completion script
     Completion(verbs::completion::Args),
     /// Print the versions of client and server
@@ -118,9 +122,11 @@ impl Verb {
             Self::Nodes(args) => verbs::nodes::run(context, &args),
             Self::Actions(args) => verbs::actions::run(context, args),
             Self::Audit(args) => verbs::audit::run(context, args),
+            Self::Backup(args) => verbs::backup::run(context, args),
             Self::History(args) => verbs::history::run(context, args),
             Self::Diff(args) => verbs::diff::run(context, args),
             Self::Rollback(args) => verbs::rollback::run(context, args),
+            Self::Cluster(args) => verbs::cluster::run(context, args),
             Self::Completion(args) => verbs::completion::run(context, &args, &mut Cli::command()),
             Self::Version(args) => verbs::version::run(context, &args),
         }

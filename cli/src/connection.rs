@@ -8,6 +8,7 @@ use crate::target::{Target, Wish};
 use crate::up_record::UpRecord;
 use pm_proto::error::reason_of;
 use pm_proto::v1::action_service_client::ActionServiceClient;
+use pm_proto::v1::backup_service_client::BackupServiceClient;
 use pm_proto::v1::cluster_service_client::ClusterServiceClient;
 use pm_proto::v1::event_service_client::EventServiceClient;
 use pm_proto::v1::instance_service_client::InstanceServiceClient;
@@ -156,6 +157,12 @@ impl Connection {
     #[must_use]
     pub fn logs(&self) -> LogServiceClient<ServiceChannel> {
         LogServiceClient::new(self.channel.clone())
+    }
+
+    /// Backups.
+    #[must_use]
+    pub fn backups(&self) -> BackupServiceClient<ServiceChannel> {
+        BackupServiceClient::new(self.channel.clone())
     }
 
     /// The registry's replicas.

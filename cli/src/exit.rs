@@ -95,6 +95,7 @@ impl Exit {
     pub fn of_status(status: &Status) -> Self {
         match reason_of(status).as_deref() {
             Some(reason::INVALID_ARGUMENT | reason::REQUEST_TOO_LARGE) => Self::Usage,
+            Some(reason::BACKUP_UNUSABLE) => Self::Untrue,
             Some(reason::NOT_FOUND) => Self::NotFound,
             Some(reason::ETAG_MISMATCH | reason::GENERATION_MISMATCH) => Self::Conflict,
             Some(reason::UNAUTHENTICATED | reason::PERMISSION_DENIED) => Self::NotAllowed,

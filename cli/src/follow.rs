@@ -80,8 +80,10 @@ impl Follower {
                     self.seen(progress.revision);
                     continue;
                 }
-                // A frame of a newer server that means nothing to us.
-                Ok(Some(WatchEventsResponse { frame: None })) => continue,
+                // Of a snapshot, which is not asked for; or of a newer server, and means nothing to us.
+                Ok(Some(WatchEventsResponse {
+                    frame: Some(Frame::Node(_) | Frame::Process(_) | Frame::Instance(_) | Frame::SnapshotEnd(_)) | None,
+                })) => continue,
                 Ok(None) if self.request.follow => Status::unavailable("the server ended the stream"),
                 Ok(None) => return Ok(Followed::End),
                 Err(status) => status,

@@ -13,6 +13,7 @@
 //! | what `pmctl up` runs and in which order | [`up`] |
 //! | how the service is found | [`target`], [`up_record`], [`state_dir`] |
 //! | exit codes, error texts | [`exit`], [`error`] |
+//! | lists of several pages | [`pages`] |
 //! | tables, colours, machine formats | [`output`] |
 //! | the line of an event | [`live`] |
 //! | how a restart policy is told | [`restart_story`] |
@@ -31,6 +32,7 @@ pub mod identity;
 pub mod live;
 pub mod moment;
 pub mod output;
+pub mod pages;
 pub mod restart_story;
 pub mod signals;
 pub mod state_dir;

@@ -148,6 +148,7 @@ fn tone(kind: &str) -> Tone {
         | event_type::INSTANCE_ADOPTED
         | event_type::INSTANCE_RELOADED
         | event_type::NODE_READY
+        | event_type::CLUSTER_CONFIRMED
         | event_type::ACTION_DONE => Tone::Good,
         event_type::INSTANCE_EXITED
         | event_type::INSTANCE_BACKOFF
@@ -157,6 +158,7 @@ fn tone(kind: &str) -> Tone {
         | event_type::INSTANCE_LIMIT
         | event_type::INSTANCE_EXPIRED
         | event_type::INSTANCE_LOG_MATCH
+        | event_type::CLUSTER_RESTORED
         | event_type::INSTANCE_STOPPING => Tone::Warn,
         event_type::INSTANCE_FAILED
         | event_type::INSTANCE_START_FAILED

@@ -24,7 +24,7 @@ struct Gateway;
 impl NodeService for Gateway {
     async fn list_nodes(&self, _: Request<v1::ListNodesRequest>) -> Result<Response<v1::ListNodesResponse>, Status> {
         let node = v1::Node { name: "node-a".to_owned(), state: v1::NodeState::Ready.into(), ..Default::default() };
-        Ok(Response::new(v1::ListNodesResponse { nodes: vec![node], revision: 1 }))
+        Ok(Response::new(v1::ListNodesResponse { nodes: vec![node], revision: 1, ..Default::default() }))
     }
 }
 

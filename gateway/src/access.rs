@@ -96,7 +96,23 @@ pub const PUBLIC: &[ServiceAccess] = &[
     ServiceAccess {
         service: "pm.v1.ClusterService",
         upstream: Upstream::Registry,
-        methods: &[("GetClusterStatus", Role::Viewer)],
+        methods: &[
+            ("GetClusterStatus", Role::Viewer),
+            ("GetClusterHealth", Role::Viewer),
+            ("JoinMember", Role::Admin),
+            ("RemoveMember", Role::Admin),
+            ("TransferLeadership", Role::Admin),
+        ],
+    },
+    ServiceAccess {
+        service: "pm.v1.BackupService",
+        upstream: Upstream::Registry,
+        methods: &[
+            ("SaveBackup", Role::Admin),
+            ("RestoreBackup", Role::Admin),
+            ("GetRestoreStatus", Role::Viewer),
+            ("ConfirmRestore", Role::Admin),
+        ],
     },
     ServiceAccess {
         service: "pm.v1.SampleService",

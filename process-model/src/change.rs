@@ -3,11 +3,13 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `differing` | the fields of two specs that differ |
 //! | `field` | one changed field |
 //! | `flat` | a spec as paths and values |
 //! | `mask` | what is secret, and what is shown instead |
 //! | `masked` | a whole spec without its secrets |
 
+mod differing;
 mod field;
 mod flat;
 mod mask;

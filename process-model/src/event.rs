@@ -66,6 +66,10 @@ pub mod event_type {
     pub const NODE_READY: &str = "node.ready";
     /// A node's lease ran out.
     pub const NODE_LOST: &str = "node.lost";
+    /// A backup took the place of the state.
+    pub const CLUSTER_RESTORED: &str = "cluster.restored";
+    /// What was restored was confirmed.
+    pub const CLUSTER_CONFIRMED: &str = "cluster.confirmed";
     /// An action was queued.
     pub const ACTION_QUEUED: &str = "action.queued";
     /// An action reached its node.

@@ -16,6 +16,7 @@ pub mod document;
 mod event;
 mod exit;
 mod name;
+mod parsed;
 mod phase;
 mod report;
 mod sample;

@@ -1,7 +1,8 @@
 //! Names: checked once, then trusted. They become file names, environment
 //! values and URL segments, so nothing that means something there is allowed.
 
-use serde::{Deserialize, Serialize};
+use crate::parsed::parsed;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
@@ -37,9 +38,20 @@ pub(crate) fn check(value: &str) -> Result<(), InvalidName> {
 macro_rules! name_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-        #[serde(try_from = "String", into = "String")]
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(std::sync::Arc<str>);
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::parsed::parsed(deserializer)
+            }
+        }
 
         impl $name {
             /// The name as text.
@@ -93,8 +105,7 @@ name_type! {
 /// Id of an instance: its process and its number from 1, as `web-1`.
 ///
 /// Ordered by process, then by number (`web-2` before `web-10`).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstanceId {
     /// The process.
     pub process: ProcessName,
@@ -134,16 +145,15 @@ impl FromStr for InstanceId {
     }
 }
 
-impl TryFrom<String> for InstanceId {
-    type Error = InvalidInstanceId;
-    fn try_from(s: String) -> Result<Self, InvalidInstanceId> {
-        s.parse()
+impl Serialize for InstanceId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
-impl From<InstanceId> for String {
-    fn from(id: InstanceId) -> String {
-        id.to_string()
+impl<'de> Deserialize<'de> for InstanceId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        parsed(deserializer)
     }
 }
 

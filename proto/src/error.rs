@@ -28,10 +28,14 @@ pub mod reason {
     pub const NO_LEADER: &str = "NO_LEADER";
     /// The leader was lost before it answered: whether the change was made is open. Repeat it with the same request id.
     pub const RESULT_UNKNOWN: &str = "RESULT_UNKNOWN";
+    /// The members of the registry's cluster cannot be changed so, or a replica is not let in.
+    pub const MEMBER_CHANGE_REFUSED: &str = "MEMBER_CHANGE_REFUSED";
     /// A service behind the gateway does not answer.
     pub const BACKEND_UNAVAILABLE: &str = "BACKEND_UNAVAILABLE";
     /// The wanted revision is no longer kept.
     pub const REVISION_COMPACTED: &str = "REVISION_COMPACTED";
+    /// The wanted revision lies after everything that has happened.
+    pub const REVISION_FUTURE: &str = "REVISION_FUTURE";
     /// The watcher did not keep up.
     pub const WATCHER_TOO_SLOW: &str = "WATCHER_TOO_SLOW";
     /// A newer session of the node took over.
@@ -54,6 +58,20 @@ pub mod reason {
     pub const REQUEST_TIMEOUT: &str = "REQUEST_TIMEOUT";
     /// The service is being shut down; try again.
     pub const SHUTTING_DOWN: &str = "SHUTTING_DOWN";
+    /// A restore would replace what is there.
+    pub const CLUSTER_NOT_EMPTY: &str = "CLUSTER_NOT_EMPTY";
+    /// A backup is being restored.
+    pub const RESTORING: &str = "RESTORING";
+    /// It is no backup, a damaged one, or not one for this cluster.
+    pub const BACKUP_UNUSABLE: &str = "BACKUP_UNUSABLE";
+    /// The registry looks on since a restore, until that is confirmed.
+    pub const OBSERVE_MODE: &str = "OBSERVE_MODE";
+    /// Nothing is to be confirmed.
+    pub const NOT_OBSERVING: &str = "NOT_OBSERVING";
+    /// Something runs that was not restored, and nobody said what becomes of it.
+    pub const UNKNOWN_INSTANCES: &str = "UNKNOWN_INSTANCES";
+    /// A replica does not know this kind of change yet.
+    pub const FEATURE_LEVEL: &str = "FEATURE_LEVEL";
     /// A fault of ours.
     pub const INTERNAL: &str = "INTERNAL";
 }

@@ -91,7 +91,7 @@ impl PlanTaker for Yes {
 fn links(id: u64, token: &Secret, book: &AddressBook) -> Links {
     let fence = Fence { cluster: "c".into(), epoch: 1, id: ReplicaId(id) };
     let (store, address) = (id.to_string(), String::new());
-    let identity = Identity { fence, store, boot: 1, address, version: String::new() };
+    let identity = Identity { fence, store, boot: 1, address, version: String::new(), start: 0, level: 0 };
     let (book, token) = (book.clone(), token.clone());
     Links::new(Settings { identity, registrar: Arc::new(Yes), book, token, timing: Timing::default() }).unwrap()
 }

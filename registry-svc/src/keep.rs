@@ -2,10 +2,13 @@
 //! whoever leads first, and a broken engine ends the process.
 
 use crate::driver::{Driver, OWN_ACTOR};
+use crate::home::health::DiskWatch;
+use crate::machine::MemoryMachine;
 use crate::options::Options;
 use crate::view::View;
 use registry_consensus::Consensus;
 use registry_domain::{Configure, Order};
+use registry_log::Log;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -28,13 +31,13 @@ impl Wanted {
         Self { configure, always: options.is_alone() }
     }
 
-    fn is_missing(&self, view: &View) -> bool {
+    fn is_missing(&self, view: &View, alone: bool) -> bool {
         let replicated = view.read();
         let meta = replicated.state.meta();
         let Configure { cluster_id: _, event_retention, retention } = &self.configure;
         let differs = meta.event_retention != *event_retention
             || retention.as_ref().is_some_and(|wanted| meta.retention != *wanted);
-        meta.cluster_id.is_empty() || self.always && differs
+        meta.cluster_id.is_empty() || self.always && alone && differs
     }
 }
 
@@ -50,7 +53,9 @@ pub(crate) async fn configured(
     let mut standing = consensus.standing();
     loop {
         let leads = standing.borrow_and_update().leads();
-        if leads && consensus.read_barrier().await.is_ok() && wanted.is_missing(&view) {
+        // It may have got others since.
+        let alone = standing.borrow().members.all().len() == 1;
+        if leads && consensus.read_barrier().await.is_ok() && wanted.is_missing(&view, alone) {
             let order = Order::Configure(wanted.configure.clone());
             match driver.note(OWN_ACTOR, order).await {
                 Ok(Ok(_)) => {}
@@ -77,20 +82,35 @@ pub(crate) async fn is_configured(consensus: &Consensus, view: &View) {
     }
 }
 
+/// What this version does not know, starting it again does not teach it: as for
+/// every error of configuration.
+const NOT_KNOWN: u8 = 78;
+
 /// Storage errors are fail-stop: memory and disk may disagree, so nothing goes
 /// on, and the next start verifies everything.
-pub(crate) async fn abort_on_fault(consensus: Consensus, stop: CancellationToken) {
+pub(crate) async fn abort_on_fault(consensus: Consensus, machine: Arc<MemoryMachine>, stop: CancellationToken) {
     let mut standing = consensus.standing();
     loop {
         let fault = standing.borrow_and_update().fault.clone();
         if let Some(fault) = fault
             && !stop.is_cancelled()
         {
+            if let Some(why) = machine.met_unknown() {
+                service_host::fatal::exit_on(NOT_KNOWN, why);
+            }
             service_host::fatal::abort_on(fault);
         }
         tokio::select! {
             () = stop.cancelled() => return,
             changed = standing.changed() => if changed.is_err() { return },
         }
+    }
+}
+
+/// Watches how the disk fares, for whoever asks.
+pub(crate) async fn watch_disk(watch: DiskWatch, disk: Arc<Log>, stop: CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = watch.watch(disk) => {}
     }
 }

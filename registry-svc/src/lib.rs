@@ -16,17 +16,21 @@
 //! | [`office`] | what needs neither files nor sockets: takes commands in, keeps leases, receives runners |
 //! | `cluster` | founding, whom to let in, where the others are |
 //! | [`peers`] | the links between replicas |
+//! | [`backup`] | the state as one file |
+//! | `levels` | which commands every replica knows |
 //! | `driver` | commands in, group commit, forwarding, replies out |
 //! | `leases` | which nodes are heard from; in the leader's memory only |
 //! | [`machine`] | the replicated state: in memory, rows written behind, snapshots |
 //! | `view` | what everybody reads |
 //! | `io/` | rows and snapshot files |
 //! | `api/` | one gRPC service a file |
+//! | [`recovery`] | offline: a new cluster of one, when a majority is lost |
 //! | `numbers` | metrics |
 //!
 //! What is decided stands in `registry_domain` and `registry_quorum`.
 
 mod api;
+pub mod backup;
 pub mod clock;
 mod cluster;
 mod codec;
@@ -38,18 +42,20 @@ pub mod io;
 mod keep;
 mod lease_keeper;
 mod leases;
+mod levels;
 pub mod machine;
 mod numbers;
 pub mod office;
 mod open;
 mod options;
 pub mod peers;
+pub mod recovery;
 mod registry;
 mod sessions;
 pub mod view;
 
 pub use open::OpenError;
-pub use options::Options;
+pub use options::{Options, is_address};
 pub use registry::Registry;
 pub use registry_domain::Retention;
 

@@ -3,8 +3,10 @@
 
 use anyhow::bail;
 use clap::Parser;
-use registry_svc::{OpenError, Options, Registry, Retention};
+use registry_svc::machine::payload::LEVEL;
+use registry_svc::{OpenError, Options, Registry, Retention, is_address};
 use service_host::config::{LogArgs, RemoteArgs, TokenArgs};
+use service_host::metrics::Metrics;
 use service_host::ops::{self, OpsState, Readiness};
 use service_host::transport::Incoming;
 use service_host::{signals, telemetry};
@@ -12,6 +14,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// The registry: stores what should run, decides where, and knows what does.
@@ -44,9 +47,9 @@ struct Args {
     /// How many replicas found the cluster together.
     #[arg(long, env = "PM_REGISTRY_REPLICAS", default_value_t = 1, value_name = "N")]
     replicas: usize,
-    /// Joins a cluster that exists, and never founds one.
-    #[arg(long, env = "PM_REGISTRY_JOIN")]
-    join: bool,
+    /// Joins a cluster that exists, and never founds one; =voter: votes as soon as it has caught up.
+    #[arg(long, env = "PM_REGISTRY_JOIN", value_name = "AS", num_args = 0..=1, require_equals = true, default_missing_value = "learner")]
+    join: Option<JoinAs>,
     /// Silence of the leader after which the others replace it; a dead process is noticed at once.
     #[arg(long, env = "PM_REGISTRY_ELECTION_TIMEOUT", default_value = "1s", value_name = "DURATION", value_parser = humantime::parse_duration)]
     election_timeout: Duration,
@@ -68,10 +71,23 @@ struct Args {
     /// Specs of each process that are kept, for history and rollback.
     #[arg(long, env = "PM_GENERATIONS", default_value_t = 1_000, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(2..=10_000))]
     generations: u32,
+    /// Highest level of commands that this replica knows, to hold an upgrade back [default: all that this version knows].
+    #[arg(long, env = "PM_REGISTRY_FEATURE_LEVEL_MAX", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    feature_level_max: Option<u16>,
     #[command(flatten)]
     token: TokenArgs,
     #[command(flatten)]
     log: LogArgs,
+}
+
+/// As what a replica joins.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum JoinAs {
+    /// It receives the log, and an operator gives it its vote: `pmctl cluster join`.
+    #[value(alias = "true")]
+    Learner,
+    /// It votes as soon as it has caught up.
+    Voter,
 }
 
 impl Args {
@@ -86,7 +102,8 @@ impl Args {
             peers: self.peers.clone(),
             peers_dns: self.peers_dns.clone(),
             replicas: self.replicas,
-            join: self.join,
+            join: self.join.is_some(),
+            join_votes: self.join == Some(JoinAs::Voter),
             election_timeout: self.election_timeout,
             heartbeat_interval: self.heartbeat_interval,
             lease: self.lease,
@@ -96,6 +113,7 @@ impl Args {
                 audit_age: self.audit_max_age,
                 generations: self.generations.into(),
             },
+            feature_level: self.feature_level_max.map_or(LEVEL, |max| max.min(LEVEL)),
             ..Options::new(&self.data_dir, self.token.read()?)
         })
     }
@@ -104,7 +122,7 @@ impl Args {
 impl Args {
     fn check_peers(&self) -> anyhow::Result<()> {
         let alone = self.peers.is_empty() && self.peers_dns.is_none();
-        if alone && (self.replicas != 1 || self.join) {
+        if alone && (self.replicas != 1 || self.join.is_some()) {
             bail!(
                 "--replicas {} or --join needs to know where the others are: give --peers or --peers-dns",
                 self.replicas
@@ -114,12 +132,7 @@ impl Args {
             bail!("--peers needs --advertise http://HOST:PORT, under which the others reach this replica");
         }
         for address in self.peers.iter().chain((!self.advertise.is_empty()).then_some(&self.advertise)) {
-            let parts = address.parse::<http::Uri>().ok().map(|uri| uri.into_parts());
-            let sound = parts.is_some_and(|parts| {
-                parts.scheme.is_some_and(|scheme| scheme == http::uri::Scheme::HTTP)
-                    && parts.authority.is_some_and(|authority| authority.port().is_some())
-            });
-            if !sound {
+            if !is_address(address) {
                 bail!("{address:?} is no address of a replica: write http://HOST:PORT");
             }
         }
@@ -172,17 +185,21 @@ async fn run(args: Args, options: Options) -> anyhow::Result<()> {
     let ops_listener = args.remote.bind(args.ops_listen).await?;
     let (address, ops_address) = (listener.local_addr()?, ops_listener.local_addr()?);
     tokio::pin!(terminated);
+    // From the first moment on: whoever probes it sees that it lives, and what it waits for.
+    let metrics = Metrics::new("registry-svc");
+    let (ready, readiness) = ops::readiness();
+    let ops = ops::serve(ops_listener, OpsState { metrics: metrics.clone(), ready: readiness }, shutdown.clone());
+    let ops = tokio::spawn(ops);
+    let waiting = watch::Sender::new("this replica is starting".to_owned());
     let registry = tokio::select! {
-        registry = Registry::open(options, Some(&listener)) => registry?,
+        registry = Registry::open_telling(options, Some(&listener), metrics, &waiting) => registry?,
+        () = tell(waiting.subscribe(), &ready) => return Ok(()),
         // Nothing was promised to anybody yet.
         () = &mut terminated => return Ok(()),
     };
     let dumped = registry.clone();
     let dumps = signals::on_debug_dump(move || tracing::info!(dump = dumped.debug_dump(), "debug dump"))?;
 
-    let (ready, readiness) = ops::readiness();
-    let ops = ops::serve(ops_listener, OpsState { metrics: registry.metrics(), ready: readiness }, shutdown.clone());
-    let ops = tokio::spawn(ops);
     tracing::info!(%address, %ops_address, "the registry is ready");
     let serving = tokio::spawn({
         let (registry, shutdown) = (registry.clone(), shutdown.clone());
@@ -199,7 +216,10 @@ async fn run(args: Args, options: Options) -> anyhow::Result<()> {
         tokio::select! {
             () = &mut terminated => break None,
             Ok(fence) = fenced.wait_for(Option::is_some) => {
-                break fence.as_ref().map(|fence| TurnedAway { by: fence.by.0, why: fence.why.clone() });
+                break fence.as_ref().map(|fence| {
+                    registry.remember(fence);
+                    TurnedAway { by: fence.by.0, why: fence.why.clone() }
+                });
             }
             changed = standing.changed() => if changed.is_err() { break None },
         }
@@ -218,4 +238,11 @@ async fn run(args: Args, options: Options) -> anyhow::Result<()> {
     served?;
     ops_served??;
     turned_away.map_or(Ok(()), |turned| Err(turned.into()))
+}
+
+/// Shows what is being waited for; ends with whoever waits.
+async fn tell(mut waiting: watch::Receiver<String>, ready: &watch::Sender<Readiness>) {
+    while waiting.changed().await.is_ok() {
+        ready.send_replace(Readiness::NotReady(waiting.borrow_and_update().clone()));
+    }
 }

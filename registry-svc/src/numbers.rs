@@ -41,6 +41,9 @@ impl Numbers {
         );
         metrics.register("pm_registry_sessions", "Runners that are connected", numbers.sessions.clone());
         metrics.register("pm_registry_watchers", "Streams of events that are open", numbers.watchers.clone());
+        let feed = view.feed();
+        metrics.register("pm_registry_watchers_woken", "Times that a watcher was woken", feed.woken.clone());
+        metrics.register("pm_registry_events_encoded", "Events encoded, once for all watchers", feed.encoded.clone());
         metrics.register_collector(Contents(view));
         numbers
     }

@@ -18,7 +18,7 @@ use futures::Stream;
 use pm_proto::v1;
 use process_model::Timestamp;
 use registry_consensus::{Consensus, Peers, ReplicaId};
-use registry_domain::Command;
+use registry_domain::{Command, Meta};
 use service_host::metrics::Metrics;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,7 +62,7 @@ pub struct Office {
     pub(crate) lease: Duration,
     /// As this replica's directory has it; the state has it once the first leader has written it down.
     pub(crate) cluster: String,
-    pub(crate) epoch: u64,
+    epoch: u64,
     advertise: String,
     clock: Clock,
     /// Ends everything that runs beside the calls.
@@ -147,6 +147,18 @@ impl Office {
             return self.advertise.clone();
         }
         self.way.book.of(id).into_iter().next().unwrap_or_default()
+    }
+
+    /// Epoch of the cluster as nodes know it: it grows when the cluster is
+    /// recovered, which its replicas know, and when it is restored, which its
+    /// state knows.
+    pub(crate) fn epoch_of(&self, meta: &Meta) -> u64 {
+        self.epoch.saturating_add(meta.epoch)
+    }
+
+    /// The replicas' own part of it.
+    pub(crate) fn fence_epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// The time to put into a command.

@@ -27,17 +27,30 @@ pub enum OpenError {
         "the plan to found names cluster {0:?}, which is no UUID: empty the directories of all founders and start them again"
     )]
     BadCluster(String),
-    /// Joining is not possible yet.
-    #[error("{through} belongs to cluster {cluster}; this version cannot join a cluster that exists")]
-    JoinNotOffered {
-        /// The cluster.
-        cluster: String,
+    /// The cluster does not take it.
+    #[error("the cluster does not enrol this replica, says {through}: {why}")]
+    NotEnrolled {
         /// A member.
         through: String,
+        /// Why.
+        why: String,
     },
     /// The state cannot be read.
     #[error(transparent)]
     Machine(#[from] MachineOpenError),
+    /// A later version was here.
+    #[error(
+        "this directory holds what only level {level} knows, and this replica knows up to {known}: start it with the version that it had, without --feature-level-max"
+    )]
+    Level {
+        /// What it needs.
+        level: u16,
+        /// What is known here.
+        known: u16,
+    },
+    /// A later version wrote something into the log.
+    #[error("{0}")]
+    Unknown(String),
     /// Neither state nor snapshot reach to where the log begins.
     #[error(
         "entries up to {purged} are no longer in the log, and no state or snapshot holds them: put back the directories `state` and `snapshots` that belong to this log"
@@ -66,7 +79,12 @@ impl OpenError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Home(error) => error.exit_code(),
-            Self::Founding(_) | Self::Planned { .. } | Self::BadCluster(_) | Self::JoinNotOffered { .. } => 78,
+            Self::Founding(_)
+            | Self::Planned { .. }
+            | Self::BadCluster(_)
+            | Self::NotEnrolled { .. }
+            | Self::Level { .. }
+            | Self::Unknown(_) => 78,
             Self::Machine(_) | Self::Hole { .. } => 65,
             Self::Consensus(_) | Self::Links(_) | Self::NotLeading => 70,
             Self::Io(_) => 74,

@@ -23,6 +23,8 @@ pub struct Options {
     pub replicas: usize,
     /// Joins a cluster that exists, and never founds one.
     pub join: bool,
+    /// And votes as soon as it has caught up; else an operator gives it its vote.
+    pub join_votes: bool,
     /// So long without a sign of the leader, and nothing else against it, before the others replace it.
     pub election_timeout: Duration,
     /// The token that services use among each other.
@@ -36,6 +38,8 @@ pub struct Options {
     pub event_retention: usize,
     /// How long audit entries and generations are kept.
     pub retention: Retention,
+    /// The highest level of commands that this replica knows.
+    pub feature_level: u16,
 }
 
 impl Options {
@@ -50,12 +54,14 @@ impl Options {
             peers_dns: None,
             replicas: 1,
             join: false,
+            join_votes: false,
             election_timeout: Duration::from_secs(1),
             token,
             heartbeat_interval: Duration::from_secs(2),
             lease: Duration::from_secs(10),
             event_retention: 10_000,
             retention: Retention::default(),
+            feature_level: crate::machine::payload::LEVEL,
         }
     }
 
@@ -76,4 +82,14 @@ impl Options {
         }
         addresses
     }
+}
+
+/// Whether it is an address under which replicas reach each other: http://HOST:PORT.
+#[must_use]
+pub fn is_address(text: &str) -> bool {
+    let parts = text.parse::<http::Uri>().ok().map(http::Uri::into_parts);
+    parts.is_some_and(|parts| {
+        parts.scheme.is_some_and(|scheme| scheme == http::uri::Scheme::HTTP)
+            && parts.authority.is_some_and(|authority| authority.port().is_some())
+    })
 }

@@ -1,14 +1,14 @@
-//! What everybody reads: the state as of the last applied entry, a signal when
-//! it has changed, and one for each node whose orders have. Written by the
-//! machine only.
+//! What everybody reads: the state as of the last applied entry, the feed of
+//! what happened, and a signal for each node whose orders have changed. Written
+//! by the machine only.
 
+use crate::machine::feed::Feed;
 use crate::machine::{OrderSignal, OrderSignals};
-use process_model::NodeName;
+use process_model::{Event, NodeName};
 use registry_consensus::Applied;
 use registry_domain::State;
 use std::collections::BTreeSet;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
-use tokio::sync::watch;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 /// State and position, always of the same moment.
 #[derive(Debug, Default)]
@@ -23,16 +23,25 @@ pub struct Replicated {
 #[derive(Debug)]
 pub struct View {
     replicated: RwLock<Replicated>,
-    revision: watch::Sender<u64>,
+    feed: Arc<Feed>,
     orders: OrderSignals,
+}
+
+/// What a change led to, for those who wait.
+#[derive(Debug, Default)]
+pub(crate) struct Changed {
+    /// Nodes that have something else to do than before.
+    pub(crate) orders: BTreeSet<NodeName>,
+    /// What happened, in the order of revisions.
+    pub(crate) events: Vec<Arc<Event>>,
 }
 
 impl View {
     /// A view that begins with this.
     #[must_use]
     pub fn new(replicated: Replicated) -> Self {
-        let revision = watch::Sender::new(replicated.state.revision());
-        Self { replicated: RwLock::new(replicated), revision, orders: OrderSignals::default() }
+        let feed = Arc::new(Feed::new(&replicated.state));
+        Self { replicated: RwLock::new(replicated), feed, orders: OrderSignals::default() }
     }
 
     /// State and position, for a moment: no await, no I/O while it is held.
@@ -48,45 +57,37 @@ impl View {
         self.replicated.is_poisoned()
     }
 
-    /// Changes the state, then wakes those who wait. `change` returns the
-    /// nodes that have something else to do than before.
-    pub(crate) fn change<T, E>(
-        &self,
-        change: impl FnOnce(&mut Replicated) -> Result<(T, BTreeSet<NodeName>), E>,
-    ) -> Result<T, E> {
-        let (result, orders, revision) = {
+    /// Changes the state, then wakes those whom it concerns.
+    pub(crate) fn change<T, E>(&self, change: impl FnOnce(&mut Replicated) -> Result<(T, Changed), E>) -> Result<T, E> {
+        let (result, changed, oldest) = {
             let mut replicated = self.replicated.write().unwrap_or_else(PoisonError::into_inner);
-            let (result, orders) = change(&mut replicated)?;
-            (result, orders, replicated.state.revision())
+            let (result, changed) = change(&mut replicated)?;
+            (result, changed, replicated.state.oldest_revision())
         };
-        self.publish(revision);
-        self.orders.tell(&orders);
+        self.feed.publish(changed.events, oldest);
+        self.orders.tell(&changed.orders);
         Ok(result)
     }
 
     /// Puts another state in the place of the one before; `meanwhile` runs
     /// while nobody reads.
     pub(crate) fn replace(&self, state: State, applied: Applied, meanwhile: impl FnOnce()) {
-        let revision = state.revision();
         let before = {
             let mut replicated = self.replicated.write().unwrap_or_else(PoisonError::into_inner);
             meanwhile();
-            std::mem::replace(&mut *replicated, Replicated { state, applied })
+            let before = std::mem::replace(&mut *replicated, Replicated { state, applied });
+            self.feed.restart(&replicated.state);
+            before
         };
-        self.publish(revision);
         self.orders.tell_all();
         // Only now, as it takes a while.
         drop(before);
     }
 
-    fn publish(&self, revision: u64) {
-        self.revision.send_if_modified(|last| std::mem::replace(last, revision) != revision);
-    }
-
-    /// The newest revision, and each change of it.
+    /// What happened lately, and the signal of what happens.
     #[must_use]
-    pub fn revisions(&self) -> watch::Receiver<u64> {
-        self.revision.subscribe()
+    pub fn feed(&self) -> &Arc<Feed> {
+        &self.feed
     }
 
     /// A signal whenever this node may have something else to do.

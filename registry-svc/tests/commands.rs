@@ -12,8 +12,10 @@ use process_model::{
     ActionReport, ActionState, ActionVerb, ExitStatus, InstanceReport, Phase, ProcessSpec, Timestamp, event_type,
 };
 use registry_consensus::Payload;
+use registry_domain::members::{Enroll, MemberGone, MemberNote, MemberUp};
 use registry_domain::{
-    Apply, Command, Configure, Denial, Header, NodeHello, Order, Report, Retention, Rollback, Switch,
+    Apply, Command, Configure, ConfirmRestore, Denial, Header, InventoryEntry, NodeHello, NodeInventory, Order, Piece,
+    Report, RestoreBegin, RestorePart, RestoreStep, Retention, Rollback, Switch, Unknown,
 };
 use registry_svc::machine::payload;
 use std::collections::BTreeSet;
@@ -40,6 +42,17 @@ fn file_of(order: &Order) -> &'static str {
         Order::ActionsDelivered { .. } => "actions_delivered.bin",
         Order::Rollback(_) => "rollback.bin",
         Order::RecordRefusals(_) => "record_refusals.bin",
+        Order::MemberUp(_) => "member_up.bin",
+        Order::Enroll(_) => "enroll.bin",
+        Order::MemberGone(_) => "member_gone.bin",
+        Order::MemberNote(_) => "member_note.bin",
+        Order::Restore(RestoreStep::Begin(_)) => "restore_begin.bin",
+        Order::Restore(RestoreStep::Part(_)) => "restore_part.bin",
+        Order::Restore(RestoreStep::End { .. }) => "restore_end.bin",
+        Order::Restore(RestoreStep::Abort { .. }) => "restore_abort.bin",
+        Order::Inventory(_) => "inventory.bin",
+        Order::ConfirmRestore(_) => "confirm_restore.bin",
+        Order::SetLevel { .. } => "set_level.bin",
     }
 }
 
@@ -261,7 +274,8 @@ fn samples() -> Vec<Command> {
         Order::ActionsDelivered { node: node(), actions: vec!["a-12".into(), "a-13".into()] },
     ];
     let mut samples: Vec<Command> = orders.into_iter().map(|order| Command { header: header.clone(), order }).collect();
-    samples.extend(samples_with_source(header));
+    samples.extend(samples_with_source(header.clone()));
+    samples.extend(samples_of_members(header));
     samples
 }
 
@@ -292,8 +306,64 @@ fn samples_with_source(header: Header) -> impl Iterator<Item = Command> {
             request_id: "r-1".into(),
             count: 12,
         }]),
+        Order::Restore(RestoreStep::Begin(RestoreBegin {
+            id: "one".into(),
+            force: true,
+            bytes: 70_000,
+            digest: [0xa5; 32],
+            epoch: 3,
+            level: 2,
+        })),
+        Order::Restore(RestoreStep::Part(RestorePart {
+            id: "one".into(),
+            piece: Piece { number: 1, bytes: vec![0, 1, 0x80, 0xff] }.into(),
+        })),
+        Order::Restore(RestoreStep::End { id: "one".into() }),
+        Order::Restore(RestoreStep::Abort { id: "one".into() }),
+        Order::Inventory(NodeInventory {
+            node: "node-1".parse().unwrap(),
+            begins: true,
+            complete: true,
+            entries: vec![InventoryEntry {
+                instance: "web-2".parse().unwrap(),
+                generation: 4,
+                fingerprint: Some([7; 32]),
+                phase: Phase::Running,
+                pid: 4242,
+                restarts: 2,
+                wanted: true,
+                restart_count: 5,
+            }],
+        }),
+        Order::ConfirmRestore(ConfirmRestore { unknown: Some(Unknown::Keep) }),
+        Order::SetLevel { level: 2 },
     ];
     let header = Header { source: "10.0.0.7:51000".into(), ..header };
+    orders.into_iter().map(move |order| Command { header: header.clone(), order })
+}
+
+/// Of level 2.
+fn samples_of_members(header: Header) -> impl Iterator<Item = Command> {
+    let (store, address) = ("0f8fad5b-d9cb-469f-a165-70867728950e".to_owned(), "http://r4:7481".to_owned());
+    let version = "0.1.0".to_owned();
+    let orders = [
+        Order::MemberUp(MemberUp {
+            id: 4,
+            store: store.clone(),
+            boot: 12,
+            start: 0xfeed_face_cafe_beef,
+            address: address.clone(),
+            version: version.clone(),
+            level: 2,
+        }),
+        Order::Enroll(Enroll { store, address, version, level: 2, votes: true, above: 3 }),
+        Order::MemberGone(MemberGone { id: 4 }),
+        Order::MemberNote(MemberNote {
+            command: "join-member".into(),
+            targets: vec!["4".into(), "3".into()],
+            above: 4,
+        }),
+    ];
     orders.into_iter().map(move |order| Command { header: header.clone(), order })
 }
 

@@ -240,10 +240,10 @@ async fn specs_are_listed_compared_and_brought_back_and_hold_no_secret() {
     assert_eq!((diff.from.as_ref().unwrap().generation, diff.to.as_ref().unwrap().generation), (1, 2));
     let paths: Vec<_> = diff.changes.iter().map(|c| (c.path.as_str(), c.hidden)).collect();
     assert_eq!(paths, [("env.API_KEY", true), ("instances", false)]);
-    let all = v1::GetProcessDiffRequest { name: name(), to: 1, from: 0 };
+    let all = v1::GetProcessDiffRequest { name: name(), to: 1, ..Default::default() };
     let all = client.get_process_diff(all).await.unwrap().into_inner();
     assert!(all.from.is_none() && all.changes.iter().all(|change| change.before.is_none()));
-    let get = v1::GetGenerationRequest { name: name(), generation: 2 };
+    let get = v1::GetGenerationRequest { name: name(), generation: 2, stale: false };
     let got = client.get_generation(get).await.unwrap().into_inner();
     assert_eq!(got.generation.as_ref().unwrap().spec.as_ref().unwrap().env["API_KEY"], "***");
     assert!(!format!("{listed:?}{diff:?}{got:?}{all:?}").contains("canary"));

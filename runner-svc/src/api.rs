@@ -58,7 +58,7 @@ impl InstanceService for LocalInstances {
         let selected = |id: &InstanceId| selectors.is_empty() || selectors.iter().any(|s| s.selects_instance(id));
         let seen = if elsewhere { Vec::new() } else { self.roster.seen() };
         let instances = seen.iter().filter(|(id, _)| selected(id)).map(|(id, seen)| self.describe(id, seen)).collect();
-        Ok(Response::new(v1::ListInstancesResponse { instances, revision: 0 }))
+        Ok(Response::new(v1::ListInstancesResponse { instances, ..Default::default() }))
     }
 
     async fn get_instance(

@@ -6,6 +6,7 @@
 //! not hear it, and the journal has things in the order in which they were
 //! told.
 
+mod inventory;
 mod stopping;
 mod table;
 mod timetables;

@@ -7,6 +7,7 @@
 
 use crate::api::runtime;
 use pm_proto::v1;
+use pm_proto::v1::backup_service_client::BackupServiceClient;
 use pm_proto::v1::cluster_service_client::ClusterServiceClient;
 use pm_proto::v1::event_service_client::EventServiceClient;
 use pm_proto::v1::instance_service_client::InstanceServiceClient;
@@ -83,6 +84,31 @@ impl RegistryClient {
     #[must_use]
     pub fn events(&self) -> EventServiceClient<ServiceChannel> {
         EventServiceClient::new(self.channel.clone())
+    }
+
+    /// Calls about the cluster.
+    #[must_use]
+    pub fn cluster(&self) -> ClusterServiceClient<ServiceChannel> {
+        ClusterServiceClient::new(self.channel.clone())
+    }
+
+    /// How every replica fares.
+    ///
+    /// # Errors
+    /// As the call.
+    pub fn health(&self) -> Result<v1::GetClusterHealthResponse, Status> {
+        self.wait(self.cluster().get_cluster_health(v1::GetClusterHealthRequest {})).map(tonic::Response::into_inner)
+    }
+
+    /// Why a change that only the newest version knows is refused: that it is
+    /// known, and there is nothing to confirm; or that it is not.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn confirm_restore(&self) -> Result<(), Status> {
+        let mut client = BackupServiceClient::new(self.channel.clone());
+        let request = v1::ConfirmRestoreRequest { unknown: v1::UnknownInstances::Stop.into(), ..Default::default() };
+        self.wait(client.confirm_restore(request)).map(drop)
     }
 
     /// The cluster as this replica sees it.

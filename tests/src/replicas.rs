@@ -145,15 +145,16 @@ impl Replicas {
         self.clients[i].status().ok()
     }
 
-    /// The place of the leader, if one says so of itself and a majority of all
-    /// holds it to be that, in the same term.
+    /// The place of the leader, if one says so of itself and as many as are a
+    /// majority hold it to be that, in the same term.
     #[must_use]
     pub fn leader(&self) -> Option<usize> {
         let said: Vec<_> = self.running().into_iter().filter_map(|i| Some((i, self.status(i)?))).collect();
         let (place, leader) =
             said.iter().filter(|(_, s)| s.id != 0 && s.leader_id == s.id).max_by_key(|(_, s)| s.term)?;
         let with = said.iter().filter(|(_, s)| s.term == leader.term && s.leader_id == leader.id).count();
-        (with * 2 > self.count()).then_some(*place)
+        let voters = leader.members.iter().filter(|member| member.voter).count();
+        (with * 2 > voters).then_some(*place)
     }
 
     /// Waits for a leader other than `not`, and returns its place.
@@ -204,9 +205,18 @@ impl Replicas {
     /// told.
     #[track_caller]
     pub fn wait_until_equal(&self) {
+        self.wait_until_equal_at(&self.places());
+    }
+
+    /// The same of these only.
+    ///
+    /// # Panics
+    /// As [`Replicas::wait_until_equal`].
+    #[track_caller]
+    pub fn wait_until_equal_at(&self, places: &[usize]) {
         let began = Instant::now();
         loop {
-            let found: Vec<_> = self.places().into_iter().map(|i| self.digest(i)).collect();
+            let found: Vec<_> = places.iter().map(|i| self.digest(*i)).collect();
             let first = &found[0];
             if first.is_some() && found.iter().all(|digest| digest == first) {
                 return;

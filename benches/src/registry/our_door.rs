@@ -58,7 +58,7 @@ impl OurDoor {
 
     /// Looks at one process; linearizable.
     pub(crate) async fn read(&mut self, key: usize) -> Result<(), Status> {
-        let request = GetProcessRequest { name: workload::name(key) };
+        let request = GetProcessRequest { name: workload::name(key), ..GetProcessRequest::default() };
         self.processes.get_process(request).await.map(drop)
     }
 

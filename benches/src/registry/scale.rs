@@ -1,6 +1,6 @@
 //! A large state: simulated runners on sessions of their own, and instances on
 //! them that all run. What the registries then weigh, how soon they serve after
-//! all of them were killed, and how long a list takes.
+//! all of them were killed, how long the first page of a list takes, and a write.
 
 use super::cluster::Cluster;
 use super::options::{Options, Side};
@@ -22,7 +22,7 @@ use tonic::transport::Channel;
 
 /// Instances of one process, and so rows of the list that is measured: a page.
 const PAGE: u32 = 1_000;
-/// Lists that are taken.
+/// Lists that are taken, and writes.
 const LISTS: usize = 50;
 /// Longest wait for the state to be there.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -56,7 +56,10 @@ pub(crate) async fn rows(options: &Options) -> Result<Vec<Row>> {
     tokio::time::sleep(SETTLED).await;
 
     let before = largest(&cluster)?;
-    let lists = lists(cluster.channel(leader)?).await?;
+    let first = lists(cluster.channel(leader)?, &ListInstancesRequest::default()).await?;
+    let named = ListInstancesRequest { selectors: vec![process(0)], ..ListInstancesRequest::default() };
+    let named = lists(cluster.channel(leader)?, &named).await?;
+    let writes = writes(cluster.channel(leader)?).await?;
     nodes.shutdown().await;
     let restart = restart(&mut cluster).await?;
     tokio::time::sleep(SETTLED).await;
@@ -72,8 +75,15 @@ pub(crate) async fn rows(options: &Options) -> Result<Vec<Row>> {
         ),
         only("  all killed → the first linearizable answer", restart.as_secs_f64(), "s", Demand::ValueAtMost(10.0)),
         only("  memory of the largest after that", after, "MB", Demand::Nothing),
-        only(&format!("  list of {PAGE} instances of them, p50"), ms(lists.p50()), "ms", Demand::ValueAtMost(20.0)),
-        only("  p99 of it", ms(lists.p99()), "ms", Demand::Nothing),
+        only(
+            &format!("  first {PAGE} of the list of all instances, p50"),
+            ms(first.p50()),
+            "ms",
+            Demand::ValueAtMost(20.0),
+        ),
+        only("  p99 of it", ms(first.p99()), "ms", Demand::Nothing),
+        only("  list of one process's instances, p50", ms(named.p50()), "ms", Demand::Nothing),
+        only("  one write after another beside all that, p50", ms(writes.p50()), "ms", Demand::Nothing),
         only("  all sessions begun", connected.as_secs_f64(), "s", Demand::Nothing),
         only("  apply → all placed, told, reported as running, committed", built.as_secs_f64(), "s", Demand::Nothing),
         only("  placements/s of that", f64::from(instances) / built.as_secs_f64(), "", Demand::Nothing),
@@ -127,15 +137,35 @@ fn process(n: u32) -> String {
     format!("large-{n:04}")
 }
 
-async fn lists(channel: Calls) -> Result<Times> {
+async fn lists(channel: Calls, request: &ListInstancesRequest) -> Result<Times> {
     let mut client = InstanceServiceClient::new(channel).max_decoding_message_size(64 << 20);
     let mut times = Vec::new();
     for _ in 0..LISTS {
-        let request = ListInstancesRequest { selectors: vec![process(0)], ..ListInstancesRequest::default() };
         let began = Instant::now();
-        let answer = client.list_instances(request).await.context("the list is refused")?.into_inner();
+        let answer = client.list_instances(request.clone()).await.context("the list is refused")?.into_inner();
         times.push(began.elapsed());
         ensure!(!answer.instances.is_empty(), "the list is empty");
+    }
+    Ok(Times::new(times))
+}
+
+/// Changes of a process without instances: what they cost besides is what the
+/// others make them cost.
+async fn writes(channel: Calls) -> Result<Times> {
+    let mut client = ProcessServiceClient::new(channel);
+    let mut times = Vec::new();
+    for n in 0..LISTS {
+        let spec = ProcessSpec {
+            name: "beside".to_owned(),
+            command: Some(process_spec::Command::Shell(format!("exec a-program {n}"))),
+            instances: Some(0),
+            ..ProcessSpec::default()
+        };
+        let request_id = workload::request_id(workload::next_serial());
+        let request = ApplyProcessesRequest { specs: vec![spec], request_id, ..ApplyProcessesRequest::default() };
+        let began = Instant::now();
+        client.apply_processes(request).await.context("the write is refused")?;
+        times.push(began.elapsed());
     }
     Ok(Times::new(times))
 }

@@ -75,7 +75,12 @@ fn hello(number: u32) -> SessionHello {
 }
 
 fn report(seq: u64, update: &AssignmentUpdate) -> Report {
-    Report { seq, instances: update.set.iter().map(|assignment| runs(seq, assignment)).collect(), actions: Vec::new() }
+    Report {
+        seq,
+        instances: update.set.iter().map(|assignment| runs(seq, assignment)).collect(),
+        actions: Vec::new(),
+        ..Report::default()
+    }
 }
 
 /// What a runner says once a program has begun.

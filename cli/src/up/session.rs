@@ -14,6 +14,7 @@ use crate::error::Failure;
 use crate::follow::{Followed, Follower};
 use crate::live::is_minor;
 use crate::output::{Tone, human};
+use crate::pages;
 use crate::signals::{Signals, Stop};
 use futures::StreamExt;
 use pm_proto::v1::{ApplyOutcome, ListInstancesRequest, WatchEventsRequest};
@@ -31,9 +32,7 @@ pub struct Prepared {
 /// # Errors
 /// The registry refuses them.
 pub async fn prepare(connection: &Connection, plan: &Plan, reporter: &Reporter) -> Result<Prepared, Failure> {
-    let mut instances = connection.instances();
-    let request = ListInstancesRequest::default();
-    let before = connection.call("read the stored instances", instances.list_instances(request)).await?;
+    let before = pages::instances(connection, "read the stored instances", ListInstancesRequest::default()).await?;
     let specs = plan.processes.as_deref().unwrap_or_default();
     if plan.processes.is_some() {
         let manner = Manner { source: "up", prune: true, reason: "pmctl up".to_owned(), ..Manner::default() };

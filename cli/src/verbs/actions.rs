@@ -26,7 +26,7 @@ pub struct Args {
 pub fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     context.block_on("actions", async {
         let connection = context.connect().await?;
-        let request = ListActionsRequest { page_size: args.tail, selectors: args.targets };
+        let request = ListActionsRequest { page_size: args.tail, selectors: args.targets, stale: false };
         let mut actions = connection.actions();
         let answer = connection.call("list actions", actions.list_actions(request)).await?;
         let rows: Vec<_> = answer.actions.into_iter().map(|action| ActionRow { action, pid: None }).collect();

@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::{confirm, document, human};
+use crate::pages;
 use crate::wait::{self, DEFAULT_WAIT};
 use pm_proto::v1::{DeleteProcessesRequest, ListProcessesRequest};
 use process_model::Selector;
@@ -85,9 +86,8 @@ async fn agreed(connection: &Connection, targets: &[String]) -> Result<bool, Fai
     if literal || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Ok(true);
     }
-    let request = ListProcessesRequest { selectors: targets.to_vec(), stale: false };
-    let mut processes = connection.processes();
-    let matched = connection.call("find what matches", processes.list_processes(request)).await?.processes;
+    let request = ListProcessesRequest { selectors: targets.to_vec(), ..ListProcessesRequest::default() };
+    let matched = pages::processes(connection, "find what matches", request).await?.processes;
     if matched.len() < 2 {
         return Ok(true);
     }

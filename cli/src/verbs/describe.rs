@@ -11,6 +11,7 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::live::LiveLine;
 use crate::output::{Format, Terminal, Tone, document, human};
+use crate::pages;
 use pm_proto::v1::{Event, ListInstancesRequest, ListProcessesRequest, Process};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -98,9 +99,8 @@ async fn processes(
     names: &mut BTreeSet<String>,
 ) -> Result<Vec<Process>, Failure> {
     let selectors = targets.iter().chain(names.iter()).cloned().collect();
-    let mut client = connection.processes();
-    let request = ListProcessesRequest { selectors, stale: false };
-    let processes = connection.call("list processes", client.list_processes(request)).await?.processes;
+    let request = ListProcessesRequest { selectors, ..ListProcessesRequest::default() };
+    let processes = pages::processes(connection, "list processes", request).await?.processes;
     names.extend(processes.iter().map(|process| name_of(process).to_owned()));
     Ok(processes)
 }

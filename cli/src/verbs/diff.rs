@@ -17,6 +17,7 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::files;
 use crate::output::{Format, Terminal, Tone, document};
+use crate::pages;
 use pm_proto::convert::spec_from_wire;
 use pm_proto::v1::{FieldChange, GetProcessDiffRequest, ListProcessesRequest};
 use process_model::ProcessSpec;
@@ -77,7 +78,8 @@ async fn generations(
     from: Option<u64>,
     to: Option<u64>,
 ) -> Result<Difference, Failure> {
-    let request = GetProcessDiffRequest { name: name.clone(), from: from.unwrap_or(0), to: to.unwrap_or(0) };
+    let request =
+        GetProcessDiffRequest { name: name.clone(), from: from.unwrap_or(0), to: to.unwrap_or(0), stale: false };
     let mut client = connection.processes();
     let what = format!("compare definitions of {name}");
     let answer = connection.call(&what, client.get_process_diff(request)).await?;
@@ -89,9 +91,7 @@ async fn generations(
 
 /// What applying the specs would change, process by process.
 async fn with_file(connection: &Connection, local: &[ProcessSpec]) -> Result<Vec<Difference>, Failure> {
-    let mut client = connection.processes();
-    let request = ListProcessesRequest::default();
-    let stored = connection.call("list processes", client.list_processes(request)).await?.processes;
+    let stored = pages::processes(connection, "list processes", ListProcessesRequest::default()).await?.processes;
     let mut differences = Vec::new();
     for spec in local {
         let process = stored.iter().find(|p| p.spec.as_ref().is_some_and(|stored| stored.name == spec.name.as_str()));

@@ -134,11 +134,18 @@ async fn follow(
     from_revision: u64,
     mut kept: Option<&mut Vec<Event>>,
 ) -> Result<(), Failure> {
-    let request =
-        WatchEventsRequest { from_revision, tail: 0, follow: args.follow, selectors: args.targets, types: args.types };
+    let request = WatchEventsRequest {
+        from_revision,
+        follow: args.follow,
+        selectors: args.targets,
+        types: args.types,
+        node: args.node.clone(),
+        ..WatchEventsRequest::default()
+    };
     let mut follower = Follower::new(connection, request, true);
     loop {
         match follower.next().await? {
+            // A registry of an earlier version does not know of nodes.
             Followed::Event(event) if !args.node.is_empty() && event.node != args.node => {}
             Followed::Event(event) => match &mut kept {
                 Some(kept) => kept.push(*event),

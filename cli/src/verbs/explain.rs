@@ -8,6 +8,7 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::files;
 use crate::output::{Format, Tone, document, human};
+use crate::pages;
 use crate::restart_story::{Series, Then, resets, seconds, sentences, series, step_of};
 use pm_proto::convert::{spec_from_wire, spec_to_wire};
 use pm_proto::v1::{GetInstanceRequest, GetProcessRequest, Instance, InstancePhase, ListInstancesRequest};
@@ -75,22 +76,22 @@ pub fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
 async fn stored(connection: &Connection, name: &str) -> Result<(ProcessSpec, Vec<Instance>), Failure> {
     let what = format!("explain {name}");
     let mut processes = connection.processes();
-    let asked = connection.call(&what, processes.get_process(GetProcessRequest { name: name.to_owned() })).await;
+    let asked =
+        connection.call(&what, processes.get_process(GetProcessRequest { name: name.to_owned(), stale: false })).await;
     let (process, instances) = match (asked, name.parse::<InstanceId>()) {
         (Err(failure), Ok(id)) if failure.exit() == Exit::NotFound => {
             let mut client = connection.instances();
-            let request = GetInstanceRequest { id: name.to_owned() };
+            let request = GetInstanceRequest { id: name.to_owned(), stale: false };
             // Of the two refusals the first knows what comes near.
             let Ok(answer) = connection.call(&what, client.get_instance(request)).await else { return Err(failure) };
-            let request = GetProcessRequest { name: id.process.to_string() };
+            let request = GetProcessRequest { name: id.process.to_string(), stale: false };
             let process = connection.call(&what, processes.get_process(request)).await?.process;
             (process, answer.instance.into_iter().collect())
         }
         (asked, _) => {
             let process = asked?.process;
-            let mut client = connection.instances();
             let request = ListInstancesRequest { selectors: vec![name.to_owned()], ..ListInstancesRequest::default() };
-            (process, connection.call(&what, client.list_instances(request)).await?.instances)
+            (process, pages::instances(connection, &what, request).await?.instances)
         }
     };
     let wire = process.and_then(|process| process.spec).unwrap_or_default();

@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Listed, human, list};
+use crate::pages;
 use pm_proto::json::JsonError;
 use pm_proto::v1::process_spec::Command;
 use pm_proto::v1::{
@@ -47,7 +48,8 @@ pub fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         if args.processes {
             return processes(context, &connection, args.targets).await;
         }
-        let request = ListInstancesRequest { selectors: args.targets, node: args.node, stale: false };
+        let request =
+            ListInstancesRequest { selectors: args.targets, node: args.node, ..ListInstancesRequest::default() };
         let (answer, samples) = instances_with_samples(&connection, request).await?;
         let now = human::now();
         let rows: Vec<_> = answer
@@ -93,10 +95,10 @@ pub async fn instances_with_samples(
     connection: &Connection,
     request: ListInstancesRequest,
 ) -> Result<(ListInstancesResponse, Samples), Failure> {
-    let (mut instances, mut samples) = (connection.instances(), connection.samples());
+    let mut samples = connection.samples();
     let wanted = ListLatestSamplesRequest { selectors: request.selectors.clone() };
     let (answer, samples) = tokio::join!(
-        connection.call("list instances", instances.list_instances(request)),
+        pages::instances(connection, "list instances", request),
         connection.call("read measurements", samples.list_latest_samples(wanted)),
     );
     let samples = match samples {
@@ -112,9 +114,8 @@ pub async fn instances_with_samples(
 }
 
 async fn processes(context: &Context, connection: &Connection, selectors: Vec<String>) -> Result<Exit, Failure> {
-    let mut client = connection.processes();
-    let request = ListProcessesRequest { selectors, stale: false };
-    let answer = connection.call("list processes", client.list_processes(request)).await?;
+    let request = ListProcessesRequest { selectors, ..ListProcessesRequest::default() };
+    let answer = pages::processes(connection, "list processes", request).await?;
     let rows: Vec<_> = answer.processes.into_iter().map(ProcessRow).collect();
     list(&context.terminal, context.format, &rows, Some(answer.revision))?;
     Ok(Exit::Done)

@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::moment::moment;
+use crate::pages;
 use clap::ValueEnum;
 use pm_proto::convert::timestamp_to_wire;
 use pm_proto::v1::read_logs_response::Frame;
@@ -118,8 +119,7 @@ pub fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
 
 /// The ids of the instances; several decide that lines get prefixes.
 async fn matching(connection: &Connection, what: &str, targets: &[String]) -> Result<Vec<String>, Failure> {
-    let mut instances = connection.instances();
     let request = ListInstancesRequest { selectors: targets.to_vec(), ..ListInstancesRequest::default() };
-    let answer = connection.call(what, instances.list_instances(request)).await?;
+    let answer = pages::instances(connection, what, request).await?;
     Ok(answer.instances.into_iter().map(|instance| instance.id).collect())
 }

@@ -4,6 +4,8 @@ pub mod actions;
 pub mod apply;
 pub mod apply_row;
 pub mod audit;
+pub mod backup;
+pub mod cluster;
 pub mod completion;
 pub mod delete;
 pub mod describe;

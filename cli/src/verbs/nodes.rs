@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Listed, Tone, human, list};
+use crate::pages;
 use pm_proto::json::JsonError;
 use pm_proto::v1::{ListLatestSamplesRequest, ListNodesRequest, Node, NodeSample, NodeState};
 
@@ -19,9 +20,9 @@ pub struct Args {}
 pub fn run(context: &Context, _: &Args) -> Result<Exit, Failure> {
     context.block_on("nodes", async {
         let connection = context.connect().await?;
-        let (mut nodes, mut samples) = (connection.nodes(), connection.samples());
+        let mut samples = connection.samples();
         let (answer, samples) = tokio::join!(
-            connection.call("list nodes", nodes.list_nodes(ListNodesRequest::default())),
+            pages::nodes(&connection, "list nodes", ListNodesRequest::default()),
             connection.call("read measurements", samples.list_latest_samples(ListLatestSamplesRequest::default())),
         );
         let answer = answer?;

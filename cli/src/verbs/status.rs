@@ -12,6 +12,7 @@ use crate::exit::Exit;
 use crate::follow::{Followed, Follower};
 use crate::live::LiveLine;
 use crate::output::{Cell, Column, Format, Listed, Terminal, Tone, document, human, list};
+use crate::pages;
 use pm_proto::json::JsonError;
 use pm_proto::v1::{Event, Instance, InstancePhase, ListInstancesRequest, WatchEventsRequest};
 use process_model::{Selector, Timestamp};
@@ -49,9 +50,7 @@ pub fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
 }
 
 async fn overview(context: &Context, connection: &Connection) -> Result<Exit, Failure> {
-    let mut client = connection.instances();
-    let request = ListInstancesRequest::default();
-    let answer = connection.call("list instances", client.list_instances(request)).await?;
+    let answer = pages::instances(connection, "list instances", ListInstancesRequest::default()).await?;
     let now = human::now();
     let rows = Overview::group(answer.instances, now);
     let terminal = &context.terminal;
@@ -228,15 +227,14 @@ async fn details(context: &Context, connection: &Connection, targets: Vec<String
 /// Nothing matches, or the server refuses.
 pub async fn missing(context: &Context, connection: &Connection, targets: &[String]) -> Result<Exit, Failure> {
     use pm_proto::v1::{GetProcessRequest, ListProcessesRequest};
-    let mut processes = connection.processes();
     if let [one] = targets
         && Selector::new(one.as_str()).is_literal()
     {
-        let request = GetProcessRequest { name: one.clone() };
-        connection.call(&format!("show {one}"), processes.get_process(request)).await?;
+        let request = GetProcessRequest { name: one.clone(), stale: false };
+        connection.call(&format!("show {one}"), connection.processes().get_process(request)).await?;
     } else {
-        let request = ListProcessesRequest { selectors: targets.to_vec(), stale: false };
-        let found = connection.call("list processes", processes.list_processes(request)).await?;
+        let request = ListProcessesRequest { selectors: targets.to_vec(), ..ListProcessesRequest::default() };
+        let found = pages::processes(connection, "list processes", request).await?;
         if found.processes.is_empty() {
             return Err(Failure::new(Exit::NotFound, format!("nothing matches {}", targets.join(" ")))
                 .reason(pm_proto::error::reason::NOT_FOUND)

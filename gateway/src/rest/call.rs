@@ -5,7 +5,7 @@ use crate::backend::{Backend, Caller, deadline_exceeded};
 use crate::catalogue::Method;
 use crate::visitor::Visitor;
 use http::uri::PathAndQuery;
-use prost_reflect::DynamicMessage;
+use prost_reflect::{DynamicMessage, Value};
 use std::error::Error as _;
 use std::time::Duration;
 use tonic::client::Grpc;
@@ -34,6 +34,34 @@ pub(crate) async fn unary(
         Ok(Err(status)) => Err(attribute(backend, status)),
         Err(_) => Err(deadline_exceeded()),
     }
+}
+
+/// A list from its first page to its last, as one answer; of what is no list
+/// its only answer.
+pub(crate) async fn whole(backend: &Backend, method: &Method, visitor: Visitor) -> Result<DynamicMessage, Status> {
+    let mut request = DynamicMessage::new(method.descriptor.input());
+    let mut whole = unary(backend, method, request.clone(), visitor).await?;
+    while let Some(token) = next_page(&whole) {
+        request.set_field_by_name("page_token", token);
+        let mut page = unary(backend, method, request.clone(), visitor).await?;
+        for field in method.descriptor.output().fields() {
+            let more = page.get_field_mut(&field).as_list_mut().map(std::mem::take);
+            if let (Some(all), Some(more)) = (whole.get_field_mut(&field).as_list_mut(), more) {
+                all.extend(more);
+            }
+        }
+        whole.set_field_by_name("next_page_token", Value::String(next_text(&page)));
+    }
+    Ok(whole)
+}
+
+fn next_page(answer: &DynamicMessage) -> Option<Value> {
+    Some(next_text(answer)).filter(|token| !token.is_empty()).map(Value::String)
+}
+
+fn next_text(answer: &DynamicMessage) -> String {
+    let token = answer.get_field_by_name("next_page_token");
+    token.and_then(|token| token.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// A call with a stream of answers. It has no limit of time: it lasts as long

@@ -124,10 +124,8 @@ impl Rest {
                 answer::metrics(&answered).map(Reached::Answer)
             }
             Answer::Status => {
-                let calls = methods.iter().map(|method| {
-                    let empty = DynamicMessage::new(method.descriptor.input());
-                    call::unary(self.backends.of(method.upstream), method, empty, visitor)
-                });
+                let calls =
+                    methods.iter().map(|method| call::whole(self.backends.of(method.upstream), method, visitor));
                 let answered = futures::future::try_join_all(calls).await?;
                 answer::status(&answered).map(Reached::Answer)
             }

@@ -86,6 +86,8 @@ fn resume_after(id: &str, message: &mut DynamicMessage, faults: &mut Vec<Fault>)
         Some(from) => {
             message.set_field_by_name("from_revision", Value::U64(from));
             message.clear_field_by_name("tail");
+            // It was complete: what is not has no id.
+            message.clear_field_by_name("snapshot");
         }
         None => faults.push(Fault::new("Last-Event-ID", format!("is {id:?}"), "send the `id` of an event")),
     }

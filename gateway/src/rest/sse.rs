@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! : stream            at once, so that headers leave every proxy
-//! event: event|progress|chunk|end   the frame's kind, its name in the contract
+//! event: event|progress|snapshot_end|chunk|…   the frame's kind, its name in the contract
 //! id: 42              the revision seen, or the places of all outputs that
 //!                     were read, for Last-Event-ID
 //! data: {…}           the frame, canonical JSON; log chunks with `text` besides
@@ -187,6 +187,20 @@ mod tests {
         let json = serde_json::json!({"progress": {"revision": "50"}});
         let text = block(&frame("pm.v1.WatchEventsResponse", json), Answer::Events, &mut Places::new()).unwrap();
         assert_eq!(text, "event: progress\nid: 50\ndata: {\"progress\":{\"revision\":\"50\"}}\n\n");
+    }
+
+    #[test]
+    fn a_snapshot_can_be_resumed_after_its_end_only() {
+        let id = |json| {
+            let text = block(&frame("pm.v1.WatchEventsResponse", json), Answer::Events, &mut Places::new()).unwrap();
+            text.lines().take(2).map(str::to_owned).collect::<Vec<_>>()
+        };
+        for kind in ["node", "process", "instance"] {
+            let [event, data] = &id(serde_json::json!({kind: {}}))[..] else { panic!("{kind}") };
+            assert!(*event == format!("event: {kind}") && data.starts_with("data: "), "{event}\n{data}");
+        }
+        let end = serde_json::json!({"snapshotEnd": {"revision": "42"}});
+        assert_eq!(id(end), ["event: snapshot_end", "id: 42"]);
     }
 
     #[test]

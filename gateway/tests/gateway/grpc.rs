@@ -12,7 +12,7 @@ use tonic_types::StatusExt as _;
 async fn a_call_arrives_with_the_gateway_s_identity_instead_of_the_client_s() {
     let rig = Rig::start().await;
     let mut client = ProcessServiceClient::new(rig.grpc(ADMIN).await);
-    let mut request = Request::new(v1::ListProcessesRequest { selectors: vec!["api".into()], stale: false });
+    let mut request = Request::new(v1::ListProcessesRequest { selectors: vec!["api".into()], ..Default::default() });
     request.metadata_mut().insert("pm-actor", "node:evil".parse().unwrap());
     request.metadata_mut().insert("x-note", "kept".parse().unwrap());
     let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -71,7 +71,7 @@ async fn without_a_good_token_nothing_is_told() {
     for token in ["", "wrong", SERVICE, &ADMIN[..ADMIN.len() - 1]] {
         let mut there = ProcessServiceClient::new(rig.grpc(token).await);
         let mut hidden = v1::raft_service_client::RaftServiceClient::new(rig.grpc(token).await);
-        let there = there.get_process(v1::GetProcessRequest { name: "web".into() }).await.unwrap_err();
+        let there = there.get_process(v1::GetProcessRequest { name: "web".into(), stale: false }).await.unwrap_err();
         let hidden = hidden.vote(v1::VoteRequest::default()).await.unwrap_err();
         assert_eq!((there.code(), reason_of(&there)), (Code::Unauthenticated, Some(reason::UNAUTHENTICATED.into())));
         assert_eq!((there.code(), there.message()), (hidden.code(), hidden.message()), "{token:?}");
@@ -93,7 +93,7 @@ async fn internal_services_do_not_exist_even_for_an_admin() {
 async fn error_details_are_the_same_through_both_doors() {
     let rig = Rig::start().await;
     let mut client = ProcessServiceClient::new(rig.grpc(ADMIN).await);
-    let status = client.get_process(v1::GetProcessRequest { name: "nope".into() }).await.unwrap_err();
+    let status = client.get_process(v1::GetProcessRequest { name: "nope".into(), stale: false }).await.unwrap_err();
     let problem = rig.ask("GET", "/api/v1/processes/nope").send().await.problem(404, reason::NOT_FOUND);
     let info = status.get_details_error_info().unwrap();
     assert_eq!((status.code(), status.message()), (Code::NotFound, problem["detail"].as_str().unwrap()));

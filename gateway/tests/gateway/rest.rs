@@ -100,9 +100,19 @@ async fn the_status_page_is_one_document() {
     let rig = Rig::start().await;
     let json = rig.ask_as(VIEWER, "GET", "/status").send().await.json();
     assert_eq!(json["cluster"]["leaderId"], "1");
-    assert_eq!(json["nodes"][0]["name"], "n1");
+    let nodes: Vec<&str> = json["nodes"].as_array().unwrap().iter().map(|n| n["name"].as_str().unwrap()).collect();
+    assert_eq!(nodes, ["n1", "n2", "n3"], "of all pages");
     assert_eq!(json["processes"][0]["spec"]["name"], "web");
     assert_eq!(json["instances"][0]["id"], "web-1");
+}
+
+#[tokio::test]
+async fn a_list_goes_on_after_the_page_before() {
+    let rig = Rig::start().await;
+    let first = rig.ask_as(VIEWER, "GET", "/api/v1/nodes").send().await.json();
+    assert_eq!((&first["nodes"][0]["name"], &first["nextPageToken"]), (&json!("n1"), &json!("after n1")));
+    let next = rig.ask_as(VIEWER, "GET", "/api/v1/nodes?page_size=1&page_token=after%20n2&stale").send().await.json();
+    assert_eq!((&next["nodes"][0]["name"], &next["nextPageToken"]), (&json!("n3"), &json!("")));
 }
 
 #[tokio::test]

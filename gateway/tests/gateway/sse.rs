@@ -13,11 +13,12 @@ async fn events_carry_ids_and_resume_after_the_last_one() {
     assert_eq!(ids, ["1", "2", "3"]);
     assert!(answer.text.ends_with("event: complete\ndata: {}\n\n"), "{}", answer.text);
     // As a browser reconnects: the same URL, and what it has seen.
-    let ask = rig.ask_as(VIEWER, "GET", "/api/v1/events?tail=5&selectors=web&types=instance.*");
+    let ask = rig.ask_as(VIEWER, "GET", "/api/v1/events?tail=5&snapshot&selectors=web&node=a&types=instance.*");
     let answer = ask.header("last-event-id", "2").send().await;
     assert_eq!(answer.text.matches("id: ").count(), 1, "{}", answer.text);
     let watched = rig.registry.0.watched.lock().unwrap().clone().unwrap();
     assert_eq!((watched.from_revision, watched.tail), (3, 0));
+    assert_eq!((watched.snapshot, watched.node.as_str()), (false, "a"), "the snapshot was complete");
     assert_eq!((watched.selectors, watched.types), (vec!["web".to_owned()], vec!["instance.*".to_owned()]));
 }
 

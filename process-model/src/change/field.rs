@@ -1,9 +1,11 @@
 //! One changed field, and all of them between two specs.
 
-use super::flat::{Shown, flat};
+use super::differing::differing;
+use super::flat::{Shown, flat, whole};
 use crate::ProcessSpec;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A field before and after.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +37,13 @@ impl FieldChange {
 /// What differs, by path. `before`: `None` when there was no spec.
 #[must_use]
 pub fn changes(before: Option<&ProcessSpec>, after: &ProcessSpec) -> Vec<FieldChange> {
-    let (before, after) = (before.map(flat).unwrap_or_default(), flat(after));
+    let (before, after) = match before {
+        Some(before) => {
+            let (before, after) = differing(before, after);
+            (flat(&Value::Object(before)), flat(&Value::Object(after)))
+        }
+        None => (BTreeMap::new(), whole(after)),
+    };
     let paths: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let shown = |value: Option<&Shown>| value.map(|value| value.shown.clone());
     let hidden = |value: Option<&Shown>| value.is_some_and(|value| value.hidden);

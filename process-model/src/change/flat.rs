@@ -9,7 +9,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// A value and what may be seen of it. Values are compared as they are.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Shown {
     raw: String,
     pub(super) shown: String,
@@ -23,21 +23,26 @@ impl fmt::Debug for Shown {
     }
 }
 
-pub(super) fn flat(spec: &ProcessSpec) -> BTreeMap<String, Shown> {
-    let mut fields = BTreeMap::new();
+/// All of a spec.
+pub(super) fn whole(spec: &ProcessSpec) -> BTreeMap<String, Shown> {
     // A spec is text, numbers and lists of them; that can always be written.
-    let value = serde_json::to_value(spec).unwrap_or_default();
-    walk("", &value, false, &mut fields);
+    flat(&serde_json::to_value(spec).unwrap_or_default())
+}
+
+/// A spec, or some fields of it.
+pub(super) fn flat(spec: &Value) -> BTreeMap<String, Shown> {
+    let mut fields = BTreeMap::new();
+    walk("", spec, false, &mut fields);
     fields
 }
 
 fn walk(path: &str, value: &Value, secret: bool, fields: &mut BTreeMap<String, Shown>) {
     match value {
         Value::Null => {}
-        Value::Bool(_) | Value::Number(_) => put(path, value.to_string(), value.to_string(), secret, fields),
-        Value::String(text) => put(path, text.clone(), mask::text(text), secret, fields),
+        Value::Bool(_) | Value::Number(_) => put(path, value.to_string(), str::to_owned, secret, fields),
+        Value::String(text) => put(path, text.clone(), mask::text, secret, fields),
         Value::Object(object) => match duration(object) {
-            Some(text) => put(path, text.clone(), text, secret, fields),
+            Some(text) => put(path, text, str::to_owned, secret, fields),
             None => {
                 for (key, value) in object {
                     let secret = secret || mask::is_secret_map(path) || mask::is_secret_name(key);
@@ -69,12 +74,19 @@ fn list(path: &str, items: &[Value], secret: bool, fields: &mut BTreeMap<String,
         return;
     }
     let texts: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
-    let shown = texts.map_or_else(|| Value::from(items.to_vec()), |texts| Value::from(mask::words(&texts)));
-    put(path, Value::from(items.to_vec()).to_string(), shown.to_string(), secret, fields);
+    let raw = Value::from(items.to_vec()).to_string();
+    let shown = |raw: &str| texts.map_or_else(|| raw.to_owned(), |texts| Value::from(mask::words(&texts)).to_string());
+    put(path, raw, shown, secret, fields);
 }
 
-fn put(path: &str, raw: String, shown: String, secret: bool, fields: &mut BTreeMap<String, Shown>) {
-    let shown = if secret { MASK.to_owned() } else { shown };
+fn put(
+    path: &str,
+    raw: String,
+    shown: impl FnOnce(&str) -> String,
+    secret: bool,
+    fields: &mut BTreeMap<String, Shown>,
+) {
+    let shown = if secret { MASK.to_owned() } else { shown(&raw) };
     let hidden = secret || raw != shown;
     fields.insert(path.to_owned(), Shown { raw, shown, hidden });
 }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::ProcessSpec;
 use crate::spec::{Check, Command, Execution, HttpCheck, Probe};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 const CANARY: &str = "canary-7f3a";
@@ -81,6 +82,17 @@ fn no_secret_is_in_a_diff_whether_it_comes_goes_or_changes() {
             assert!(changed.iter().any(|change| change.path.contains(part) && change.hidden), "{part}: {text}");
         }
     }
+}
+
+#[test]
+fn each_field_has_the_name_that_it_is_saved_with() {
+    // From nothing to everything, and back, all names are there that the specs have when they are saved.
+    let (plain, full) = (spec("run"), leaky(CANARY));
+    let whole = |spec| super::flat::whole(spec).into_iter().collect::<BTreeSet<_>>();
+    let expected: BTreeSet<String> =
+        whole(&plain).symmetric_difference(&whole(&full)).map(|(path, _)| path.clone()).collect();
+    let found: BTreeSet<String> = changes(Some(&plain), &full).into_iter().map(|change| change.path).collect();
+    assert_eq!(found, expected);
 }
 
 #[test]

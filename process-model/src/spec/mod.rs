@@ -10,6 +10,7 @@ mod delay;
 mod dependency;
 mod execution;
 mod fault;
+mod fingerprint;
 mod hook;
 pub mod limits;
 mod log_policy;

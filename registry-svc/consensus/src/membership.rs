@@ -8,6 +8,7 @@ use crate::{Position, ReplicaId};
 use openraft::error::{ChangeMembershipError, ClientWriteError, RaftError};
 use openraft::{ChangeMembers, EmptyNode};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// How far a replica and, if it leads, the others have come.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -22,6 +23,8 @@ pub struct Reached {
     pub purged: Option<Position>,
     /// Leading only: up to where each other replica is known to have the log.
     pub matched: BTreeMap<ReplicaId, Option<u64>>,
+    /// Leading only: how long ago the last message that each other replica acknowledged was sent.
+    pub silent: BTreeMap<ReplicaId, Duration>,
 }
 
 impl Consensus {
@@ -38,7 +41,18 @@ impl Consensus {
             snapshot: data.snapshot.map(position),
             purged: data.purged.map(position),
             matched: matched.map(|(id, at)| (ReplicaId(*id), at.map(|at| at.index))).collect(),
+            silent: self.inner.signs.silent(),
         }
+    }
+
+    /// Leading only: the term, and up to where each other replica has acknowledged the log in it.
+    #[must_use]
+    pub fn acknowledged(&self) -> Option<(u64, BTreeMap<ReplicaId, u64>)> {
+        let metrics = self.inner.raft.metrics();
+        let metrics = metrics.borrow();
+        let known = metrics.replication.as_ref()?;
+        let acked = known.iter().filter_map(|(id, at)| Some((ReplicaId(*id), (*at)?.index)));
+        Some((metrics.vote.leader_id.term, acked.collect()))
     }
 
     /// Lets a replica receive the log, without a vote. Harmless when it does already.
@@ -94,8 +108,9 @@ pub(crate) async fn follow(consensus: Consensus) {
     let (mut standing, mut expected) = (inner.standing.clone(), inner.expected.subscribe());
     loop {
         let mut members = standing.borrow_and_update().members.all();
-        if members.is_empty() {
-            members.clone_from(&expected.borrow_and_update());
+        if !members.contains(&inner.me) {
+            // A log that is only being received may say who they were long ago.
+            members.extend(expected.borrow_and_update().iter().copied());
         }
         let others: Vec<ReplicaId> = members.into_iter().filter(|id| *id != inner.me).collect();
         inner.peers.set_members(&others);

@@ -79,6 +79,13 @@ impl Signs {
         *last = sent.max(*last);
     }
 
+    /// Leading: how long ago the last message was sent that each peer acknowledged.
+    pub(crate) fn silent(&self) -> BTreeMap<ReplicaId, std::time::Duration> {
+        let now = self.now();
+        let since = |sent: &Millis| std::time::Duration::from_millis(now.0.saturating_sub(sent.0));
+        self.seen().acked.iter().map(|(id, sent)| (*id, since(sent))).collect()
+    }
+
     /// The latest moment such that a majority acknowledged what was sent then or later.
     pub(crate) fn quorum_acked(&self, me: ReplicaId, voters: &Voters) -> Option<Millis> {
         let seen = self.seen();

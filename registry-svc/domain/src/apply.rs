@@ -209,10 +209,10 @@ fn scale(draft: &mut Draft<'_>, spec: &ProcessSpec, generation: u64, reassign: b
     for index in 1..=spec.instances {
         let id = InstanceId::new(spec.name.clone(), index);
         match draft.state().instances().get(&id).map(|i| i.removing) {
-            None => draft.put_instance(Instance {
-                traceparent: traceparent.to_owned(),
-                ..Instance::new(id, generation, spec.autostart, now)
-            }),
+            None => {
+                let instance = draft.state().taking_over(Instance::new(id, generation, spec.autostart, now));
+                draft.put_instance(Instance { traceparent: traceparent.to_owned(), ..instance });
+            }
             // Its node is letting go of it, and may say so late: what it says then must not be taken for the end of a
             // copy that it was given since. So there is a new one when it has said so, and not before.
             Some(true) => {}

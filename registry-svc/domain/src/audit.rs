@@ -88,9 +88,10 @@ impl Account {
 /// Writes the entry of an accepted request and returns its number.
 pub(crate) fn record(draft: &mut Draft<'_>, subject: Subject) -> u64 {
     refused::settle(draft);
-    let header = draft.header.clone();
+    let header = std::mem::take(&mut draft.header);
     let deleted = subject.account.deleted.clone();
     let number = append(draft, &header, subject, AuditOutcome::Accepted);
+    draft.header = header;
     history::close(draft, &deleted, number);
     trim(draft);
     number

@@ -1,7 +1,8 @@
 //! What enters: commands, as they stand in the replicated log. Decoded by
 //! every later version, so fields are only ever added, with a default.
 
-use crate::Retention;
+use crate::members::{Enroll, MemberGone, MemberNote, MemberUp};
+use crate::{ConfirmRestore, NodeInventory, RestoreStep, Retention};
 use process_model::{ActionReport, ActionVerb, InstanceReport, NodeName, ProcessName, ProcessSpec, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -74,6 +75,25 @@ pub enum Order {
     Rollback(Rollback),
     /// Attempts that a door refused; for the audit log.
     RecordRefusals(Vec<Denial>),
+    /// A replica says who it is.
+    MemberUp(MemberUp),
+    /// A replica that joins gets its number.
+    Enroll(Enroll),
+    /// A replica is a member no more.
+    MemberGone(MemberGone),
+    /// A change of the members that the state does not hold; for the audit log.
+    MemberNote(MemberNote),
+    /// A backup takes the place of the state, step by step.
+    Restore(RestoreStep),
+    /// What a node has, told to a registry that looks on.
+    Inventory(NodeInventory),
+    /// Looking on ends.
+    ConfirmRestore(ConfirmRestore),
+    /// From now on commands of this level may come: every replica knows it.
+    SetLevel {
+        /// The level.
+        level: u16,
+    },
 }
 
 /// Settings of the cluster.

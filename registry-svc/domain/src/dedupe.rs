@@ -47,8 +47,9 @@ pub(crate) fn find(state: &State, header: &Header) -> Found {
 }
 
 pub(crate) fn remember(draft: &mut Draft<'_>, number: u64, reply: &Reply) {
-    let Header { request_id, fingerprint, time, .. } = draft.header.clone();
+    let Header { ref request_id, fingerprint, time, .. } = draft.header;
     if !request_id.is_empty() {
+        let request_id = request_id.clone();
         let stored = StoredReply { number, request_id, fingerprint, reply: reply.clone(), time };
         draft.touch(RowKey::Reply(number)).put_reply(stored.into());
     }

@@ -21,20 +21,38 @@ pub struct DigestError(#[from] rmp_serde::encode::Error);
 /// # Errors
 /// A row cannot be encoded.
 pub fn of_rows(rows: impl IntoIterator<Item = Row>) -> Result<[u8; 32], DigestError> {
-    let mut lanes = [0u64; 4];
+    let mut sum = Sum::default();
     let mut bytes = Vec::new();
     for row in rows {
         bytes.clear();
         serde::Serialize::serialize(&row, &mut rmp_serde::Serializer::new(&mut bytes).with_struct_map())?;
-        for (lane, part) in lanes.iter_mut().zip(Sha256::digest(&bytes).chunks_exact(8)) {
+        sum.add(&bytes);
+    }
+    Ok(sum.digest())
+}
+
+/// A digest while it is made, row by row.
+#[derive(Debug, Clone, Default)]
+pub struct Sum([u64; 4]);
+
+impl Sum {
+    /// Adds a row as it is written down: a later version that has more fields
+    /// comes to the same digest of what an earlier one wrote.
+    pub fn add(&mut self, row: &[u8]) {
+        for (lane, part) in self.0.iter_mut().zip(Sha256::digest(row).chunks_exact(8)) {
             *lane = part.iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte)).wrapping_add(*lane);
         }
     }
-    let mut digest = [0; 32];
-    for (to, lane) in digest.chunks_exact_mut(8).zip(lanes) {
-        to.copy_from_slice(&lane.to_be_bytes());
+
+    /// The digest of all that was added.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        let mut digest = [0; 32];
+        for (to, lane) in digest.chunks_exact_mut(8).zip(self.0) {
+            to.copy_from_slice(&lane.to_be_bytes());
+        }
+        digest
     }
-    Ok(digest)
 }
 
 /// The digest of a state.

@@ -185,6 +185,21 @@ impl<'a> Draft<'a> {
         self.emit(fact);
     }
 
+    /// Puts another state in the place of this one: every row of either is
+    /// touched, and every node of either is concerned.
+    pub(crate) fn replace(&mut self, state: State) {
+        for one in [&*self.state, &state] {
+            self.touched.extend(one.rows().map(|row| row.key()));
+            self.orders.extend(one.nodes.keys().cloned());
+        }
+        *self.state = state;
+    }
+
+    /// Every node has to look anew at what it has to do.
+    pub(crate) fn tell_everybody(&mut self) {
+        self.orders.extend(self.state.nodes.keys().cloned());
+    }
+
     /// The end of a command.
     pub(crate) fn finish(mut self, reply: Result<Reply, Refusal>) -> Outcome {
         self.touched.sort_unstable();

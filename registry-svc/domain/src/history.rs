@@ -10,6 +10,7 @@
 
 mod generation;
 mod kept;
+mod line;
 mod view;
 
 pub use generation::{Generation, Lineage};
@@ -24,11 +25,11 @@ use process_model::change::changes;
 
 /// The number of the first generation of a process that is made now.
 pub(crate) fn first_generation(state: &State, name: &ProcessName) -> u64 {
-    let last = state.history.lineages.get(name).map_or(state.meta.generation_floor, |lineage| lineage.last);
+    let last = state.history.lineage(name).map_or(state.meta.generation_floor, |lineage| lineage.last);
     // Instances of a deleted process of this name may still be ending; the new
     // one goes on counting, so that their runner sees a newer generation.
     let running = state.instances_of(name).map(|instance| instance.generation).max().unwrap_or(0);
-    last.max(running) + 1
+    last.max(running).max(state.seen_generation(name)) + 1
 }
 
 /// Notes the spec that a process has from now on.
@@ -53,7 +54,7 @@ pub(crate) fn note(draft: &mut Draft<'_>, process: &Process, restored: Option<u6
 
 /// A process of a state that knew no generations gets the one that it has.
 pub(crate) fn adopt(draft: &mut Draft<'_>, name: &ProcessName) {
-    if draft.state().history.lineages.contains_key(name) {
+    if draft.state().history.lineage(name).is_some() {
         return;
     }
     if let Some(process) = draft.state().processes.get(name) {
@@ -65,14 +66,14 @@ pub(crate) fn adopt(draft: &mut Draft<'_>, name: &ProcessName) {
 /// Tells the account that a process goes.
 pub(crate) fn end(draft: &mut Draft<'_>, name: &ProcessName, account: &mut Account) {
     adopt(draft, name);
-    let last = draft.state().history.lineages.get(name).map_or(0, |lineage| lineage.last);
+    let last = draft.state().history.lineage(name).map_or(0, |lineage| lineage.last);
     account.step(name, last, 0);
 }
 
 /// Processes were deleted by the request with this audit entry.
 pub(crate) fn close(draft: &mut Draft<'_>, deleted: &[ProcessName], audit: u64) {
     for name in deleted {
-        let Some(lineage) = draft.state().history.lineages.get(name).cloned() else { continue };
+        let Some(lineage) = draft.state().history.lineage(name).cloned() else { continue };
         let lineage = Lineage { deleted: Some(audit), ..Lineage::clone(&lineage) };
         draft.touch(RowKey::Lineage(name.clone())).history.load_lineage(lineage.into());
     }
@@ -82,7 +83,7 @@ pub(crate) fn close(draft: &mut Draft<'_>, deleted: &[ProcessName], audit: u64) 
 /// The audit entries up to this one are gone, and with them the histories of
 /// processes that were deleted by then.
 pub(crate) fn forget(draft: &mut Draft<'_>, audit: u64) {
-    while let Some(name) = draft.state().history.retired_by(audit) {
+    while let Some(name) = draft.state().history.retired_by(audit).cloned() {
         while let Some(generation) = draft.state().history.oldest(&name).map(|one| one.generation) {
             remove(draft, &name, generation);
         }
@@ -95,7 +96,7 @@ pub(crate) fn forget(draft: &mut Draft<'_>, audit: u64) {
 
 /// Applies the policy to every process, when it has changed.
 pub(crate) fn bound_all(draft: &mut Draft<'_>) {
-    let names: Vec<ProcessName> = draft.state().history.lineages.keys().cloned().collect();
+    let names: Vec<ProcessName> = draft.state().history.lineages().map(|lineage| lineage.process.clone()).collect();
     for name in names {
         bound(draft, &name);
     }
@@ -103,7 +104,7 @@ pub(crate) fn bound_all(draft: &mut Draft<'_>) {
 
 fn bound(draft: &mut Draft<'_>, name: &ProcessName) {
     let kept = draft.state().meta.retention.generations;
-    let Some(last) = draft.state().history.lineages.get(name).map(|lineage| lineage.last) else { return };
+    let Some(last) = draft.state().history.lineage(name).map(|lineage| lineage.last) else { return };
     while let Some(oldest) = draft.state().history.oldest(name).map(|one| one.generation)
         && oldest.saturating_add(kept) <= last
     {
@@ -113,10 +114,8 @@ fn bound(draft: &mut Draft<'_>, name: &ProcessName) {
 }
 
 fn drop_oldest(draft: &mut Draft<'_>) {
-    while draft.state().history.past.len() > retention::PAST_GENERATIONS {
-        let Some((name, generation)) = draft.state().history.past.first_key_value().map(|(_, key)| key.clone()) else {
-            return;
-        };
+    while draft.state().history.count_past() > retention::PAST_GENERATIONS {
+        let Some((name, generation)) = draft.state().history.oldest_past().cloned() else { return };
         remove(draft, &name, generation);
     }
 }
@@ -124,9 +123,8 @@ fn drop_oldest(draft: &mut Draft<'_>) {
 fn put(draft: &mut Draft<'_>, generation: Generation) {
     let name = generation.process.clone();
     let lineage = Lineage { process: name.clone(), last: generation.generation, deleted: None };
-    let key = RowKey::Generation(name.clone(), generation.generation);
-    draft.touch(key).history.load_generation(generation.into());
-    draft.touch(RowKey::Lineage(name)).history.load_lineage(lineage.into());
+    draft.touch(RowKey::Generation(name.clone(), generation.generation));
+    draft.touch(RowKey::Lineage(name)).history.advance(generation.into(), lineage.into());
 }
 
 fn remove(draft: &mut Draft<'_>, name: &ProcessName, generation: u64) {

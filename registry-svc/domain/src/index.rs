@@ -7,6 +7,7 @@
 use crate::{Instance, Node, NodeState};
 use process_model::{Action, InstanceId, NodeName, Phase};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 /// What is found quickly.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -155,6 +156,15 @@ impl Index {
     /// Instances on a node, those being removed included.
     pub(crate) fn on(&self, node: &NodeName) -> impl Iterator<Item = &InstanceId> + use<'_> {
         self.nodes.get(node).into_iter().flat_map(|on| &on.instances)
+    }
+
+    /// Those of them from a bound on.
+    pub(crate) fn on_after(
+        &self,
+        node: &NodeName,
+        from: Bound<InstanceId>,
+    ) -> impl Iterator<Item = &InstanceId> + use<'_> {
+        self.nodes.get(node).into_iter().flat_map(move |on| on.instances.range((from.clone(), Bound::Unbounded)))
     }
 
     /// How many they are.

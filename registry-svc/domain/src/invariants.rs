@@ -15,6 +15,7 @@ pub fn broken(state: &State) -> Vec<String> {
     actions(state, &mut faults);
     index(state, &mut faults);
     bounds(state, &mut faults);
+    crate::members::broken(state, &mut faults);
     state.broken_history(&mut faults);
     faults
 }
@@ -54,7 +55,9 @@ fn instances(state: &State, faults: &mut Vec<String>) {
 }
 
 fn numbers(state: &State, faults: &mut Vec<String>) {
-    let gap = state.events.keys().zip(state.events.keys().skip(1)).any(|(a, b)| a + 1 != *b);
+    // A restore leaves a gap, which nobody can go on from before.
+    let cut = state.meta.cut;
+    let gap = state.events.keys().zip(state.events.keys().skip(1)).any(|(a, b)| a + 1 != *b && *b > cut + 1);
     let newest = state.events.last_key_value().map(|(revision, _)| *revision);
     if gap || newest.is_some_and(|revision| revision != state.meta.revision) {
         faults.push(format!("events have a gap or end at {newest:?}, the revision is {}", state.meta.revision));

@@ -13,19 +13,15 @@
 //! | module | what |
 //! |---|---|
 //! | [`step()`] | the one entrance |
-//! | `apply`, `delete` | specs become processes and instances, and go |
-//! | `switch` | start, stop, restart: what is wanted, and the actions that show it |
-//! | `nodes`, `reports` | a node connects, or falls silent; what runners saw |
-//! | `actions` | the life of an action |
-//! | [`placement`] | which node an instance goes to |
+//! | `apply`, `delete`, `switch` | specs become processes and instances, and go; what is wanted of them |
+//! | `nodes`, `reports`, `actions`, [`placement`] | nodes come and fall silent; what runners saw; which instance goes where |
 //! | `selection`, `suggestion` | what a selector means, and what was meant instead |
-//! | `history`, `rollback` | every spec that a process has had; the way back |
+//! | `restore`, `level` | a backup takes the place of the state, which looks on then; what every replica knows |
+//! | `history`, `rollback`, [`retention`] | every spec that a process has had; the way back; how long it is kept |
 //! | `audit`, `refused`, `dedupe` | who asked for what, in vain too; answers to repeated requests |
-//! | [`retention`] | how long records are kept |
-//! | [`row`] | the state as rows, so that storage writes only what changed |
-//! | `index` | what is found without looking through everything |
-//! | [`digest`] | what equal states have in common, as 32 bytes |
-//! | [`invariants`] | what holds in every state, for tests |
+//! | [`members`] | the registry's own replicas: their numbers, who they are |
+//! | [`row`], `index` | the state as rows, so that storage writes only what changed; what is found quickly |
+//! | [`digest`], [`invariants`] | what equal states have in common, as 32 bytes; what holds in every state |
 
 mod action_log;
 mod actions;
@@ -42,7 +38,9 @@ mod history;
 mod index;
 mod instance;
 pub mod invariants;
+mod level;
 pub mod limits;
+pub mod members;
 mod node;
 mod nodes;
 pub mod placement;
@@ -51,6 +49,7 @@ mod refusal;
 mod refused;
 mod reply;
 mod reports;
+mod restore;
 pub mod retention;
 mod retire;
 mod rollback;
@@ -73,8 +72,9 @@ pub use process_model::AuditEntry;
 pub use refusal::{Miss, Refusal};
 pub use refused::Repeated;
 pub use reply::{Applied, ApplyOutcome, Outcome, Reply};
+pub use restore::*;
 pub use retention::Retention;
 pub use row::{Meta, Row, RowKey};
 pub use selection::Selection;
-pub use state::{Frozen, State};
+pub use state::{Frozen, Roster, State};
 pub use step::step;

@@ -29,3 +29,5 @@ pub const EVENT_LOG_LINES: usize = 100;
 /// Bytes of these lines: ten thousand events of nothing but failures are at
 /// most 160 MiB, and a runner's hundred lines are seldom half of this.
 pub const EVENT_LOG_BYTES: usize = 16 << 10;
+/// Numbers of replicas that are ever given out; those of removed ones are kept, so that nobody gets them again.
+pub const MEMBERS: u64 = 10_000;

@@ -21,6 +21,10 @@ pub struct Placement {
 /// its own result decides nothing.
 #[must_use]
 pub fn plan(state: &State) -> Vec<Placement> {
+    if !state.meta.mode.acts() {
+        // What waits for a node may run on one already, which will say so.
+        return Vec::new();
+    }
     let unplaced = state.index.unplaced();
     let mut nodes = state.index.ready().map(|(load, node)| (*load, node)).peekable();
     // Nodes that were given something already, with what they have now. Only

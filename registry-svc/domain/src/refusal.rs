@@ -69,6 +69,60 @@ pub enum Refusal {
         /// How many there may be.
         limit: u64,
     },
+    /// The replica was removed.
+    #[error(
+        "replica {0} was removed, and a number is never used again: a voter that comes back without its past could \
+         vote twice; start it with an empty directory and --join to get a new number"
+    )]
+    MemberGone(u64),
+    /// The replica is known with another directory.
+    #[error(
+        "replica {0} is known with another data directory: under its old number this one could vote a second time; \
+         start it with an empty directory and --join as a new replica, then run `pmctl cluster join NEW --replaces {0}`"
+    )]
+    MemberStore(u64),
+    /// A later start of the replica is known, or another one with the same count.
+    #[error(
+        "replica {id} was started {known} times and now says {boot}: its data directory is an older copy; start it \
+         with an empty directory and --join as a new replica, then run `pmctl cluster join NEW --replaces {id}`"
+    )]
+    MemberBoot {
+        /// The replica.
+        id: u64,
+        /// How often it was started, by its own account.
+        boot: u64,
+        /// How often by what is known.
+        known: u64,
+    },
+    /// There is something that a restore would replace.
+    #[error("this cluster is not empty: it has {what}; restore into an empty one, or replace all of it with --force")]
+    NotEmpty {
+        /// What is there, in words.
+        what: String,
+    },
+    /// A backup is being restored.
+    #[error("a backup is being restored; try again once that is over")]
+    Restoring,
+    /// The restore is not going on, or not like this.
+    #[error("the backup was not restored: {why}; nothing was changed")]
+    NotRestored {
+        /// Why.
+        why: String,
+    },
+    /// The registry looks on after a restore.
+    #[error(
+        "this cluster looks on since a backup was restored, and changes nothing: look at `pmctl backup status`, then run `pmctl backup confirm`"
+    )]
+    Observing,
+    /// Nothing is to be confirmed.
+    #[error("nothing is to be confirmed: this cluster does not look on")]
+    NotObserving,
+    /// What becomes of the unknown was not said.
+    #[error("{what}; say what becomes of what was not restored: --stop-unknown or --keep-unknown")]
+    UnknownRuns {
+        /// What is unknown, in words.
+        what: String,
+    },
     /// The node has never connected.
     #[error("node {0} is not known; it has to connect first")]
     UnknownNode(String),
@@ -85,6 +139,13 @@ impl Refusal {
             Self::GenerationMismatch { .. } => "GENERATION_MISMATCH",
             Self::RequestIdReused(_) => "REQUEST_ID_REUSED",
             Self::TooMany { .. } => "REQUEST_TOO_LARGE",
+            Self::MemberGone(_) | Self::MemberStore(_) | Self::MemberBoot { .. } => "MEMBER_CHANGE_REFUSED",
+            Self::NotEmpty { .. } => "CLUSTER_NOT_EMPTY",
+            Self::Restoring => "RESTORING",
+            Self::NotRestored { .. } => "BACKUP_UNUSABLE",
+            Self::Observing => "OBSERVE_MODE",
+            Self::NotObserving => "NOT_OBSERVING",
+            Self::UnknownRuns { .. } => "UNKNOWN_INSTANCES",
         }
     }
 }

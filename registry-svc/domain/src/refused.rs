@@ -62,12 +62,21 @@ pub(crate) fn command(draft: &mut Draft<'_>, order: &Order, refusal: &Refusal) {
         Order::Delete { selectors } => ("delete", selectors.clone()),
         Order::Switch(switch) => (switch.verb.as_str(), switch.selectors.clone()),
         Order::Rollback(rollback) => ("rollback", vec![rollback.process.to_string()]),
-        Order::Configure(_)
+        Order::Enroll(enroll) => ("enroll-member", vec![enroll.address.clone()]),
+        Order::MemberGone(order) => ("retire-member", vec![order.id.to_string()]),
+        Order::Restore(step) if step.is_last() => ("restore", Vec::new()),
+        Order::ConfirmRestore(_) => ("confirm-restore", Vec::new()),
+        Order::Restore(_)
+        | Order::Inventory(_)
+        | Order::SetLevel { .. }
+        | Order::Configure(_)
         | Order::NodeConnected(_)
         | Order::NodeLost { .. }
         | Order::Report(_)
         | Order::ActionsDelivered { .. }
-        | Order::RecordRefusals(_) => return,
+        | Order::RecordRefusals(_)
+        | Order::MemberUp(_)
+        | Order::MemberNote(_) => return,
     };
     let header = draft.header.clone();
     attempt(draft, &header, Subject::new(command, targets), refusal.reason(), 1);

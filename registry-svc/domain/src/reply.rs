@@ -49,6 +49,30 @@ pub enum Reply {
         /// Revision after it.
         revision: u64,
     },
+    /// To `Enroll`.
+    Enrolled {
+        /// The number.
+        id: u64,
+        /// Revision after it.
+        revision: u64,
+    },
+    /// To the last step of a restore.
+    Restored {
+        /// Digest of what was restored.
+        digest: [u8; 32],
+        /// Id of the cluster from now on.
+        cluster_id: String,
+        /// The state's part of the cluster's epoch.
+        epoch: u64,
+        /// Revision that the backup was taken at.
+        backup_revision: u64,
+        /// Processes that were restored.
+        processes: u64,
+        /// Instances that were restored.
+        instances: u64,
+        /// Revision after it.
+        revision: u64,
+    },
     /// To everything that is no request of a user.
     Noted {
         /// Revision after it.
@@ -64,6 +88,8 @@ impl Reply {
             Self::Applied { revision, .. }
             | Self::Deleted { revision, .. }
             | Self::Switched { revision, .. }
+            | Self::Enrolled { revision, .. }
+            | Self::Restored { revision, .. }
             | Self::Noted { revision } => *revision,
         }
     }

@@ -3,7 +3,8 @@
 //! taking one out copies nothing.
 
 use crate::history::{Generation, Lineage};
-use crate::{AuditEntry, Instance, Node, Process, Repeated, Retention, StoredReply};
+use crate::members::Member;
+use crate::{AuditEntry, Instance, Inventory, Mode, Node, Piece, Process, Repeated, Restoring, Retention, StoredReply};
 use process_model::audit::Anchor;
 use process_model::{Action, Event, InstanceId, NodeName, ProcessName};
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,12 @@ pub enum Row {
     Generation(Arc<Generation>),
     /// What is known of all generations of a name.
     Lineage(Arc<Lineage>),
+    /// A replica that is or was a member.
+    Member(Arc<Member>),
+    /// A piece of a backup that is being restored.
+    Piece(Arc<Piece>),
+    /// What a node has, as it said.
+    Inventory(Arc<Inventory>),
 }
 
 /// Key of a row; unique over all kinds.
@@ -58,6 +65,12 @@ pub enum RowKey {
     Generation(ProcessName, u64),
     /// By name.
     Lineage(ProcessName),
+    /// By number.
+    Member(u64),
+    /// By its number in the backup.
+    Piece(u32),
+    /// By node.
+    Inventory(NodeName),
 }
 
 /// Counters and settings.
@@ -83,6 +96,24 @@ pub struct Meta {
     /// Names without a history begin above this generation.
     #[serde(default)]
     pub generation_floor: u64,
+    /// The next number of a replica that nobody had.
+    #[serde(default)]
+    pub next_member: u64,
+    /// Of the cluster as nodes and users know it: grows when it is restored.
+    #[serde(default)]
+    pub epoch: u64,
+    /// Whether it looks on.
+    #[serde(default)]
+    pub mode: Mode,
+    /// The restore that is going on.
+    #[serde(default)]
+    pub restoring: Option<Box<Restoring>>,
+    /// Events up to this revision are of before a restore: nobody can go on from there.
+    #[serde(default)]
+    pub cut: u64,
+    /// The highest level of commands that every replica knows; 0: 1.
+    #[serde(default)]
+    pub level: u16,
 }
 
 impl Default for Meta {
@@ -96,6 +127,12 @@ impl Default for Meta {
             audit_anchor: Anchor::default(),
             refusals: Vec::new(),
             generation_floor: 0,
+            next_member: 0,
+            epoch: 0,
+            mode: Mode::default(),
+            restoring: None,
+            cut: 0,
+            level: 0,
         }
     }
 }
@@ -116,6 +153,9 @@ impl Row {
             Self::Reply(reply) => RowKey::Reply(reply.number),
             Self::Generation(generation) => RowKey::Generation(generation.process.clone(), generation.generation),
             Self::Lineage(lineage) => RowKey::Lineage(lineage.process.clone()),
+            Self::Member(member) => RowKey::Member(member.id),
+            Self::Piece(piece) => RowKey::Piece(piece.number),
+            Self::Inventory(inventory) => RowKey::Inventory(inventory.node.clone()),
         }
     }
 }

@@ -5,12 +5,15 @@
 
 mod changes;
 mod frozen;
+mod listing;
 
 pub use frozen::Frozen;
+pub use listing::Roster;
 
 use crate::index::Index;
+use crate::members::Member;
 use crate::row::{Meta, Row, RowKey};
-use crate::{AuditEntry, History, Instance, Node, NodeState, Process, StoredReply};
+use crate::{AuditEntry, History, Instance, Inventory, Node, NodeState, Piece, Process, StoredReply};
 use process_model::{Action, Assignment, Event, InstanceId, NodeName, Phase, ProcessName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -28,6 +31,9 @@ pub struct State {
     pub(crate) audit: BTreeMap<u64, Arc<AuditEntry>>,
     pub(crate) replies: BTreeMap<u64, Arc<StoredReply>>,
     pub(crate) history: History,
+    pub(crate) members: BTreeMap<u64, Arc<Member>>,
+    pub(crate) pieces: BTreeMap<u32, Arc<Piece>>,
+    pub(crate) inventories: BTreeMap<NodeName, Arc<Inventory>>,
     /// Found from `replies`: hash of the request id, number.
     pub(crate) reply_by_request: BTreeSet<(u64, u64)>,
     /// Found from instances, nodes and actions.
@@ -83,10 +89,18 @@ impl State {
         &self.audit
     }
 
-    /// The oldest revision whose event is kept; the next one when none is.
+    /// All replicas that are or were members and have said so, by number.
+    #[must_use]
+    pub fn members(&self) -> &BTreeMap<u64, Arc<Member>> {
+        &self.members
+    }
+
+    /// The oldest revision that somebody can go on from: its event is kept, and nothing was restored since; the
+    /// next one when there is none.
     #[must_use]
     pub fn oldest_revision(&self) -> u64 {
-        self.events.first_key_value().map_or(self.meta.revision + 1, |(revision, _)| *revision)
+        let after = self.events.range(self.meta.cut.saturating_add(1)..).next();
+        after.map_or(self.meta.revision + 1, |(revision, _)| *revision)
     }
 
     /// Whether the node is known and ready.
@@ -161,10 +175,11 @@ impl State {
             RowKey::Event(revision) => self.events.get(revision).cloned().map(Row::Event),
             RowKey::Audit(number) => self.audit.get(number).cloned().map(Row::Audit),
             RowKey::Reply(number) => self.replies.get(number).cloned().map(Row::Reply),
-            RowKey::Generation(name, number) => {
-                self.history.generations.get(&(name.clone(), *number)).cloned().map(Row::Generation)
-            }
-            RowKey::Lineage(name) => self.history.lineages.get(name).cloned().map(Row::Lineage),
+            RowKey::Generation(name, number) => self.history.get(name, *number).cloned().map(Row::Generation),
+            RowKey::Lineage(name) => self.history.lineage(name).cloned().map(Row::Lineage),
+            RowKey::Member(id) => self.members.get(id).cloned().map(Row::Member),
+            RowKey::Piece(number) => self.pieces.get(number).cloned().map(Row::Piece),
+            RowKey::Inventory(node) => self.inventories.get(node).cloned().map(Row::Inventory),
         }
     }
 
@@ -178,8 +193,11 @@ impl State {
             .chain(self.events.values().cloned().map(Row::Event))
             .chain(self.audit.values().cloned().map(Row::Audit))
             .chain(self.replies.values().cloned().map(Row::Reply))
-            .chain(self.history.generations.values().cloned().map(Row::Generation))
-            .chain(self.history.lineages.values().cloned().map(Row::Lineage))
+            .chain(self.history.generations().cloned().map(Row::Generation))
+            .chain(self.history.lineages().cloned().map(Row::Lineage))
+            .chain(self.members.values().cloned().map(Row::Member))
+            .chain(self.pieces.values().cloned().map(Row::Piece))
+            .chain(self.inventories.values().cloned().map(Row::Inventory))
     }
 }
 

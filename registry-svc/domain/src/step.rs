@@ -6,7 +6,8 @@ use crate::decided::Decided;
 use crate::draft::Draft;
 use crate::reply::{Outcome, Reply};
 use crate::{
-    Refusal, State, actions, apply, audit, configure, dedupe, delete, nodes, refused, reports, rollback, switch,
+    Refusal, State, actions, apply, audit, configure, dedupe, delete, level, members, nodes, refused, reports, restore,
+    rollback, switch,
 };
 
 /// Decides one command. Deterministic: the same state and command give the
@@ -32,6 +33,7 @@ pub fn step(state: &mut State, command: Command) -> Outcome {
 /// Each topic checks everything before it changes anything, so that a refusal
 /// leaves nothing behind.
 fn decide(draft: &mut Draft<'_>, order: &Order) -> Result<Decided, Refusal> {
+    restore::permits(draft, order)?;
     match order {
         Order::Configure(order) => configure::configure(draft, order),
         Order::Apply(order) => apply::apply(draft, order),
@@ -43,6 +45,14 @@ fn decide(draft: &mut Draft<'_>, order: &Order) -> Result<Decided, Refusal> {
         Order::ActionsDelivered { node, actions } => actions::delivered(draft, node, actions),
         Order::Rollback(order) => rollback::rollback(draft, order),
         Order::RecordRefusals(denials) => Ok(refused::denials(draft, denials)),
+        Order::MemberUp(order) => members::up(draft, order),
+        Order::Enroll(order) => members::enroll(draft, order),
+        Order::MemberGone(order) => members::gone(draft, order),
+        Order::MemberNote(order) => Ok(members::note(draft, order)),
+        Order::Restore(step) => restore::restore(draft, step),
+        Order::Inventory(inventory) => restore::inventory(draft, inventory),
+        Order::ConfirmRestore(order) => restore::confirm(draft, order),
+        Order::SetLevel { level } => Ok(level::set(draft, *level)),
     }
 }
 

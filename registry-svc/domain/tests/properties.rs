@@ -86,6 +86,21 @@ fn an_instance_report() -> impl Strategy<Value = process_model::InstanceReport> 
     )
 }
 
+fn a_member_order() -> impl Strategy<Value = Order> {
+    let store = || (0..5u8).prop_map(|n| format!("store-{n}"));
+    prop_oneof![
+        (0..6u64, store(), 0..4u64, 0..2u64).prop_map(|(id, store, boot, start)| up(id, &store, boot, start)),
+        (store(), any::<bool>(), prop::sample::select(vec![0, 3, u64::MAX]))
+            .prop_map(|(store, votes, above)| enroll(&store, votes, above)),
+        (0..6u64).prop_map(|id| Order::MemberGone(members::MemberGone { id })),
+        Just(Order::MemberNote(members::MemberNote {
+            command: "join-member".into(),
+            targets: vec!["4".into()],
+            above: 4
+        })),
+    ]
+}
+
 fn an_order() -> impl Strategy<Value = Order> {
     let verb = prop::sample::select(vec![ActionVerb::Start, ActionVerb::Stop, ActionVerb::Restart, ActionVerb::Reload]);
     let states = vec![ActionState::Delivered, ActionState::Done, ActionState::Failed];
@@ -109,6 +124,7 @@ fn an_order() -> impl Strategy<Value = Order> {
             Order::Rollback(Rollback { process: name.parse().unwrap(), to, expected, traceparent: String::new() })
         }),
         1 => prop::collection::vec(a_denial(), 0..4).prop_map(Order::RecordRefusals),
+        3 => a_member_order(),
     ]
 }
 

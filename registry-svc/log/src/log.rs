@@ -124,6 +124,12 @@ impl Log {
         self.shared.figures()
     }
 
+    /// What an unprivileged process may still take on the disk.
+    #[must_use]
+    pub fn free_bytes(&self) -> Option<u64> {
+        crate::running::free_bytes(&self.shared).ok()
+    }
+
     /// Bytes that entries may take before another segment has to be made:
     /// what is left for sure when [`Space`](crate::Space) is not ample. Ends of
     /// segments that are too short for an entry count in vain.

@@ -21,7 +21,7 @@ impl ActionService for Api {
         let request = request.into_inner();
         check_selectors("selectors", &request.selectors)?;
         let most = page(request.page_size)?;
-        self.0.read_barrier(false).await?;
+        self.0.read_barrier(request.stale).await?;
         let selectors: Vec<Selector> = request.selectors.into_iter().map(Selector::new).collect();
         let wanted = |action: &&Arc<Action>| {
             selectors.is_empty() || selectors.iter().any(|s| s.selects_instance(&action.instance))
@@ -38,7 +38,7 @@ impl ActionService for Api {
         &self,
         request: Request<v1::GetActionRequest>,
     ) -> Result<Response<v1::GetActionResponse>, Status> {
-        self.0.read_barrier(false).await?;
+        self.0.read_barrier(request.get_ref().stale).await?;
         let id = &request.get_ref().id;
         let machine = self.0.view.read();
         let action = action_number(id).and_then(|number| machine.state.actions().get(&number));

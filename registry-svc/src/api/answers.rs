@@ -50,8 +50,8 @@ fn message(instance: &Instance) -> String {
 }
 
 /// A node, and how many instances are on it.
-pub(super) fn node(node: &Node, state: &State) -> v1::Node {
-    let instances = u32::try_from(state.load_of(&node.name)).unwrap_or(u32::MAX);
+pub(super) fn node(node: &Node, instances: usize) -> v1::Node {
+    let instances = u32::try_from(instances).unwrap_or(u32::MAX);
     let is = match node.state {
         NodeState::Ready => v1::NodeState::Ready,
         NodeState::Lost => v1::NodeState::Lost,

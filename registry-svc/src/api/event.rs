@@ -1,15 +1,19 @@
 //! Events and the audit log.
 
-use super::request::check_selectors;
-use super::watch::{Frames, Watch};
+use super::watch::Watch;
 use super::{audit, event_list};
 use crate::core::Core;
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::BoxStream;
 use pm_proto::v1;
 use pm_proto::v1::event_service_server::EventService;
+use prost::Message;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
+#[derive(Clone)]
 pub(super) struct Api {
     pub(super) registry: Arc<Core>,
     pub(super) shutdown: CancellationToken,
@@ -17,19 +21,18 @@ pub(super) struct Api {
 
 #[tonic::async_trait]
 impl EventService for Api {
-    type WatchEventsStream = Frames;
+    type WatchEventsStream = BoxStream<'static, Result<v1::WatchEventsResponse, Status>>;
 
+    /// The generated service asks for messages. The one that is served sends the
+    /// bytes as they are, see [`super::watch`].
     async fn watch_events(
         &self,
         request: Request<v1::WatchEventsRequest>,
     ) -> Result<Response<Self::WatchEventsStream>, Status> {
-        let request = request.into_inner();
-        check_selectors("selectors", &request.selectors)?;
-        check_selectors("types", &request.types)?;
-        // Not a linearizable read: a replica that is behind shows the same
-        // events later, in the same order.
-        let watch = Watch::begin(self.registry.clone(), self.shutdown.clone(), request)?;
-        Ok(Response::new(watch.frames()))
+        let watch = Watch::begin(self.registry.clone(), self.shutdown.clone(), request.into_inner()).await?;
+        let message =
+            |frame: Bytes| v1::WatchEventsResponse::decode(frame).map_err(|error| Status::internal(error.to_string()));
+        Ok(Response::new(watch.frames().map(move |frame| frame.and_then(message)).boxed()))
     }
 
     async fn list_events(

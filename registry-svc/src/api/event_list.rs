@@ -4,7 +4,7 @@ use super::request::{check_selectors, check_text, page, place, time};
 use super::watch::Filter;
 use crate::core::Core;
 use pm_proto::v1;
-use process_model::{Event, Selector, Timestamp};
+use process_model::{Event, Timestamp};
 use tonic::Status;
 
 /// Events looked at while the state is held: a filter that lets nothing
@@ -15,16 +15,14 @@ const NODE_BYTES: usize = 256;
 
 struct Query {
     filter: Filter,
-    node: String,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
 }
 
 impl Query {
     fn lets_through(&self, event: &Event) -> bool {
-        let on_node = self.node.is_empty() || event.node.as_ref().is_some_and(|node| node.as_str() == self.node);
         let in_time = self.since.is_none_or(|since| event.time >= since) && self.until.is_none_or(|t| event.time < t);
-        on_node && in_time && self.filter.lets_through(event)
+        in_time && self.filter.lets_through(event)
     }
 }
 
@@ -34,12 +32,10 @@ pub(super) async fn list(core: &Core, request: v1::ListEventsRequest) -> Result<
     check_text("node", &request.node, NODE_BYTES)?;
     let most = page(request.page_size)?;
     let mut before = place(&request.page_token)?.unwrap_or(u64::MAX);
-    let selectors = |texts: Vec<String>| texts.into_iter().map(Selector::new).collect();
     let query = Query {
         since: time("since", request.since.as_ref())?,
         until: time("until", request.until.as_ref())?,
-        filter: Filter { selectors: selectors(request.selectors), types: selectors(request.types) },
-        node: request.node,
+        filter: Filter::new(request.selectors, request.types, request.node),
     };
     core.read_barrier(request.stale).await?;
     let mut answer = v1::ListEventsResponse::default();

@@ -32,7 +32,7 @@ pub(super) async fn list(
 }
 
 pub(super) async fn get(core: &Core, request: &v1::GetGenerationRequest) -> Result<v1::GetGenerationResponse, Status> {
-    core.read_barrier(false).await?;
+    core.read_barrier(request.stale).await?;
     let machine = core.view.read();
     let kept = kept(&machine.state, &request.name)?;
     let generation = find(&kept, request.generation)?;
@@ -46,7 +46,7 @@ pub(super) async fn diff(
     core: &Core,
     request: &v1::GetProcessDiffRequest,
 ) -> Result<v1::GetProcessDiffResponse, Status> {
-    core.read_barrier(false).await?;
+    core.read_barrier(request.stale).await?;
     let machine = core.view.read();
     let kept = kept(&machine.state, &request.name)?;
     let to = find(&kept, request.to)?;

@@ -4,6 +4,9 @@
 //! |---|---|
 //! | `process`, `instance`, `node`, `action`, `event`, `cluster` | for clients, through the gateway |
 //! | `event_list`, `audit`, `generations` | what was: events, the audit log, specs of a process |
+//! | `backup` | the state as a file, and back; looking on after that |
+//! | `watch` | events as they happen |
+//! | `listing` | lists page by page |
 //! | `runner_session` | for runners |
 //! | `internal` | for the gateway itself |
 //! | `raft` | for peers |
@@ -14,12 +17,14 @@
 mod action;
 mod answers;
 mod audit;
+mod backup;
 mod cluster;
 mod event;
 mod event_list;
 mod generations;
 mod instance;
 mod internal;
+mod listing;
 mod node;
 mod process;
 mod request;
@@ -28,7 +33,8 @@ mod status;
 mod watch;
 
 pub(crate) use runner_session::receive as receive_runner;
-pub(crate) use status::not_linearizable;
+pub(crate) use status::{bad_field, change_fault, changed_reply, check_address, closing, no_leader, not_linearizable};
+pub(crate) use watch::{Isolation, Rosters, tend as tend_watchers};
 
 use crate::core::Core;
 use crate::peers::STREAM_WINDOW;
@@ -48,8 +54,9 @@ pub(crate) async fn serve(
     let token = registry.options.token.clone();
     let streams = shutdown.child_token();
     let peers = registry.reception.clone().service();
-    let events = event::Api { registry: registry.clone(), shutdown: streams.clone() };
+    let events = watch::Service::new(event::Api { registry: registry.clone(), shutdown: streams.clone() });
     let internal = internal::Api(registry.clone());
+    let backups = backup::Api::new(registry.clone());
     let runners = runner_session::Api { registry: registry.clone(), shutdown: streams };
     GrpcHost::new(pm_proto::DESCRIPTORS)
         .token(token)
@@ -58,8 +65,9 @@ pub(crate) async fn serve(
         .service(v1::instance_service_server::InstanceServiceServer::new(instance::Api(registry.clone())))
         .service(v1::node_service_server::NodeServiceServer::new(node::Api(registry.clone())))
         .service(v1::action_service_server::ActionServiceServer::new(action::Api(registry.clone())))
-        .service(v1::event_service_server::EventServiceServer::new(events))
+        .service(events)
         .service(v1::cluster_service_server::ClusterServiceServer::new(cluster::Api(registry)))
+        .service(v1::backup_service_server::BackupServiceServer::new(backups))
         .service(v1::registry_internal_service_server::RegistryInternalServiceServer::new(internal))
         .service(v1::runner_session_service_server::RunnerSessionServiceServer::new(runners))
         .service(peers)

@@ -1,5 +1,6 @@
 //! Processes: define, start, stop.
 
+use super::listing::{self, Listed, Named, Place, Query, Rows};
 use super::request::{Mutation, check_selectors, check_text, unexpected};
 use super::status::{bad_field, refused, unknown};
 use super::{answers, generations};
@@ -9,9 +10,9 @@ use pm_proto::error::{invalid, reason, status};
 use pm_proto::v1;
 use pm_proto::v1::process_service_server::ProcessService;
 use process_model::spec::{Fault, limits};
-use process_model::{ActionVerb, ProcessSpec, Selector};
+use process_model::{ActionVerb, ProcessName, ProcessSpec, Selector};
 use prost::Message;
-use registry_domain::{Applied, Apply, ApplyOutcome, Order, Reply, State, Switch, check_apply};
+use registry_domain::{Applied, Apply, ApplyOutcome, Order, Process, Reply, State, Switch, check_apply};
 use service_host::trace_context::traceparent_of_current_span;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,22 +36,19 @@ impl ProcessService for Api {
     ) -> Result<Response<v1::ListProcessesResponse>, Status> {
         let request = request.into_inner();
         check_selectors("selectors", &request.selectors)?;
+        let place = Place::new('p', request.page_size, &request.page_token)?;
         self.0.read_barrier(request.stale).await?;
         let selectors: Vec<Selector> = request.selectors.into_iter().map(Selector::new).collect();
-        let machine = self.0.view.read();
-        let wanted = |name: &str| selectors.is_empty() || selectors.iter().any(|s| s.matches(name));
-        let processes = machine.state.processes().values().filter(|p| wanted(p.spec.name.as_str()));
-        Ok(Response::new(v1::ListProcessesResponse {
-            processes: processes.map(|process| answers::process(process)).collect(),
-            revision: machine.state.revision(),
-        }))
+        let query = Wanted { named: listing::named(&selectors), selectors };
+        let Listed { items, next_page_token, revision } = listing::list(&self.0, place, &query);
+        Ok(Response::new(v1::ListProcessesResponse { processes: items, next_page_token, revision }))
     }
 
     async fn get_process(
         &self,
         request: Request<v1::GetProcessRequest>,
     ) -> Result<Response<v1::GetProcessResponse>, Status> {
-        self.0.read_barrier(false).await?;
+        self.0.read_barrier(request.get_ref().stale).await?;
         let name = &request.get_ref().name;
         let machine = self.0.view.read();
         let process = name.parse().ok().and_then(|name| machine.state.processes().get(&name));
@@ -101,7 +99,11 @@ impl ProcessService for Api {
                 instance_ids: instances.iter().map(ToString::to_string).collect(),
                 revision,
             })),
-            reply @ (Reply::Applied { .. } | Reply::Switched { .. } | Reply::Noted { .. }) => Err(unexpected(&reply)),
+            reply @ (Reply::Applied { .. }
+            | Reply::Switched { .. }
+            | Reply::Enrolled { .. }
+            | Reply::Restored { .. }
+            | Reply::Noted { .. }) => Err(unexpected(&reply)),
         }
     }
 
@@ -172,6 +174,35 @@ impl ProcessService for Api {
         request: Request<v1::RollbackProcessRequest>,
     ) -> Result<Response<v1::RollbackProcessResponse>, Status> {
         generations::rollback(&self.0, &request).await.map(Response::new)
+    }
+}
+
+/// What a list of processes is of.
+struct Wanted {
+    selectors: Vec<Selector>,
+    named: Option<Named>,
+}
+
+impl Query for Wanted {
+    type Row = Process;
+    type Key = ProcessName;
+    type Message = v1::Process;
+
+    fn rows<'s>(&'s self, state: &'s State, after: Option<&'s ProcessName>) -> Rows<'s, Process> {
+        match &self.named {
+            Some(named) => Box::new(named.processes(state, after)),
+            None => Box::new(state.processes_after(after)),
+        }
+    }
+
+    fn key(process: &Process) -> &ProcessName {
+        &process.spec.name
+    }
+
+    fn message(&self, _: &State, process: &Process) -> Option<v1::Process> {
+        let name = process.spec.name.as_str();
+        let wanted = self.selectors.is_empty() || self.selectors.iter().any(|s| s.matches(name));
+        wanted.then(|| answers::process(process))
     }
 }
 

@@ -3,11 +3,12 @@
 
 use super::status::{bad_field, not_proposed, refused};
 use crate::core::Core;
+use crate::driver::{Answer, Pending};
 use pm_proto::convert::timestamp_from_wire;
 use pm_proto::error::{reason, status};
 use pm_proto::metadata;
 use process_model::Timestamp;
-use registry_domain::{Command, Header, Order, Reply};
+use registry_domain::{Command, Header, Order, Reply, RestoreStep};
 use tonic::{Code, Request, Status};
 
 /// Longest text of the small kind.
@@ -51,17 +52,66 @@ impl Mutation {
         Ok(Self { actor, reason, request_id, source, fingerprint, bytes: body.len() })
     }
 
+    /// Who asks, why and when.
+    pub(super) fn header(&self, registry: &Core) -> Header {
+        self.header_for(registry, self.request_id.clone())
+    }
+
+    /// The order in the name of whoever asks.
+    pub(super) fn command(&self, registry: &Core, order: Order) -> Command {
+        Command { header: self.header(registry), order }
+    }
+
     /// Proposes the order and waits for its reply.
     pub(super) async fn run(self, registry: &Core, order: Order) -> Result<Reply, Status> {
-        let header = Header {
-            actor: self.actor,
-            reason: self.reason,
-            request_id: self.request_id,
+        self.finish(registry, order).await
+    }
+
+    /// The same for the last of several orders.
+    pub(super) async fn finish(&self, registry: &Core, order: Order) -> Result<Reply, Status> {
+        Self::judge(registry.driver.propose(self.command(registry, order), self.bytes).await)
+    }
+
+    /// A step on the way, which may come twice.
+    pub(super) async fn step(
+        &self,
+        registry: &Core,
+        id: &str,
+        number: u32,
+        step: RestoreStep,
+        bytes: usize,
+    ) -> Result<Reply, Status> {
+        Self::judge(self.submit(registry, id, number, step, bytes).await?.answer().await)
+    }
+
+    /// The same, without waiting for its answer.
+    pub(super) async fn submit(
+        &self,
+        registry: &Core,
+        id: &str,
+        number: u32,
+        step: RestoreStep,
+        bytes: usize,
+    ) -> Result<Pending, Status> {
+        let header = self.header_for(registry, format!("{id}-{number}"));
+        let command = Command { header, order: Order::Restore(step) };
+        registry.driver.submit(command, bytes).await.map_err(|error| not_proposed(&error))
+    }
+
+    fn header_for(&self, registry: &Core, request_id: String) -> Header {
+        Header {
+            actor: self.actor.clone(),
+            reason: self.reason.clone(),
+            request_id,
             fingerprint: self.fingerprint,
             time: registry.now(),
-            source: self.source,
-        };
-        match registry.driver.propose(Command { header, order }, self.bytes).await {
+            source: self.source.clone(),
+        }
+    }
+
+    /// What an answer means to the caller.
+    pub(super) fn judge(answer: Answer) -> Result<Reply, Status> {
+        match answer {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(refusal)) => Err(refused(&refusal)),
             Err(error) => Err(not_proposed(&error)),
@@ -124,8 +174,13 @@ pub(super) fn check_selectors(field: &str, selectors: &[String]) -> Result<(), S
 
 /// Most entries of a list: `page_size`, 0 for 100.
 pub(super) fn page(page_size: u32) -> Result<usize, Status> {
+    page_or(page_size, 100)
+}
+
+/// Most entries of a list with another default.
+pub(super) fn page_or(page_size: u32, default: usize) -> Result<usize, Status> {
     match page_size {
-        0 => Ok(100),
+        0 => Ok(default),
         1..=1_000 => Ok(page_size as usize),
         _ => Err(bad_field("page_size", format!("{page_size} is out of range"), "write 0 to 1000")),
     }
@@ -136,10 +191,12 @@ pub(super) fn place(page_token: &str) -> Result<Option<u64>, Status> {
     if page_token.is_empty() {
         return Ok(None);
     }
-    let place = page_token.parse().map_err(|_| {
-        bad_field("page_token", "it is none of this list", "send `next_page_token` of the page before, as it is")
-    })?;
-    Ok(Some(place))
+    page_token.parse().map(Some).map_err(|_| no_place())
+}
+
+/// A page token that is none.
+pub(super) fn no_place() -> Status {
+    bad_field("page_token", "it is none of this list", "send `next_page_token` of the page before, as it is")
 }
 
 /// A time of the request; `None`: not given.

@@ -132,9 +132,20 @@ fn hello_from_wire(hello: v1::SessionHello) -> Result<NodeHello, Status> {
     })
 }
 
+/// What a welcome said.
+#[derive(Debug, Clone, Copy)]
+struct Said {
+    /// The cluster's epoch: in another one the node has to be welcomed anew.
+    epoch: u64,
+    /// In which this replica leads.
+    term: u64,
+    /// The node was asked what it has, and is told nothing.
+    observes: bool,
+}
+
 /// The welcome, and the term in which it is said: the one in which this replica
 /// leads, seen at one moment. Read later, it could be that of a successor.
-fn welcome(registry: &Office) -> Result<(v1::RunSessionResponse, u64), Status> {
+fn welcome(registry: &Office) -> Result<(v1::RunSessionResponse, Said), Status> {
     let (term, members) = {
         let standing = registry.consensus.standing();
         let standing = standing.borrow();
@@ -144,18 +155,23 @@ fn welcome(registry: &Office) -> Result<(v1::RunSessionResponse, u64), Status> {
         (standing.term, standing.members.all())
     };
     let addresses = members.into_iter().map(|id| registry.address_of(id));
-    // A runner keeps what it is told first: of the first leader, before it has written the name down, that is no empty one.
-    let written = registry.view.read().state.meta().cluster_id.clone();
-    let cluster_id = if written.is_empty() { registry.cluster.clone() } else { written };
+    let (cluster_id, said) = {
+        let replicated = registry.view.read();
+        let meta = replicated.state.meta();
+        // A runner keeps what it is told first: of the first leader, before it has written the name down, that is no
+        // empty one.
+        let cluster_id = if meta.cluster_id.is_empty() { registry.cluster.clone() } else { meta.cluster_id.clone() };
+        (cluster_id, Said { epoch: registry.epoch_of(meta), term, observes: !meta.mode.acts() })
+    };
     let welcome = v1::SessionWelcome {
         heartbeat_interval: Some(duration_to_wire(registry.heartbeat_interval)),
         lease: Some(duration_to_wire(registry.lease)),
         cluster_id,
-        epoch: registry.epoch,
+        epoch: said.epoch,
         term,
-        observe: false,
+        observe: said.observes,
         // One that is embedded has none.
         registries: addresses.filter(|address| !address.is_empty()).collect(),
     };
-    Ok((v1::RunSessionResponse { message: Some(Answer::Welcome(welcome)) }, term))
+    Ok((v1::RunSessionResponse { message: Some(Answer::Welcome(welcome)) }, said))
 }

@@ -1,14 +1,17 @@
 //! The one place that maps refusals and failures to gRPC statuses.
 
-use crate::driver::ProposeError;
+use super::request::unexpected;
+use crate::cluster::ChangeFault;
+use crate::core::Core;
+use crate::driver::{Answer, ProposeError};
 use pm_proto::error::{invalid, reason, status};
 use process_model::spec::Fault;
-use registry_consensus::ReadFault;
-use registry_domain::Refusal;
+use registry_consensus::{ConsensusError, ReadFault};
+use registry_domain::{Refusal, Reply};
 use tonic::{Code, Status};
 
 /// A field that is not as it has to be.
-pub(super) fn bad_field(field: &str, problem: impl Into<String>, fix: impl Into<String>) -> Status {
+pub(crate) fn bad_field(field: &str, problem: impl Into<String>, fix: impl Into<String>) -> Status {
     invalid(&[Fault::new(field, problem, fix)])
 }
 
@@ -19,7 +22,7 @@ pub(super) fn unknown(what: &str, name: &str) -> Status {
 }
 
 /// The registry is going.
-pub(super) fn closing() -> Status {
+pub(crate) fn closing() -> Status {
     status(Code::Unavailable, reason::NO_LEADER, "the registry is shutting down; try again", &[])
 }
 
@@ -68,6 +71,23 @@ pub(super) fn refused(refusal: &Refusal) -> Status {
             let data = [("what", what.as_str()), ("limit", &limit.to_string())];
             status(Code::ResourceExhausted, reason::REQUEST_TOO_LARGE, text, &data)
         }
+        Refusal::MemberGone(id) | Refusal::MemberStore(id) | Refusal::MemberBoot { id, .. } => {
+            let data = [("replica", id.to_string())];
+            let data = data.each_ref().map(|(key, value)| (*key, value.as_str()));
+            status(Code::FailedPrecondition, reason::MEMBER_CHANGE_REFUSED, text, &data)
+        }
+        Refusal::NotEmpty { what } => {
+            status(Code::FailedPrecondition, reason::CLUSTER_NOT_EMPTY, text, &[("what", what)])
+        }
+        Refusal::Restoring => status(Code::FailedPrecondition, reason::RESTORING, text, &[]),
+        Refusal::NotRestored { why } => {
+            status(Code::FailedPrecondition, reason::BACKUP_UNUSABLE, text, &[("why", why)])
+        }
+        Refusal::Observing => status(Code::FailedPrecondition, reason::OBSERVE_MODE, text, &[]),
+        Refusal::NotObserving => status(Code::FailedPrecondition, reason::NOT_OBSERVING, text, &[]),
+        Refusal::UnknownRuns { what } => {
+            status(Code::FailedPrecondition, reason::UNKNOWN_INSTANCES, text, &[("what", what)])
+        }
         Refusal::UnknownNode(node) => status(Code::FailedPrecondition, reason::NOT_FOUND, text, &[("node", node)]),
     }
 }
@@ -79,13 +99,59 @@ fn rfc3339(time: process_model::Timestamp) -> String {
 
 pub(super) fn not_proposed(error: &ProposeError) -> Status {
     match error {
-        ProposeError::NoLeader { leader } => no_leader(leader.as_deref()),
+        ProposeError::NoLeader { leader } => leads_elsewhere(leader.as_deref()),
         ProposeError::Unknown => status(Code::Unavailable, reason::RESULT_UNKNOWN, error.to_string(), &[]),
         ProposeError::Closing => closing(),
     }
 }
 
-fn no_leader(address: Option<&str>) -> Status {
+/// Only a leader can do it, and this replica is none.
+pub(crate) fn no_leader(core: &Core) -> Status {
+    not_proposed(&core.no_leader())
+}
+
+/// Why the members are not changed so.
+pub(crate) fn change_fault(core: &Core, fault: &ChangeFault) -> Status {
+    let text = fault.to_string();
+    match fault {
+        ChangeFault::NotLeader => no_leader(core),
+        ChangeFault::Refused(_) | ChangeFault::Stays(_) => {
+            status(Code::FailedPrecondition, reason::MEMBER_CHANGE_REFUSED, text, &[])
+        }
+        ChangeFault::Behind { id, lacks } => {
+            let (id, lacks) = (id.to_string(), lacks.to_string());
+            let data = [("replica", id.as_str()), ("lacks", lacks.as_str())];
+            status(Code::FailedPrecondition, reason::MEMBER_CHANGE_REFUSED, text, &data)
+        }
+        ChangeFault::State(refusal) => refused(refusal),
+        ChangeFault::Proposal(error) => not_proposed(error),
+        ChangeFault::Engine(ConsensusError::NotLeader) => no_leader(core),
+        // Another change is under way, or the engine ends: both pass.
+        ChangeFault::Engine(ConsensusError::Refused(_) | ConsensusError::Stopped(_)) => {
+            status(Code::Unavailable, reason::NO_LEADER, text, &[("leader", "")])
+        }
+    }
+}
+
+/// The number that an order gave.
+pub(crate) fn changed_reply(answer: Answer) -> Result<u64, Status> {
+    match answer {
+        Ok(Ok(Reply::Enrolled { id, .. })) => Ok(id),
+        Ok(Ok(reply)) => Err(unexpected(&reply)),
+        Ok(Err(refusal)) => Err(refused(&refusal)),
+        Err(error) => Err(not_proposed(&error)),
+    }
+}
+
+/// An address under which replicas are reached.
+pub(crate) fn check_address(field: &str, address: &str) -> Result<(), Status> {
+    if crate::options::is_address(address) {
+        return Ok(());
+    }
+    Err(bad_field(field, "it is no address of a replica", "write http://HOST:PORT"))
+}
+
+fn leads_elsewhere(address: Option<&str>) -> Status {
     let (text, address) = match address {
         Some(address) => (format!("this replica does not lead; {address} does"), address),
         None => ("the registry has no leader now; try again".to_owned(), ""),
@@ -130,6 +196,15 @@ mod tests {
             Refusal::RequestIdReused(text()),
             Refusal::TooMany { what: text(), got: 2, limit: 1 },
             Refusal::UnknownNode(text()),
+            Refusal::MemberGone(1),
+            Refusal::MemberStore(1),
+            Refusal::MemberBoot { id: 1, boot: 2, known: 3 },
+            Refusal::NotEmpty { what: text() },
+            Refusal::Restoring,
+            Refusal::NotRestored { why: text() },
+            Refusal::Observing,
+            Refusal::NotObserving,
+            Refusal::UnknownRuns { what: text() },
         ] {
             let told = pm_proto::error::reason_of(&refused(&refusal));
             assert_eq!(told.as_deref(), Some(refusal.reason()), "{refusal:?}");

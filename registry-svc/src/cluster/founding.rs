@@ -4,18 +4,22 @@
 //! before the next, so that being cut off anywhere is being asked again.
 
 use super::Myself;
+use super::joining::{Enrolled, join};
+use super::not_yet::NotYet;
 use crate::home::{Found, Home, Identity};
 use crate::open::OpenError;
 use crate::options::Options;
 use crate::peers::{Introduced, STREAM_WINDOW, hand_out, introduce};
 use futures::future::join_all;
 use registry_consensus::ReplicaId;
-use registry_quorum::founding::{Condition, Decision, FoundingPlan, FoundingRefusal, Introduction, decide};
+use registry_quorum::founding::{Condition, Decision, Founder, FoundingPlan, FoundingRefusal, Introduction, decide};
 use service_host::server::GrpcHost;
 use service_host::transport::Incoming;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -32,6 +36,8 @@ pub(crate) struct Settled {
     pub(crate) identity: Identity,
     /// The first of the founders writes the first entry, if the log is empty still.
     pub(crate) founders: Option<FoundingPlan>,
+    /// Who is there already, for one that has just joined.
+    pub(crate) members: BTreeMap<ReplicaId, Founder>,
 }
 
 /// Settles who this replica is.
@@ -42,10 +48,11 @@ pub(crate) async fn settle(
     home: &Arc<Home>,
     options: &Options,
     listener: Option<&TcpListener>,
+    waiting: &watch::Sender<String>,
 ) -> Result<Settled, OpenError> {
     if let Found::Founded(identity) = home.look()? {
         must_belong_here(&identity, options).await?;
-        return Ok(Settled { identity, founders: home.founders()? });
+        return Ok(Settled { identity, founders: home.founders()?, members: BTreeMap::new() });
     }
     if options.is_alone() {
         return alone(home, options);
@@ -63,11 +70,12 @@ pub(crate) async fn settle(
             let listener = listener_again(listener)?;
             let service = myself.reception().service();
             let host = GrpcHost::new(pm_proto::DESCRIPTORS).token(options.token.clone()).stream_window(STREAM_WINDOW);
-            Some(tokio::spawn(host.service(service).serve(Incoming::Tcp(listener), done.clone())))
+            let host = meanwhile(host.service(service), &waiting.subscribe());
+            Some(tokio::spawn(host.serve(Incoming::Tcp(listener), done.clone())))
         }
         None => None,
     };
-    let settled = among(home, options, &myself).await;
+    let settled = among(home, options, &myself, waiting).await;
     done.cancel();
     if let Some(host) = host {
         // Whether it ended well does not matter: the real one comes next, on the same port.
@@ -108,7 +116,7 @@ fn listener_again(listener: &TcpListener) -> Result<TcpListener, OpenError> {
 fn found(home: &Home, cluster: Uuid, replica: ReplicaId) -> Result<Settled, OpenError> {
     let identity = Identity::new(cluster, FIRST_EPOCH, replica, home.store()?);
     home.found(&identity, &crate::log_settings())?;
-    Ok(Settled { identity, founders: home.founders()? })
+    Ok(Settled { identity, founders: home.founders()?, members: BTreeMap::new() })
 }
 
 /// Without peers: a cluster of one, founded at once.
@@ -135,11 +143,29 @@ fn alone(home: &Home, options: &Options) -> Result<Settled, OpenError> {
             }
             found(home, cluster, ReplicaId(1))
         }
-        Found::Founded(identity) => Ok(Settled { identity, founders: home.founders()? }),
+        Found::Founded(identity) => Ok(Settled { identity, founders: home.founders()?, members: BTreeMap::new() }),
     }
 }
 
-async fn among(home: &Arc<Home>, options: &Options, myself: &Myself) -> Result<Settled, OpenError> {
+/// Clients come as soon as somebody listens.
+fn meanwhile(host: GrpcHost, waiting: &watch::Receiver<String>) -> GrpcHost {
+    use pm_proto::v1;
+    host.service(NotYet::<v1::process_service_server::ProcessServiceServer<()>>::new(waiting))
+        .service(NotYet::<v1::instance_service_server::InstanceServiceServer<()>>::new(waiting))
+        .service(NotYet::<v1::node_service_server::NodeServiceServer<()>>::new(waiting))
+        .service(NotYet::<v1::action_service_server::ActionServiceServer<()>>::new(waiting))
+        .service(NotYet::<v1::event_service_server::EventServiceServer<()>>::new(waiting))
+        .service(NotYet::<v1::cluster_service_server::ClusterServiceServer<()>>::new(waiting))
+        .service(NotYet::<v1::registry_internal_service_server::RegistryInternalServiceServer<()>>::new(waiting))
+        .service(NotYet::<v1::runner_session_service_server::RunnerSessionServiceServer<()>>::new(waiting))
+}
+
+async fn among(
+    home: &Arc<Home>,
+    options: &Options,
+    myself: &Myself,
+    waiting: &watch::Sender<String>,
+) -> Result<Settled, OpenError> {
     let name = Uuid::new_v4();
     let mut told = String::new();
     loop {
@@ -160,11 +186,16 @@ async fn among(home: &Arc<Home>, options: &Options, myself: &Myself) -> Result<S
             }
             Decision::Resume => {}
             Decision::Join { cluster, through } => {
-                return Err(OpenError::JoinNotOffered { cluster, through });
+                waiting.send_replace(format!("this replica is joining cluster {cluster} through {through}"));
+                if let Some(Enrolled { identity, members }) = join(home, options, &me, &through).await? {
+                    return Ok(Settled { identity, founders: None, members });
+                }
+                tokio::time::sleep(ROUND).await;
             }
             Decision::Wait(why) => {
                 if why != told {
                     tracing::info!(why, "waiting to found the cluster");
+                    waiting.send_replace(format!("the cluster is being founded; waiting: {why}"));
                     told = why;
                 }
                 myself.changed_or(ROUND).await;

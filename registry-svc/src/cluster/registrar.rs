@@ -1,85 +1,142 @@
-//! Whom this replica lets in: members of its own cluster and epoch, each with
-//! the directory under which it is known, and never an earlier start of it.
+//! Whom this replica lets in: replicas of its own cluster and epoch, each with
+//! the directory under which it is known, never an earlier start of it, and
+//! none whose log has gone back.
 
 use crate::peers::{Hello, Reason, Registrar, Stops, Turned};
+use crate::view::View;
 use registry_consensus::{Consensus, ReplicaId};
+use registry_domain::Refusal;
+use registry_domain::members::Member;
 use registry_quorum::founding::Founder;
 use registry_quorum::recovery::{Fence, Met};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Judges who is there at the other end of a link.
 pub(crate) struct Gatekeeper {
     ours: Fence,
-    /// Who takes part; set once there is a consensus to ask.
-    consensus: OnceLock<Consensus>,
+    /// Who takes part, and what is known of them; set once there is a consensus to ask.
+    cluster: OnceLock<(Consensus, Arc<View>)>,
     known: Mutex<BTreeMap<ReplicaId, Known>>,
 }
 
 /// What is known of a replica.
+#[derive(Clone, Default)]
 struct Known {
     store: String,
     boot: u64,
+    /// 0: not known.
+    start: u64,
+}
+
+impl Known {
+    fn of(member: &Member) -> Self {
+        Self { store: member.store.clone(), boot: member.boot, start: member.start }
+    }
+
+    /// What was heard last, here or by the cluster.
+    fn newer(self, other: Self) -> Self {
+        if (other.boot, other.start) > (self.boot, self.start) { other } else { self }
+    }
 }
 
 impl Gatekeeper {
     /// Knows these from the founding on.
     pub(crate) fn new(ours: Fence, founders: &BTreeMap<ReplicaId, Founder>) -> Self {
-        let known = founders.iter().map(|(id, founder)| (*id, Known { store: founder.store.clone(), boot: 0 }));
-        Self { ours, consensus: OnceLock::new(), known: Mutex::new(known.collect()) }
+        let known = founders.iter().map(|(id, one)| (*id, Known { store: one.store.clone(), ..Known::default() }));
+        Self { ours, cluster: OnceLock::new(), known: Mutex::new(known.collect()) }
     }
 
-    /// From now on only members are let in.
-    pub(crate) fn ask(&self, consensus: Consensus) {
+    /// From now on it is known who takes part.
+    pub(crate) fn ask(&self, consensus: Consensus, view: Arc<View>) {
         // Set once, when the replica starts.
-        let _ = self.consensus.set(consensus);
+        let _ = self.cluster.set((consensus, view));
     }
 
-    fn is_member(&self, id: ReplicaId) -> bool {
-        let Some(consensus) = self.consensus.get() else { return true };
+    /// Whether it is certain that this is none of us. Only a leader can tell: whoever lags does not know yet who has
+    /// joined since, and may need the log from just that one.
+    fn is_stranger(&self, id: ReplicaId) -> bool {
+        let Some((consensus, _)) = self.cluster.get() else { return false };
         let standing = consensus.standing();
-        let members = standing.borrow().members.all();
-        // A replica that has no log yet learns who its peers are from them.
-        members.is_empty() || members.contains(&id)
+        let standing = standing.borrow();
+        standing.leads() && !standing.members.all().contains(&id)
     }
+
+    fn row(&self, id: ReplicaId) -> Option<Arc<Member>> {
+        let (_, view) = self.cluster.get()?;
+        view.read().state.members().get(&id.0).cloned()
+    }
+
+    /// Leading only: what this replica acknowledged, when it has not got it any more. A message on its way may be
+    /// older than an acknowledgement, so only the first word of a new process is held against it.
+    fn lost(&self, hello: &Hello) -> Option<u64> {
+        let (consensus, _) = self.cluster.get()?;
+        let (term, acknowledged) = consensus.acknowledged()?;
+        let acknowledged = *acknowledged.get(&hello.from())?;
+        let has = hello.progress.last.map_or(0, |last| last.index);
+        // A replica that is ahead of us in terms may have followed another leader, and dropped what we sent.
+        (hello.progress.term <= term && has < acknowledged).then_some(acknowledged)
+    }
+}
+
+fn not_ours(met: &Met) -> Option<Turned> {
+    let (reason, stops) = match met {
+        Met::Welcome => return None,
+        Met::Foreign { .. } => (Reason::ForeignCluster, Stops::Sender),
+        Met::TurnedAway { .. } => (Reason::EpochLower, Stops::Sender),
+        Met::LeftBehind { .. } => (Reason::EpochHigher, Stops::Ourselves),
+    };
+    Some(Turned { reason, why: met.to_string(), stops })
+}
+
+/// For good, with the cluster's own words for it.
+fn ended(reason: Reason, refusal: &Refusal) -> Turned {
+    Turned { reason, why: refusal.to_string(), stops: Stops::Sender }
 }
 
 impl Registrar for Gatekeeper {
     fn admit(&self, hello: &Hello) -> Result<(), Turned> {
-        let (reason, stops) = match self.ours.meet(&hello.fence) {
-            Met::Welcome => (None, Stops::Nobody),
-            Met::Foreign { .. } => (Some(Reason::ForeignCluster), Stops::Sender),
-            Met::TurnedAway { .. } => (Some(Reason::EpochLower), Stops::Sender),
-            Met::LeftBehind { .. } => (Some(Reason::EpochHigher), Stops::Ourselves),
-        };
-        if let Some(reason) = reason {
-            return Err(Turned { reason, why: self.ours.meet(&hello.fence).to_string(), stops });
+        if let Some(turned) = not_ours(&self.ours.meet(&hello.fence)) {
+            return Err(turned);
         }
         let id = hello.from();
-        if !self.is_member(id) {
+        let row = self.row(id);
+        if row.as_ref().is_some_and(|row| row.gone.is_some()) {
+            return Err(ended(Reason::NotAMember, &Refusal::MemberGone(id.0)));
+        }
+        if self.is_stranger(id) {
             // Not for good: a replica that has just been admitted may be known to others first.
-            let why = format!("replica {id} is not a member of this cluster; run `pmctl cluster join` for it");
+            let why =
+                format!("replica {id} is not a member of this cluster; start it with an empty directory and --join");
             return Err(Turned { reason: Reason::NotAMember, why, stops: Stops::Nobody });
         }
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = known.entry(id).or_insert_with(|| Known { store: hello.store.clone(), boot: hello.boot });
-        if before.store != hello.store {
-            let why = format!(
-                "replica {id} is known with another data directory: under its old number this one could vote a second \
-                 time; start it with an empty directory and --join as a new replica, then run `pmctl cluster join NEW \
-                 --replaces {id}`"
-            );
-            return Err(Turned { reason: Reason::StoreDiffers, why, stops: Stops::Sender });
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let heard = all.get(&id).cloned();
+        let known = match (row.as_deref().filter(|row| !row.store.is_empty()).map(Known::of), heard) {
+            (Some(row), Some(heard)) if row.store == heard.store => Some(row.newer(heard)),
+            (row, heard) => row.or(heard),
+        };
+        let is_new = known.as_ref().is_none_or(|known| known.start != hello.start || known.boot != hello.boot);
+        if let Some(known) = &known {
+            if known.store != hello.store {
+                return Err(ended(Reason::StoreDiffers, &Refusal::MemberStore(id.0)));
+            }
+            let another = hello.boot == known.boot && ![0, known.start].contains(&hello.start) && known.start != 0;
+            if hello.boot < known.boot || another {
+                let refusal = Refusal::MemberBoot { id: id.0, boot: hello.boot, known: known.boot };
+                return Err(ended(Reason::BootLower, &refusal));
+            }
         }
-        if hello.boot < before.boot {
+        if let Some(acknowledged) = self.lost(hello).filter(|_| is_new && hello.start != 0) {
             let why = format!(
-                "replica {id} was started {} times and now says {}: its data directory is an older copy; start it with \
-                 an empty directory and --join as a new replica, then run `pmctl cluster join NEW --replaces {id}`",
-                before.boot, hello.boot
+                "replica {id} acknowledged entry {acknowledged} and now ends at {}: its data directory is an older copy, \
+                 or its disk has lost something; start it with an empty directory and --join as a new replica, then run \
+                 `pmctl cluster join NEW --replaces {id}`",
+                hello.progress.last.map_or(0, |last| last.index)
             );
-            return Err(Turned { reason: Reason::BootLower, why, stops: Stops::Sender });
+            return Err(Turned { reason: Reason::WentBack, why, stops: Stops::Sender });
         }
-        before.boot = hello.boot;
+        all.insert(id, Known { store: hello.store.clone(), boot: hello.boot, start: hello.start });
         Ok(())
     }
 }

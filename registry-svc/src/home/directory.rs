@@ -88,7 +88,10 @@ impl Home {
     /// It is none that can be gone on with, see the table of this module.
     pub fn look(&self) -> Result<Found, HomeError> {
         match Identity::read(&self.identity())? {
-            Mark::Current(identity) if files::is_there(&self.log())? => Ok(Found::Founded(identity)),
+            Mark::Current(identity) if files::is_there(&self.log())? => {
+                self.must_be_welcome()?;
+                Ok(Found::Founded(identity))
+            }
             Mark::Current(Identity { replica, .. }) => Err(HomeError::LogMissing { log: self.log(), replica }),
             Mark::First => Err(HomeError::OldFormat(self.path.clone())),
             Mark::Missing => {
@@ -97,6 +100,27 @@ impl Home {
                 Ok(plan.map_or(Found::Fresh, Found::Planned))
             }
         }
+    }
+
+    fn must_be_welcome(&self) -> Result<(), HomeError> {
+        match files::read(&self.turned_away())? {
+            Some(Some(why)) => Err(HomeError::TurnedAway { path: self.path.clone(), why: why.trim_end().to_owned() }),
+            // No text: somebody else's file.
+            Some(None) | None => Ok(()),
+        }
+    }
+
+    /// Writes down that the cluster turned this directory away, and why: started again, it would count as a later
+    /// start, and might be taken for one that belongs there.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn turn_away(&self, why: &str) -> Result<(), HomeError> {
+        files::write_durably(&self.turned_away(), format!("{why}\n").as_bytes(), "home.turned-away")
+    }
+
+    fn turned_away(&self) -> PathBuf {
+        self.path.join("turned-away")
     }
 
     /// Without a mark there may be at most a log that was never opened: a

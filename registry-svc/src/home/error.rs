@@ -120,6 +120,14 @@ pub enum HomeError {
         /// Who asks.
         wanted: ReplicaId,
     },
+    /// The cluster has turned this directory away.
+    #[error("the cluster turned the data directory {} away, for good: {why}", path.display())]
+    TurnedAway {
+        /// The directory.
+        path: PathBuf,
+        /// What it was told, with the way back in.
+        why: String,
+    },
     /// The log is gone.
     #[error(
         "the log {} is missing although this directory was founded with it: put it back, or {}",
@@ -208,6 +216,7 @@ impl HomeError {
             | Self::OtherPlan(_)
             | Self::NotPlanned { .. }
             | Self::NotFounded(_)
+            | Self::TurnedAway { .. }
             | Self::Foreign { .. }
             | Self::OtherReplica { .. } => 78,
         }

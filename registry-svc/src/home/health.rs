@@ -81,9 +81,15 @@ impl DiskWatch {
     /// For the log's settings.
     #[must_use]
     pub fn notify(&self) -> Notify {
-        let inner = self.0.clone();
-        Notify::new(move |notice| match notice {
-            Notice::Space(space) => inner.change(|seen| seen.space = space),
+        let watch = self.clone();
+        Notify::new(move |notice| watch.take(&notice))
+    }
+
+    /// Takes up what the log tells.
+    pub fn take(&self, notice: &Notice) {
+        let inner = &self.0;
+        match notice {
+            Notice::Space(space) => inner.change(|seen| seen.space = *space),
             // Once for each rest, not for each request.
             Notice::Busy => {
                 if inner.rests.swap(false, Ordering::SeqCst) {
@@ -94,7 +100,7 @@ impl DiskWatch {
                 inner.change(|seen| seen.has_failed = true);
                 inner.woken.notify_one();
             }
-        })
+        }
     }
 
     /// How the disk fares, and each change of it.

@@ -6,6 +6,7 @@
 //! DIR/lock        held while a registry has the directory
 //! DIR/founding    this directory's own number, and the plan of a cluster to be; called `founders` once founded
 //! DIR/identity    the founding mark: cluster, epoch, replica, store, boot
+//! DIR/turned-away there only when the cluster turned this directory away: why
 //! DIR/log/        Raft log, vote, purge position (registry-log)
 //! DIR/state/      rows (sled); rebuilt from snapshot and log
 //! DIR/snapshots/  snapshot files
@@ -23,6 +24,7 @@
 //! | yes | damaged, cut short, incomplete | | refused |
 //! | yes | opened less often than the mark knows | | refused: an older copy |
 //! | yes | ends before what the state has applied | | refused: the log is behind |
+//! | yes | any | turned away | refused, as the cluster said |
 //! | yes | yes | | `Founded` |
 //!
 //! | module | what |

@@ -2,11 +2,13 @@
 //! library.
 
 use super::payload;
+use crate::io::chain;
 use crate::view::Replicated;
-use process_model::NodeName;
+use process_model::{Event, NodeName};
 use registry_consensus::{Answers, Committed, Entry, MachineFault, Members, Position};
 use registry_domain::{Command, RowKey, step};
 use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
 
 /// What an entry says, once it has been read.
 pub(super) enum Said {
@@ -21,18 +23,29 @@ pub(super) struct Effects {
     pub(super) answers: Vec<Answers>,
     pub(super) touched: Vec<RowKey>,
     pub(super) orders: BTreeSet<NodeName>,
+    pub(super) events: Vec<Arc<Event>>,
 }
 
 /// Reads entries. All of them before the first is applied, and before the
 /// state is locked.
-pub(super) fn read(entries: Vec<Committed>) -> Result<Vec<(Position, Said)>, MachineFault> {
+pub(super) fn read(
+    entries: Vec<Committed>,
+    known: u16,
+    unknown: &OnceLock<String>,
+) -> Result<Vec<(Position, Said)>, MachineFault> {
     let read_one = |Committed { at, entry }| {
         let said = match entry {
             Entry::Blank => Said::Blank,
             Entry::Members(members) => Said::Members(members),
             Entry::Batch(payload) => {
-                let commands = payload::decode(&payload);
-                Said::Commands(commands.map_err(|error| MachineFault::new(format!("{at} cannot be applied"), error))?)
+                let commands = payload::decode_up_to(&payload, known);
+                Said::Commands(commands.map_err(|error| {
+                    if error.is_of_later_version() {
+                        // Whoever comes second says the same.
+                        let _ = unknown.set(format!("{at} cannot be applied: {}", chain(&error)));
+                    }
+                    MachineFault::new(format!("{at} cannot be applied"), error)
+                })?)
             }
         };
         Ok((at, said))
@@ -65,6 +78,7 @@ pub(super) fn apply(replicated: &mut Replicated, entries: Vec<(Position, Said)>)
                     let outcome = step(&mut replicated.state, command);
                     effects.touched.extend(outcome.touched);
                     effects.orders.extend(outcome.orders);
+                    effects.events.extend(outcome.events);
                     answers.push(outcome.reply);
                 }
             }

@@ -3,14 +3,15 @@
 use super::numbers::MachineNumbers;
 use super::opening::{self, Found, MachineOpenError, Places};
 use super::store::{Pace, WriteBehind};
-use super::{Volatile, dirty::Dirty};
+use super::{Volatile, dirty::Dirty, payload};
 use crate::io::applied_record;
 use crate::io::snapshot::{SnapshotError, SnapshotFiles};
 use crate::view::View;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use registry_consensus::{Answers, Applied, Committed, Machine, MachineFault, Snapshot, SnapshotMeta, SnapshotSink};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 /// The machine.
@@ -27,6 +28,10 @@ struct Inner {
     newest: Mutex<Option<Snapshot>>,
     making: Mutex<()>,
     numbers: MachineNumbers,
+    /// The highest level of commands that is applied here.
+    level: AtomicU16,
+    /// What a later version wrote, and ended this one.
+    unknown: OnceLock<String>,
 }
 
 impl MemoryMachine {
@@ -40,13 +45,35 @@ impl MemoryMachine {
         let behind =
             WriteBehind::start(view.clone(), store, numbers.clone(), pace).map_err(MachineOpenError::Thread)?;
         let (newest, making) = (Mutex::new(newest), Mutex::new(()));
-        Ok(Self { inner: Arc::new(Inner { view, behind, files: snapshots, newest, making, numbers }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                view,
+                behind,
+                files: snapshots,
+                newest,
+                making,
+                numbers,
+                level: AtomicU16::new(payload::LEVEL),
+                unknown: OnceLock::new(),
+            }),
+        })
     }
 
     /// What everybody reads.
     #[must_use]
     pub fn view(&self) -> &Arc<View> {
         &self.inner.view
+    }
+
+    /// Commands of a higher level are not known here, whatever this version is.
+    pub fn knows_up_to(&self, level: u16) {
+        self.inner.level.store(level, Ordering::Relaxed);
+    }
+
+    /// What it could not apply because a later version wrote it.
+    #[must_use]
+    pub fn met_unknown(&self) -> Option<&str> {
+        self.inner.unknown.get().map(String::as_str)
     }
 
     /// Writes what waits and frees the files. Blocks. Nothing may be applied
@@ -95,7 +122,9 @@ impl Machine for MemoryMachine {
         let began = Instant::now();
         let inner = &self.inner;
         let machine = Volatile::over(inner.view.clone());
-        let answers = machine.apply(entries, |touched| inner.behind.dirty().note(touched))?;
+        let known = inner.level.load(Ordering::Relaxed);
+        let answers =
+            machine.apply_up_to(known, entries, &inner.unknown, |touched| inner.behind.dirty().note(touched))?;
         inner.behind.noted();
         inner.numbers.apply.observe(began.elapsed().as_secs_f64());
         Ok(answers)

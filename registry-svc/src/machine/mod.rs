@@ -2,7 +2,7 @@
 //! files.
 //!
 //! ```text
-//! committed entries ─▶ payload ─▶ registry_domain::step ─▶ View (state, revisions, orders)
+//! committed entries ─▶ payload ─▶ registry_domain::step ─▶ View (state, feed of events, orders)
 //!                                        │ rows touched
 //!                                        ▼
 //!                 Dirty ── every 2 s, by a thread ──▶ io/state_store (sled)
@@ -16,11 +16,13 @@
 //! | [`Volatile`], `apply` | entries → state, without a disk |
 //! | `dirty`, `store` | what has yet to be written; the thread that writes it |
 //! | `opening` | rows or snapshot, whichever is newer and sound |
-//! | `signals` | who has to be told |
+//! | `signals` | which node has to be told |
+//! | [`feed`] | the newest events, and which watcher has to be told |
 //! | `numbers` | metrics |
 
 mod apply;
 mod dirty;
+pub mod feed;
 mod memory_machine;
 mod numbers;
 mod opening;

@@ -25,7 +25,7 @@ use registry_domain::{Command, Order};
 use serde::{Deserialize, Serialize};
 
 /// The highest level that this version knows.
-pub const LEVEL: u16 = 1;
+pub const LEVEL: u16 = 2;
 
 /// The form; those below are the consensus' own records in the same log.
 const VERSION: u8 = Payload::FIRST_FORMAT;
@@ -49,10 +49,12 @@ pub enum PayloadError {
     #[error("this version does not know batches of form {0}; upgrade it")]
     Form(u8),
     /// A later version wrote something that this one must not apply.
-    #[error("this version does not know level {level}, only up to {LEVEL}; upgrade it")]
+    #[error("this version does not know level {level}, only up to {known}; upgrade it")]
     Level {
         /// The level of the batch.
         level: u16,
+        /// The highest that is known here.
+        known: u16,
     },
     /// A later version wrote a command that this one does not know.
     #[error("this version does not know what command {number} of a batch says; upgrade it")]
@@ -65,8 +67,19 @@ pub enum PayloadError {
     },
 }
 
+impl PayloadError {
+    /// Whether a later version wrote it, rather than that it is damaged.
+    #[must_use]
+    pub fn is_of_later_version(&self) -> bool {
+        match self {
+            Self::Form(_) | Self::Level { .. } | Self::Unknown { .. } => true,
+            Self::Encode(_) | Self::TooMany(_) | Self::Damaged(_) => false,
+        }
+    }
+}
+
 /// The level that a replica has to know to apply an order.
-fn level(order: &Order) -> u16 {
+pub(crate) fn level(order: &Order) -> u16 {
     match order {
         Order::Configure(_)
         | Order::Apply(_)
@@ -78,6 +91,9 @@ fn level(order: &Order) -> u16 {
         | Order::ActionsDelivered { .. }
         | Order::Rollback(_)
         | Order::RecordRefusals(_) => 1,
+        Order::MemberUp(_) | Order::Enroll(_) | Order::MemberGone(_) | Order::MemberNote(_) => 2,
+        Order::Restore(_) | Order::Inventory(_) | Order::ConfirmRestore(_) => 2,
+        Order::SetLevel { level } => (*level).max(2),
     }
 }
 
@@ -108,6 +124,14 @@ pub fn encode(commands: &[Command]) -> Result<Payload, PayloadError> {
 /// # Errors
 /// It is damaged, or a later version wrote it.
 pub fn decode(payload: &Payload) -> Result<Vec<Command>, PayloadError> {
+    decode_up_to(payload, LEVEL)
+}
+
+/// The same for a replica that is told to know no higher level than this.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_up_to(payload: &Payload, known: u16) -> Result<Vec<Command>, PayloadError> {
     let bytes = payload.bytes();
     let (head, mut rest) = bytes.split_first_chunk::<HEAD>().ok_or(PayloadError::Damaged("it is cut short"))?;
     let [version, l0, l1, c0, c1, c2, c3, n0, n1, n2, n3] = *head;
@@ -119,8 +143,8 @@ pub fn decode(payload: &Payload) -> Result<Vec<Command>, PayloadError> {
         return Err(PayloadError::Damaged("the checksum is wrong"));
     }
     let (level, count) = (u16::from_le_bytes([l0, l1]), u32::from_le_bytes([n0, n1, n2, n3]));
-    if level > LEVEL {
-        return Err(PayloadError::Level { level });
+    if level > known {
+        return Err(PayloadError::Level { level, known });
     }
     // A command takes some bytes: the count cannot make this large by itself.
     let mut commands = Vec::with_capacity((count as usize).min(rest.len()));

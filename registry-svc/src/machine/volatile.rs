@@ -2,13 +2,13 @@
 //! as a snapshot's bytes. [`MemoryMachine`](super::MemoryMachine) puts rows and
 //! files behind it; a simulation has nothing behind it.
 
-use super::apply;
+use super::{apply, payload};
 use crate::io::applied_record;
 use crate::io::snapshot::memory;
-use crate::view::{Replicated, View};
+use crate::view::{Changed, Replicated, View};
 use registry_consensus::{Answers, Applied, Committed, MachineFault, Snapshot};
 use registry_domain::RowKey;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The state in memory; clones share it.
 #[derive(Debug, Clone)]
@@ -53,12 +53,23 @@ impl Volatile {
         entries: Vec<Committed>,
         touched: impl FnOnce(Vec<RowKey>),
     ) -> Result<Vec<Answers>, MachineFault> {
+        self.apply_up_to(payload::LEVEL, entries, &OnceLock::new(), touched)
+    }
+
+    /// The same of commands up to a level; `unknown` is told what a later version wrote.
+    pub(super) fn apply_up_to(
+        &self,
+        known: u16,
+        entries: Vec<Committed>,
+        unknown: &OnceLock<String>,
+        touched: impl FnOnce(Vec<RowKey>),
+    ) -> Result<Vec<Answers>, MachineFault> {
         // All of them are read before the state is locked.
-        let read = apply::read(entries)?;
+        let read = apply::read(entries, known, unknown)?;
         self.0.change(|replicated| {
             let effects = apply::apply(replicated, read)?;
             touched(effects.touched);
-            Ok((effects.answers, effects.orders))
+            Ok((effects.answers, Changed { orders: effects.orders, events: effects.events }))
         })
     }
 

@@ -10,4 +10,6 @@ pub struct Fenced {
     pub by: ReplicaId,
     /// Why, and the way back in, for an operator.
     pub why: String,
+    /// Its own cluster says so: it must not come again with this directory.
+    pub for_good: bool,
 }

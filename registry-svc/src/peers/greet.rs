@@ -30,8 +30,10 @@ pub(super) struct Greeted {
     pub(super) lane: Arc<Lane>,
     /// What is answered.
     pub(super) answers: Streaming<v1::LinkResponse>,
-    /// For other calls over the same connection.
+    /// For snapshots, over the same connection.
     pub(super) client: Client,
+    /// For other calls over it.
+    pub(super) channel: ServiceChannel,
     /// Who is there.
     pub(super) hello: Hello,
     /// Where.
@@ -41,10 +43,11 @@ pub(super) struct Greeted {
 /// Dials one address of a peer and greets whoever is there.
 pub(super) async fn dial(shared: &Shared, peer: ReplicaId, address: String) -> Result<Greeted, DialFault> {
     let channel = connect(&address, &shared.timing).await?;
-    let client = PeerServiceClient::new(InterceptedService::new(AnyChannel::One(channel), shared.context.clone()))
+    let channel = InterceptedService::new(AnyChannel::One(channel), shared.context.clone());
+    let client = PeerServiceClient::new(channel.clone())
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    match tokio::time::timeout(shared.timing.greet, greet(shared, peer, client, address.clone())).await {
+    match tokio::time::timeout(shared.timing.greet, greet(shared, peer, client, channel, address.clone())).await {
         Ok(greeted) => greeted,
         Err(_) => {
             Err(DialFault::failed(&address, format_args!("no greeting within {} ms", shared.timing.greet.as_millis())))
@@ -52,8 +55,14 @@ pub(super) async fn dial(shared: &Shared, peer: ReplicaId, address: String) -> R
     }
 }
 
-async fn greet(shared: &Shared, peer: ReplicaId, mut client: Client, address: String) -> Result<Greeted, DialFault> {
-    let lane = Lane::new(peer, wire::hello_into(shared.identity.hello(peer)), shared.stop.child_token());
+async fn greet(
+    shared: &Shared,
+    peer: ReplicaId,
+    mut client: Client,
+    channel: ServiceChannel,
+    address: String,
+) -> Result<Greeted, DialFault> {
+    let lane = Lane::new(peer, wire::hello_into(shared.hello(peer)), shared.stop.child_token());
     let ended = |status: Status| ended(&address, &status);
     let mut answers = client.link(lane.outgoing()).await.map_err(ended)?.into_inner();
     let first = answers.message().await.map_err(ended)?;
@@ -75,7 +84,7 @@ async fn greet(shared: &Shared, peer: ReplicaId, mut client: Client, address: St
         let _ = tokio::time::timeout(LAST_WORDS, rest).await;
     }
     match refusal.map_or(judged, Err) {
-        Ok(()) => Ok(Greeted { lane, answers, client, hello, address }),
+        Ok(()) => Ok(Greeted { lane, answers, client, channel, hello, address }),
         Err(Turned { why, .. }) => Err(DialFault::Turned { address, why }),
     }
 }

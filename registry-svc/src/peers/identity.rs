@@ -1,7 +1,7 @@
 //! Who a replica is, and what it says of itself when a conversation begins.
 
-use registry_quorum::ReplicaId;
 use registry_quorum::recovery::Fence;
+use registry_quorum::{Position, ReplicaId};
 
 /// The newest version of the protocol that is spoken here. The lower of both
 /// ends' versions counts; 1 is the first.
@@ -20,6 +20,19 @@ pub struct Identity {
     pub address: String,
     /// Its program version, for people.
     pub version: String,
+    /// Tells this start from another one with the same count; 0: not told.
+    pub start: u64,
+    /// The highest level of commands that it knows; 0: not told.
+    pub level: u16,
+}
+
+/// How far a replica has come when it says hello.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// It takes part in no term before this one.
+    pub term: u64,
+    /// The end of its log, or of the snapshot in its place.
+    pub last: Option<Position>,
 }
 
 /// What one end of a conversation says of itself at its beginning.
@@ -39,6 +52,12 @@ pub struct Hello {
     pub address: String,
     /// Its program version.
     pub version: String,
+    /// Tells this start from another one with the same count; 0: not told.
+    pub start: u64,
+    /// The highest level of commands that it knows; 0: not told.
+    pub level: u16,
+    /// How far it has come.
+    pub progress: Progress,
 }
 
 impl Identity {
@@ -50,7 +69,7 @@ impl Identity {
 
     /// What this replica says to another one.
     #[must_use]
-    pub fn hello(&self, to: ReplicaId) -> Hello {
+    pub fn hello(&self, to: ReplicaId, progress: Progress) -> Hello {
         Hello {
             fence: self.fence.clone(),
             store: self.store.clone(),
@@ -59,6 +78,9 @@ impl Identity {
             protocol: PROTOCOL,
             address: self.address.clone(),
             version: self.version.clone(),
+            start: self.start,
+            level: self.level,
+            progress,
         }
     }
 

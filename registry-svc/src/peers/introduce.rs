@@ -93,6 +93,40 @@ pub async fn hand_out(
     in_time(address, within, asking).await
 }
 
+/// On calls that one replica passes on to another: they go no further.
+pub(crate) const FORWARDED: &str = "pm-forwarded";
+
+/// Why there is no number.
+#[derive(Debug, thiserror::Error)]
+pub enum EnrollFault {
+    /// Not now, or not there.
+    #[error(transparent)]
+    NotNow(#[from] IntroduceFault),
+    /// Never, as things are.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Asks a member for a number in its cluster.
+///
+/// # Errors
+/// See [`EnrollFault`].
+pub async fn enroll(
+    address: &str,
+    token: &Secret,
+    request: v1::EnrollMemberRequest,
+    within: Duration,
+) -> Result<v1::EnrollMemberResponse, EnrollFault> {
+    let asking = async { Ok(client(address, token, within).await?.enroll_member(request).await) };
+    match in_time(address, within, asking).await? {
+        Ok(answer) => Ok(answer.into_inner()),
+        Err(status) if status.code() == Code::FailedPrecondition => {
+            Err(EnrollFault::Refused(status.message().to_owned()))
+        }
+        Err(status) => Err(fault(address, &status).into()),
+    }
+}
+
 async fn client(
     address: &str,
     token: &Secret,

@@ -149,11 +149,11 @@ fn failed(shared: &Shared, peer: &Peer, faults: &[DialFault], early: bool, told:
 
 /// The link stands until it ends; how long it did.
 async fn stand(shared: &Shared, peer: &Peer, greeted: Greeted) -> Duration {
-    let Greeted { lane, answers, client, hello, address } = greeted;
+    let Greeted { lane, answers, client, channel, hello, address } = greeted;
     shared.book.stood(peer.id, &address);
     shared.turned_away.welcome(peer.id);
     let since = Instant::now();
-    let up = Up { lane: lane.clone(), client, boot: hello.boot };
+    let up = Up { lane: lane.clone(), client, channel, boot: hello.boot };
     tracing::info!(peer = %peer.id, address, boot = hello.boot, version = hello.version, "link stands");
     shared.listener.tell(LinkEvent::Up { peer: peer.id, boot: hello.boot }, || peer.rose(up));
     let why = listen(&lane, answers).await;

@@ -3,10 +3,10 @@
 use super::lane::Lane;
 use super::peer::Peer;
 use super::shared::Shared;
-use super::{AddressBook, Fenced, Identity, Registrar, Timing, link, snapshot_out};
+use super::{AddressBook, Fenced, Identity, LevelBook, Progress, Registrar, Timing, link, snapshot_out};
 use futures::future::{BoxFuture, ready};
 use registry_consensus::{Answer, Call, LinkEvent, Note, PeerFault, Peers, ReplicaId, Snapshot, Vote};
-use service_host::client::ClientContext;
+use service_host::client::{ClientContext, ServiceChannel};
 use service_host::secret::Secret;
 use service_host::transport::TransportError;
 use std::collections::BTreeSet;
@@ -55,6 +55,12 @@ impl Links {
         &self.shared.identity
     }
 
+    /// Which commands the others know.
+    #[must_use]
+    pub fn levels(&self) -> LevelBook {
+        self.shared.levels.clone()
+    }
+
     /// Set once this replica was turned away for good: it has to end.
     #[must_use]
     pub fn fenced(&self) -> watch::Receiver<Option<Fenced>> {
@@ -64,6 +70,24 @@ impl Links {
     /// Ends all links, both ways. There are none afterwards.
     pub fn stop(&self) {
         self.shared.stop.cancel();
+    }
+
+    /// From now on every hello says how far this replica has come. Called once, before the first link.
+    pub fn tell_progress(&self, tell: impl Fn() -> Progress + Send + Sync + 'static) {
+        self.shared.set_progress(Box::new(tell));
+    }
+
+    /// For other calls over the connection of a link that stands.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn channel(&self, to: ReplicaId) -> Result<ServiceChannel, PeerFault> {
+        self.shared.peer(to).ok_or(PeerFault::Unreachable(to))?.up().map(|up| up.channel)
+    }
+
+    /// This replica must end: the cluster has no place for it.
+    pub fn end(&self, by: ReplicaId, why: &str) {
+        self.shared.turned_away.end(by, why);
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -96,7 +120,7 @@ impl Peers for Links {
         vote: Vote,
         snapshot: Snapshot,
     ) -> BoxFuture<'static, Result<Vote, PeerFault>> {
-        let hello = self.shared.identity.hello(to);
+        let hello = self.shared.hello(to);
         match self.shared.peer(to) {
             Some(peer) => Box::pin(snapshot_out::send(peer, hello, vote, snapshot)),
             None => Box::pin(ready(Err(PeerFault::Unreachable(to)))),
@@ -115,10 +139,12 @@ impl Peers for Links {
         let members: BTreeSet<ReplicaId> =
             members.iter().copied().filter(|id| *id != self.shared.identity.id()).collect();
         let mut peers = self.shared.peers.write().unwrap_or_else(PoisonError::into_inner);
+        let mut left = BTreeSet::new();
         peers.retain(|id, peer| {
             let stays = members.contains(id);
             if !stays {
                 peer.stop.cancel();
+                left.insert(*id);
             }
             stays
         });
@@ -130,7 +156,7 @@ impl Peers for Links {
             });
         }
         drop(peers);
-        self.shared.keep_accepted(&members);
+        self.shared.cut_accepted(&left);
     }
 
     fn events(&self) -> mpsc::UnboundedReceiver<LinkEvent> {

@@ -13,6 +13,7 @@
 //! | [`Reception`] | the answering end: the gRPC service; `accepted` is one link, `snapshot_in` one transfer |
 //! | [`Identity`], [`Hello`], [`Registrar`], [`Turned`], [`Fenced`] | who talks, who judges, what follows |
 //! | [`AddressBook`] | where replicas are: data, never identity |
+//! | [`LevelBook`] | which commands the others know |
 //! | [`introduce`], [`hand_out`], [`Introducer`], [`PlanTaker`] | before there is a cluster |
 //! | `wire/` | messages ⇄ what they mean |
 //! | `bounds`, [`Timing`] | every limit, every wait, and why |
@@ -22,6 +23,7 @@
 
 mod accepted;
 mod address_book;
+mod attendant;
 mod backoff;
 mod bounds;
 mod dial;
@@ -31,6 +33,7 @@ mod identity;
 mod introduce;
 mod introducer;
 mod lane;
+mod level_book;
 mod link;
 mod links;
 mod listener;
@@ -45,11 +48,14 @@ mod turned_away;
 mod wire;
 
 pub use address_book::AddressBook;
+pub use attendant::Attendant;
 pub use bounds::{MAX_IN_FLIGHT, MAX_MESSAGE_BYTES, MAX_QUEUED, MAX_QUEUED_BYTES, STREAM_WINDOW};
 pub use fenced::Fenced;
-pub use identity::{Hello, Identity, PROTOCOL};
-pub use introduce::{IntroduceFault, hand_out, introduce};
+pub use identity::{Hello, Identity, PROTOCOL, Progress};
+pub(crate) use introduce::FORWARDED;
+pub use introduce::{EnrollFault, IntroduceFault, enroll, hand_out, introduce};
 pub use introducer::{Introduced, Introducer, PlanTaker};
+pub use level_book::{Known, LevelBook};
 pub use links::{Links, Settings};
 pub use reception::Reception;
 pub use registrar::{Reason, Registrar, Stops, Turned};

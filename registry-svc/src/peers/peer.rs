@@ -3,6 +3,7 @@
 use super::greet::Client;
 use super::lane::Lane;
 use registry_consensus::{LinkEvent, PeerFault, ReplicaId};
+use service_host::client::ServiceChannel;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, Semaphore};
@@ -34,6 +35,7 @@ enum Link {
 pub(super) struct Up {
     pub(super) lane: Arc<Lane>,
     pub(super) client: Client,
+    pub(super) channel: ServiceChannel,
     pub(super) boot: u64,
 }
 

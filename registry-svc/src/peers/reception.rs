@@ -7,7 +7,7 @@ use super::bounds::MAX_MESSAGE_BYTES;
 use super::introducer::{Introducer, PlanTaker};
 use super::shared::Shared;
 use super::snapshot_in::{self, Receiving};
-use super::{Hello, Links, Turned, registrar, wire};
+use super::{Attendant, FORWARDED, Hello, Links, Turned, registrar, wire};
 use futures::stream::BoxStream;
 use futures::{FutureExt as _, StreamExt as _};
 use pm_proto::error::{reason, status};
@@ -16,7 +16,7 @@ use pm_proto::v1::link_request::Body as Asked;
 use pm_proto::v1::link_response::Body;
 use pm_proto::v1::peer_service_server::{PeerService, PeerServiceServer};
 use registry_consensus::Door;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use tonic::{Code, Request, Response, Status, Streaming};
 
 /// The gRPC service. Clones are one.
@@ -25,6 +25,7 @@ pub struct Reception {
     introducer: Arc<dyn Introducer>,
     plans: Arc<dyn PlanTaker>,
     open: Arc<RwLock<Option<Open>>>,
+    attendant: Arc<OnceLock<Arc<dyn Attendant>>>,
 }
 
 /// What members are led to.
@@ -39,7 +40,13 @@ impl Reception {
     /// Introduces this replica, and takes plans of clusters to be founded.
     #[must_use]
     pub fn new(introducer: Arc<dyn Introducer>, plans: Arc<dyn PlanTaker>) -> Self {
-        Self { introducer, plans, open: Arc::default() }
+        Self { introducer, plans, open: Arc::default(), attendant: Arc::default() }
+    }
+
+    /// From now on this one answers what members are asked besides.
+    pub fn attend(&self, attendant: Arc<dyn Attendant>) {
+        // Set once, when the replica starts.
+        let _ = self.attendant.set(attendant);
     }
 
     /// From now on leads members to this door.
@@ -58,7 +65,11 @@ impl Reception {
 
     fn opened(&self) -> Result<Open, Status> {
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner).clone();
-        open.ok_or_else(|| status(Code::Unavailable, reason::NO_LEADER, "this replica has not started yet", &[]))
+        open.ok_or_else(not_started)
+    }
+
+    fn attendant(&self) -> Result<Arc<dyn Attendant>, Status> {
+        self.attendant.get().cloned().ok_or_else(not_started)
     }
 }
 
@@ -76,7 +87,7 @@ impl Open {
     }
 
     fn welcome(&self, hello: &Hello, turned: Option<&Turned>) -> v1::LinkResponse {
-        let ours = wire::hello_into(self.shared.identity.hello(hello.from()));
+        let ours = wire::hello_into(self.shared.hello(hello.from()));
         let welcome = v1::PeerWelcome { hello: Some(ours), refusal: turned.map(wire::refusal_into) };
         v1::LinkResponse { number: 0, body: Some(Body::Welcome(welcome)) }
     }
@@ -92,6 +103,10 @@ impl Open {
         };
         let _ = tokio::time::timeout(self.shared.timing.greet, listening).await;
     }
+}
+
+fn not_started() -> Status {
+    status(Code::Unavailable, reason::NO_LEADER, "this replica has not started yet", &[])
 }
 
 /// A message that is none.
@@ -115,6 +130,21 @@ impl PeerService for Reception {
         let plan = request.into_inner().plan.ok_or_else(|| malformed(&wire::Malformed::Missing("plan")))?;
         let taken = self.plans.take(wire::plan_from(plan)).await;
         Ok(Response::new(v1::FoundClusterResponse { refusal: taken.err().unwrap_or_default() }))
+    }
+
+    async fn enroll_member(
+        &self,
+        request: Request<v1::EnrollMemberRequest>,
+    ) -> Result<Response<v1::EnrollMemberResponse>, Status> {
+        let forwarded = request.metadata().contains_key(FORWARDED);
+        self.attendant()?.enroll(request.into_inner(), forwarded).await.map(Response::new)
+    }
+
+    async fn get_replica_status(
+        &self,
+        _: Request<v1::GetReplicaStatusRequest>,
+    ) -> Result<Response<v1::GetReplicaStatusResponse>, Status> {
+        Ok(Response::new(self.attendant()?.status()))
     }
 
     async fn link(&self, request: Request<Streaming<v1::LinkRequest>>) -> Result<Response<Self::LinkStream>, Status> {

@@ -55,6 +55,8 @@ pub enum Reason {
     NotForMe,
     /// It speaks no version of the protocol that we speak.
     Protocol,
+    /// It acknowledged more than it has.
+    WentBack,
     /// A reason that a later version knows.
     Other,
 }

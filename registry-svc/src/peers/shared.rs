@@ -4,11 +4,11 @@
 use super::listener::Listener;
 use super::peer::Peer;
 use super::turned_away::TurnedAway;
-use super::{AddressBook, Hello, Identity, Registrar, Timing};
+use super::{AddressBook, Hello, Identity, LevelBook, Progress, Registrar, Timing};
 use registry_consensus::ReplicaId;
 use service_host::client::ClientContext;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Shared by all links of a replica.
@@ -16,6 +16,7 @@ pub(super) struct Shared {
     pub(super) identity: Identity,
     pub(super) registrar: Arc<dyn Registrar>,
     pub(super) book: AddressBook,
+    pub(super) levels: LevelBook,
     pub(super) timing: Timing,
     /// The services' token, for every stream that we open.
     pub(super) context: ClientContext,
@@ -23,6 +24,8 @@ pub(super) struct Shared {
     pub(super) turned_away: TurnedAway,
     /// Ends every link, both ways.
     pub(super) stop: CancellationToken,
+    /// How far we have come.
+    progress: OnceLock<Box<dyn Fn() -> Progress + Send + Sync>>,
     /// To whom we keep links.
     pub(super) peers: RwLock<BTreeMap<ReplicaId, Arc<Peer>>>,
     /// Who keeps links to us.
@@ -42,14 +45,26 @@ impl Shared {
             identity,
             registrar,
             book,
+            levels: LevelBook::default(),
             timing,
             context,
             listener: Listener::default(),
             turned_away: TurnedAway::new(),
             stop,
+            progress: OnceLock::new(),
             peers: RwLock::default(),
             accepted: Mutex::default(),
         }
+    }
+
+    /// What this replica says to another one now.
+    pub(super) fn hello(&self, to: ReplicaId) -> Hello {
+        self.identity.hello(to, self.progress.get().map(|tell| tell()).unwrap_or_default())
+    }
+
+    pub(super) fn set_progress(&self, tell: Box<dyn Fn() -> Progress + Send + Sync>) {
+        // Set once, when the replica starts.
+        let _ = self.progress.set(tell);
     }
 
     pub(super) fn peer(&self, id: ReplicaId) -> Option<Arc<Peer>> {
@@ -64,6 +79,7 @@ impl Shared {
     pub(super) fn heard_from(&self, hello: &Hello) {
         let from = hello.from();
         self.book.set(from, &hello.address);
+        self.levels.note(from, hello.level, &hello.version);
         if let Some(peer) = self.peer(from) {
             peer.lives(hello.boot);
         }
@@ -82,11 +98,12 @@ impl Shared {
         (cut.clone(), cut.drop_guard())
     }
 
-    /// Links of others than these end; who still belongs here dials again, and is judged anew.
-    pub(super) fn keep_accepted(&self, members: &BTreeSet<ReplicaId>) {
+    /// Links of those who left end; who still belongs here dials again, and is judged anew. Not those of whom this
+    /// replica has not heard yet: it may be the one that lags.
+    pub(super) fn cut_accepted(&self, left: &BTreeSet<ReplicaId>) {
         let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
         accepted.retain(|link| {
-            let stays = members.contains(&link.from);
+            let stays = !left.contains(&link.from);
             if !stays {
                 link.cut.cancel();
             }

@@ -42,7 +42,7 @@ impl TurnedAway {
         let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
         strangers.insert(peer);
         if shared.members().is_subset(&strangers) {
-            self.fence(by, &turned.why);
+            self.fence(by.from(), &turned.why, false);
         }
     }
 
@@ -50,7 +50,7 @@ impl TurnedAway {
     pub(super) fn by(&self, shared: &Shared, by: &Hello, turned: &Turned) -> bool {
         let ends = turned.stops == Stops::Sender && shared.identity.heeds(by);
         if ends {
-            self.fence(by, &turned.why);
+            self.fence(by.from(), &turned.why, true);
         }
         ends
     }
@@ -58,7 +58,7 @@ impl TurnedAway {
     /// We turned somebody away.
     pub(super) fn we(&self, who: &Hello, turned: &Turned) {
         match turned.stops {
-            Stops::Ourselves => self.fence(who, &turned.why),
+            Stops::Ourselves => self.fence(who.from(), &turned.why, true),
             Stops::Nobody | Stops::Sender => {}
         }
     }
@@ -68,10 +68,16 @@ impl TurnedAway {
         self.strangers.lock().unwrap_or_else(PoisonError::into_inner).remove(&peer);
     }
 
-    fn fence(&self, by: &Hello, why: &str) {
+    /// The cluster itself refuses this replica.
+    pub(super) fn end(&self, by: ReplicaId, why: &str) {
+        self.fence(by, why, true);
+    }
+
+    /// The first reason stays.
+    fn fence(&self, by: ReplicaId, why: &str, for_good: bool) {
         self.fenced.send_if_modified(|fenced| {
             let first = fenced.is_none();
-            fenced.get_or_insert_with(|| Fenced { by: by.from(), why: why.to_owned() });
+            fenced.get_or_insert_with(|| Fenced { by, why: why.to_owned(), for_good });
             first
         });
     }

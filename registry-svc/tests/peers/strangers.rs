@@ -201,9 +201,17 @@ async fn dial(to: &Replica, token: &Secret, first: Asks) -> Result<Raw, Status> 
 }
 
 fn hello(from: u64, to: u64) -> v1::PeerHello {
-    let header =
-        v1::PeerHeader { cluster_id: "c1".into(), epoch: 1, from, store_id: format!("store-{from}"), boot: 1, to };
-    v1::PeerHello { header: Some(header), protocol: 1, address: "http://127.0.0.1:1".into(), version: "0".into() }
+    let header = v1::PeerHeader {
+        cluster_id: "c1".into(),
+        epoch: 1,
+        from,
+        store_id: format!("store-{from}"),
+        boot: 1,
+        to,
+        start: 0,
+    };
+    let (address, version) = ("http://127.0.0.1:1".into(), "0".into());
+    v1::PeerHello { header: Some(header), protocol: 1, address, version, feature_level: 1, ..Default::default() }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -282,6 +290,20 @@ impl PeerService for Babbler {
         &self,
         _: Request<v1::FoundClusterRequest>,
     ) -> Result<Response<v1::FoundClusterResponse>, Status> {
+        Err(Status::internal("no"))
+    }
+
+    async fn enroll_member(
+        &self,
+        _: Request<v1::EnrollMemberRequest>,
+    ) -> Result<Response<v1::EnrollMemberResponse>, Status> {
+        Err(Status::internal("no"))
+    }
+
+    async fn get_replica_status(
+        &self,
+        _: Request<v1::GetReplicaStatusRequest>,
+    ) -> Result<Response<v1::GetReplicaStatusResponse>, Status> {
         Err(Status::internal("no"))
     }
 

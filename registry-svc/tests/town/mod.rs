@@ -102,6 +102,17 @@ impl Town {
         client.list_nodes(v1::ListNodesRequest::default()).await.unwrap().into_inner().nodes
     }
 
+    pub async fn watch_as(&self, request: v1::WatchEventsRequest) -> Watcher {
+        Watcher(self.events().watch_events(request).await.unwrap().into_inner())
+    }
+
+    /// A number among the metrics.
+    pub fn metric(&self, name: &str) -> u64 {
+        let text = self.registry.metrics().encode();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{name} is missing in\n{text}")).parse().unwrap()
+    }
+
     pub async fn watch(&self, from_revision: u64) -> Watcher {
         let request = v1::WatchEventsRequest { from_revision, follow: true, ..Default::default() };
         Watcher(self.events().watch_events(request).await.unwrap().into_inner())
@@ -127,6 +138,29 @@ pub fn fault(status: &Status) -> (Code, String) {
 pub struct Watcher(pub Streaming<v1::WatchEventsResponse>);
 
 impl Watcher {
+    /// The next frame.
+    pub async fn frame(&mut self) -> v1::watch_events_response::Frame {
+        let frame = timeout(SOON, self.0.message()).await.expect("nothing came").unwrap().expect("the stream ended");
+        frame.frame.unwrap()
+    }
+
+    /// The snapshot that the stream begins with.
+    pub async fn snapshot(&mut self) -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        loop {
+            match self.frame().await {
+                v1::watch_events_response::Frame::Node(node) => snapshot.nodes.push(node),
+                v1::watch_events_response::Frame::Process(process) => snapshot.processes.push(process),
+                v1::watch_events_response::Frame::Instance(instance) => snapshot.instances.push(instance),
+                v1::watch_events_response::Frame::SnapshotEnd(end) => {
+                    snapshot.revision = end.revision;
+                    return snapshot;
+                }
+                other => panic!("{other:?} within a snapshot"),
+            }
+        }
+    }
+
     /// The next event; progress is passed over.
     pub async fn event(&mut self) -> v1::Event {
         loop {
@@ -135,6 +169,7 @@ impl Watcher {
             match frame.frame.unwrap() {
                 v1::watch_events_response::Frame::Event(event) => return event,
                 v1::watch_events_response::Frame::Progress(_) => {}
+                other => panic!("{other:?} and no event"),
             }
         }
     }
@@ -146,6 +181,25 @@ impl Watcher {
                 return event;
             }
         }
+    }
+}
+
+#[derive(Default)]
+pub struct Snapshot {
+    pub nodes: Vec<v1::Node>,
+    pub processes: Vec<v1::Process>,
+    pub instances: Vec<v1::Instance>,
+    pub revision: u64,
+}
+
+impl Snapshot {
+    pub fn names(&self) -> Vec<String> {
+        let name = |process: &v1::Process| process.spec.clone().unwrap().name;
+        self.processes.iter().map(name).collect()
+    }
+
+    pub fn ids(&self) -> Vec<&str> {
+        self.instances.iter().map(|instance| instance.id.as_str()).collect()
     }
 }
 
@@ -214,7 +268,7 @@ impl Runner {
 
     /// Reports and waits until it is committed.
     pub async fn report(&mut self, seq: u64, instances: Vec<v1::InstanceReport>, actions: Vec<v1::ActionReport>) {
-        let report = v1::Report { seq, instances, actions };
+        let report = v1::Report { seq, instances, actions, ..Default::default() };
         self.send.send(v1::RunSessionRequest { message: Some(Message::Report(report)) }).await.unwrap();
         loop {
             if let Answer::ReportAck(ack) = self.next().await.unwrap() {

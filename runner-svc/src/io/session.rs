@@ -196,6 +196,7 @@ impl Session {
                 () = tokio::time::sleep_until(too_late), if !conversation.welcomed => return Err(Ended::NoWelcome),
                 () = shutdown.cancelled() => return Err(Ended::Shutdown),
             }
+            conversation.tell_inventory().await?;
             if conversation.may_report() {
                 conversation.report(&self.journal).await?;
             }
@@ -250,6 +251,7 @@ impl Session {
         }
         if welcome.observe {
             tracing::info!("the registry only looks on; what runs is left as it is until it was confirmed there");
+            conversation.inventory = self.roster.inventory();
         }
         if let Some(interval) = &welcome.heartbeat_interval {
             let interval = duration_from_wire("heartbeat_interval", interval)?;

@@ -49,7 +49,8 @@ pub(super) fn traces<S: 'static>(exporting: bool) -> impl Filter<S> + Send + Syn
     let ours = Targets::new().with_targets(OURS.map(|ours| (ours, LevelFilter::INFO)));
     let kind: FilterFn<fn(&Metadata<'_>) -> bool> =
         if exporting { filter_fn(|_| true) } else { filter_fn(|metadata| metadata.is_span()) };
-    tracing_subscriber::filter::FilterExt::and(ours, kind)
+    // Without a hint all spans and events below the level are asked about, each time: openraft makes dozens for a write.
+    tracing_subscriber::filter::FilterExt::and(ours, kind.with_max_level_hint(LevelFilter::INFO))
 }
 
 /// A bare level in the user's list is for our own code; whatever names a target is taken as written, and, coming

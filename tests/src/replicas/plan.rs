@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 /// A cluster that is not started yet.
 pub struct Plan {
     pub(super) places: Vec<Place>,
+    /// So many of them found the cluster; the rest may join it.
+    founders: usize,
     args: Vec<String>,
     token_file: String,
     token: String,
@@ -66,7 +68,30 @@ impl Plan {
             environment: Vec::new(),
             arguments: Vec::new(),
         };
-        Self { places: hosts.iter().enumerate().map(place).collect(), args: Vec::new(), token_file, token }
+        let places: Vec<Place> = hosts.iter().enumerate().map(place).collect();
+        Self { founders: places.len(), places, args: Vec::new(), token_file, token }
+    }
+
+    /// So many places more, for replicas that join: to be started with
+    /// `--join`, when it is their turn.
+    ///
+    /// # Panics
+    /// When the disk refuses.
+    #[must_use]
+    pub fn joiners(mut self, sandbox: &Sandbox, count: usize) -> Self {
+        for i in self.places.len()..self.places.len() + count {
+            let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
+            self.places.push(Place {
+                address: SocketAddr::new(host, ports::free()),
+                ops: SocketAddr::new(host, ports::free()),
+                directory: sandbox.path().join(format!("registry-{i}")),
+                log: sandbox.path().join(format!("registry-{i}.log")),
+                enter: Vec::new(),
+                environment: Vec::new(),
+                arguments: Vec::new(),
+            });
+        }
+        self
     }
 
     /// One replica's data is here.
@@ -96,25 +121,27 @@ impl Plan {
         self.places[i].address
     }
 
-    /// Starts all and waits until they serve and one leads.
+    /// Starts all founders and waits until they serve and one leads.
     ///
     /// # Panics
     /// When they do not within the deadline.
     #[must_use]
     pub fn start(self) -> Replicas {
+        let founders = self.founders;
         let mut replicas = self.spawn();
-        for i in replicas.places() {
+        for i in 0..founders {
             replicas.replica(i).wait_until_ready();
         }
         let _ = replicas.wait_for_leader();
         replicas
     }
 
-    /// Starts all at once and waits for nothing.
+    /// Starts all founders at once and waits for nothing.
     #[must_use]
     pub fn spawn(self) -> Replicas {
+        let founders = self.founders;
         let mut replicas = self.made();
-        for i in replicas.places() {
+        for i in 0..founders {
             replicas.replica(i).spawn();
         }
         replicas
@@ -128,8 +155,8 @@ impl Plan {
             let _ = write!(peers, "{separator}http://{}", place.address);
             peers
         });
-        let count = self.places.len();
-        for place in &mut self.places {
+        let count = self.founders;
+        for (i, place) in self.places.iter_mut().enumerate() {
             let own = |name: &str, value: &str| [name.to_owned(), value.to_owned()];
             let mut arguments = Vec::new();
             arguments.extend(own("--data-dir", place.directory.to_str().expect("the path is UTF-8")));
@@ -137,8 +164,10 @@ impl Plan {
             arguments.extend(own("--ops-listen", &place.ops.to_string()));
             arguments.extend(own("--service-token-file", &self.token_file));
             arguments.extend(own("--advertise", &format!("http://{}", place.address)));
-            if count > 1 {
+            if count > 1 || i >= count {
                 arguments.extend(own("--peers", &peers));
+            }
+            if count > 1 && i < count {
                 arguments.extend(own("--replicas", &count.to_string()));
             }
             arguments.extend(self.args.iter().cloned());

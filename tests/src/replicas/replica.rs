@@ -48,6 +48,12 @@ impl Replica {
         format!("http://{}", self.place.address)
     }
 
+    /// Its operations port, as `HOST:PORT`.
+    #[must_use]
+    pub fn ops(&self) -> String {
+        self.place.ops.to_string()
+    }
+
     /// Its directory.
     #[must_use]
     pub fn directory(&self) -> &Path {
@@ -61,6 +67,17 @@ impl Replica {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.as_ref().expect("it runs").id()
+    }
+
+    /// A number among its metrics.
+    ///
+    /// # Panics
+    /// When it does not answer, or has no metric of that name.
+    #[must_use]
+    pub fn metric(&self, name: &str) -> u64 {
+        let text = http::get(&self.place.ops.to_string(), "/metrics", None).body;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{name} is missing in\n{text}")).parse().expect("it is a whole number")
     }
 
     /// Whether its process is there and no zombie.
@@ -78,6 +95,16 @@ impl Replica {
     /// call.
     pub fn set_arguments(&mut self, words: &[&str]) {
         self.extra_arguments = words.iter().map(|word| (*word).to_owned()).collect();
+    }
+
+    /// Its next starts tell the others that it is reached there.
+    ///
+    /// # Panics
+    /// When it was planned without an address.
+    pub fn set_advertise(&mut self, url: &str) {
+        let arguments = &mut self.place.arguments;
+        let flag = arguments.iter().position(|word| word == "--advertise").expect("it has an address");
+        url.clone_into(&mut arguments[flag + 1]);
     }
 
     /// Starts it and waits for nothing.

@@ -59,7 +59,11 @@ impl v1::process_service_server::ProcessService for FakeRegistry {
         let request = request.into_inner();
         let names = if request.selectors.is_empty() { vec!["web".to_owned()] } else { request.selectors };
         let processes = names.iter().map(|name| process(name)).collect();
-        Ok(Response::new(v1::ListProcessesResponse { processes, revision: 9_007_199_254_740_993 }))
+        Ok(Response::new(v1::ListProcessesResponse {
+            processes,
+            revision: 9_007_199_254_740_993,
+            ..Default::default()
+        }))
     }
 
     async fn get_process(
@@ -204,7 +208,7 @@ impl v1::instance_service_server::InstanceService for FakeRegistry {
             ready: true,
             ..Default::default()
         };
-        Ok(Response::new(v1::ListInstancesResponse { instances: vec![instance], revision: 7 }))
+        Ok(Response::new(v1::ListInstancesResponse { instances: vec![instance], revision: 7, ..Default::default() }))
     }
 
     async fn get_instance(
@@ -218,9 +222,20 @@ impl v1::instance_service_server::InstanceService for FakeRegistry {
 
 #[tonic::async_trait]
 impl v1::node_service_server::NodeService for FakeRegistry {
-    async fn list_nodes(&self, _: Request<v1::ListNodesRequest>) -> Result<Response<v1::ListNodesResponse>, Status> {
-        let node = v1::Node { name: "n1".to_owned(), ..Default::default() };
-        Ok(Response::new(v1::ListNodesResponse { nodes: vec![node], revision: 7 }))
+    /// Three nodes, one on each page.
+    async fn list_nodes(
+        &self,
+        request: Request<v1::ListNodesRequest>,
+    ) -> Result<Response<v1::ListNodesResponse>, Status> {
+        let token = request.into_inner().page_token;
+        let (name, next) = match token.as_str() {
+            "" => ("n1", "after n1"),
+            "after n1" => ("n2", "after n2"),
+            _ => ("n3", ""),
+        };
+        let node = v1::Node { name: name.to_owned(), ..Default::default() };
+        let next_page_token = next.to_owned();
+        Ok(Response::new(v1::ListNodesResponse { nodes: vec![node], revision: 7, next_page_token }))
     }
 }
 
@@ -231,6 +246,35 @@ impl v1::cluster_service_server::ClusterService for FakeRegistry {
         _: Request<v1::GetClusterStatusRequest>,
     ) -> Result<Response<v1::GetClusterStatusResponse>, Status> {
         Ok(Response::new(v1::GetClusterStatusResponse { id: 1, leader_id: 1, ..Default::default() }))
+    }
+
+    async fn get_cluster_health(
+        &self,
+        _: Request<v1::GetClusterHealthRequest>,
+    ) -> Result<Response<v1::GetClusterHealthResponse>, Status> {
+        Ok(Response::new(v1::GetClusterHealthResponse { id: 1, leader_id: 1, ..Default::default() }))
+    }
+
+    async fn join_member(
+        &self,
+        request: Request<v1::JoinMemberRequest>,
+    ) -> Result<Response<v1::JoinMemberResponse>, Status> {
+        let voter_ids = vec![request.into_inner().id];
+        Ok(Response::new(v1::JoinMemberResponse { voter_ids, ..Default::default() }))
+    }
+
+    async fn remove_member(
+        &self,
+        _: Request<v1::RemoveMemberRequest>,
+    ) -> Result<Response<v1::RemoveMemberResponse>, Status> {
+        Ok(Response::new(v1::RemoveMemberResponse { voter_ids: vec![1], ..Default::default() }))
+    }
+
+    async fn transfer_leadership(
+        &self,
+        request: Request<v1::TransferLeadershipRequest>,
+    ) -> Result<Response<v1::TransferLeadershipResponse>, Status> {
+        Ok(Response::new(v1::TransferLeadershipResponse { leader_id: request.into_inner().id }))
     }
 }
 

@@ -33,6 +33,7 @@ pub(crate) use fault::broken;
 pub(crate) use log_store::LogStore;
 pub(crate) use machine_port::{MachinePort, library_snapshot};
 pub(crate) use network::Network;
+pub(crate) use record::read_record;
 pub(crate) use tuning::config;
 pub(crate) use type_config::Raft;
 pub(crate) use words::{

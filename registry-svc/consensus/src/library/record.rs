@@ -9,7 +9,7 @@
 //! ```
 
 use super::words::{members_of, membership_of};
-use crate::{Members, Payload, ReplicaId, Voters};
+use crate::{Committed, Entry, Members, Payload, ReplicaId, Voters};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use openraft::EntryPayload;
 use registry_quorum::Position;
@@ -55,6 +55,16 @@ fn ids(bytes: &mut BytesMut, ids: &BTreeSet<ReplicaId>) {
     for id in ids {
         bytes.put_u64_le(id.0);
     }
+}
+
+/// The same without the library's words.
+pub(crate) fn read_record(at: Position, bytes: Bytes) -> Result<Committed, Unreadable> {
+    let entry = match decode(at, bytes)? {
+        EntryPayload::Blank => Entry::Blank,
+        EntryPayload::Normal(payload) => Entry::Batch(payload),
+        EntryPayload::Membership(membership) => Entry::Members(members_of(&membership)),
+    };
+    Ok(Committed { at, entry })
 }
 
 pub(super) fn decode(at: Position, bytes: Bytes) -> Result<EntryPayload<TypeConfig>, Unreadable> {

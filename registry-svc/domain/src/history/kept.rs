@@ -1,5 +1,6 @@
 //! What is kept, and what is found from it.
 
+use super::line::Line;
 use super::{Generation, Lineage};
 use process_model::ProcessName;
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,31 +9,46 @@ use std::sync::Arc;
 /// Every generation that is kept.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct History {
-    pub(crate) generations: BTreeMap<(ProcessName, u64), Arc<Generation>>,
-    pub(crate) lineages: BTreeMap<ProcessName, Arc<Lineage>>,
-    /// Found from both: generations that no process has now, by revision, so
+    /// By name; a name of which nothing is known has none.
+    lines: BTreeMap<ProcessName, Line>,
+    /// Found from them: generations that no process has now, by revision, so
     /// that the oldest of all can go first.
-    pub(crate) past: BTreeMap<u64, (ProcessName, u64)>,
-    /// Found from `lineages`: those of deleted processes, by the number of the
+    past: BTreeMap<u64, (ProcessName, u64)>,
+    /// Found from them: those of deleted processes, by the number of the
     /// deletion's audit entry.
-    pub(crate) retired: BTreeSet<(u64, ProcessName)>,
+    retired: BTreeSet<(u64, ProcessName)>,
 }
 
 impl History {
     /// The kept generations of a name, oldest first.
-    pub fn of<'a>(&'a self, name: &ProcessName) -> impl DoubleEndedIterator<Item = &'a Generation> + use<'a> {
-        self.generations.range((name.clone(), 0)..=(name.clone(), u64::MAX)).map(|(_, generation)| &**generation)
+    pub fn of(&self, name: &ProcessName) -> impl DoubleEndedIterator<Item = &Generation> + use<'_> {
+        self.lines.get(name).into_iter().flat_map(Line::generations).map(|generation| &**generation)
+    }
+
+    /// One generation of a name.
+    pub(crate) fn get(&self, name: &ProcessName, generation: u64) -> Option<&Arc<Generation>> {
+        self.lines.get(name)?.get(generation)
     }
 
     /// What is known of all generations of a name.
     #[must_use]
-    pub fn lineage(&self, name: &ProcessName) -> Option<&Lineage> {
-        self.lineages.get(name).map(|lineage| &**lineage)
+    pub fn lineage(&self, name: &ProcessName) -> Option<&Arc<Lineage>> {
+        self.lines.get(name)?.lineage.as_ref()
+    }
+
+    /// All generations, by name and number.
+    pub(crate) fn generations(&self) -> impl Iterator<Item = &Arc<Generation>> {
+        self.lines.values().flat_map(Line::generations)
+    }
+
+    /// All lineages, by name.
+    pub(crate) fn lineages(&self) -> impl Iterator<Item = &Arc<Lineage>> {
+        self.lines.values().filter_map(|line| line.lineage.as_ref())
     }
 
     /// What stands in rows, without what is found from it.
     pub(crate) fn rows_only(&self) -> Self {
-        Self { generations: self.generations.clone(), lineages: self.lineages.clone(), ..Self::default() }
+        Self { lines: self.lines.clone(), ..Self::default() }
     }
 
     pub(crate) fn oldest(&self, name: &ProcessName) -> Option<&Generation> {
@@ -40,63 +56,96 @@ impl History {
     }
 
     /// The generation that the process has now.
-    pub(crate) fn current(&self, name: &ProcessName) -> Option<&Generation> {
-        let lineage = self.lineages.get(name).filter(|lineage| lineage.deleted.is_none())?;
-        self.generations.get(&(name.clone(), lineage.last)).map(|generation| &**generation)
+    pub(crate) fn current(&self, name: &ProcessName) -> Option<&Arc<Generation>> {
+        self.lines.get(name)?.current()
     }
 
-    pub(crate) fn retired_by(&self, audit: u64) -> Option<ProcessName> {
-        self.retired.first().filter(|(number, _)| *number <= audit).map(|(_, name)| name.clone())
+    /// How many generations there are that no process has now.
+    pub(crate) fn count_past(&self) -> usize {
+        self.past.len()
+    }
+
+    /// The oldest generation that no process has now.
+    pub(crate) fn oldest_past(&self) -> Option<&(ProcessName, u64)> {
+        self.past.first_key_value().map(|(_, key)| key)
+    }
+
+    /// The first name whose deletion is told by this audit entry or one before.
+    pub(crate) fn retired_by(&self, audit: u64) -> Option<&ProcessName> {
+        self.retired.first().filter(|(number, _)| *number <= audit).map(|(_, name)| name)
+    }
+
+    /// Takes in the generation that a process has from now on.
+    pub(crate) fn advance(&mut self, generation: Arc<Generation>, lineage: Arc<Lineage>) {
+        let name = &generation.process;
+        let line = line_of(&mut self.lines, name);
+        if let Some(before) = line.current() {
+            self.past.insert(before.revision, (name.clone(), before.generation));
+        }
+        if let Some(audit) = line.lineage.as_ref().and_then(|lineage| lineage.deleted) {
+            self.retired.remove(&(audit, name.clone()));
+        }
+        line.lineage = Some(lineage);
+        line.put(generation);
     }
 
     /// Takes a generation in; in any order with lineages.
     pub(crate) fn load_generation(&mut self, generation: Arc<Generation>) {
-        let key = (generation.process.clone(), generation.generation);
-        let is_current = (self.lineages.get(&key.0)).is_some_and(|one| one.deleted.is_none() && one.last == key.1);
-        if !is_current {
-            self.past.insert(generation.revision, key.clone());
+        let (name, number, revision) = (generation.process.clone(), generation.generation, generation.revision);
+        let line = line_of(&mut self.lines, &name);
+        line.put(generation);
+        if line.current().is_none_or(|current| current.generation != number) {
+            self.past.insert(revision, (name, number));
         }
-        self.generations.insert(key, generation);
     }
 
     /// Takes in, or replaces, what is known of a name.
     pub(crate) fn load_lineage(&mut self, lineage: Arc<Lineage>) {
-        let name = lineage.process.clone();
-        if let Some(old) = self.lineages.remove(&name) {
-            self.mark(&name, old.last, false);
-            if let Some(audit) = old.deleted {
-                self.retired.remove(&(audit, name.clone()));
-            }
+        let name = &lineage.process;
+        let line = line_of(&mut self.lines, name);
+        if let Some(before) = line.current() {
+            self.past.insert(before.revision, (name.clone(), before.generation));
         }
-        match lineage.deleted {
-            None => self.mark(&name, lineage.last, true),
-            Some(audit) => drop(self.retired.insert((audit, name.clone()))),
+        if let Some(audit) = line.lineage.as_ref().and_then(|lineage| lineage.deleted) {
+            self.retired.remove(&(audit, name.clone()));
         }
-        self.lineages.insert(name, lineage);
-    }
-
-    fn mark(&mut self, name: &ProcessName, generation: u64, current: bool) {
-        let key = (name.clone(), generation);
-        let Some(revision) = self.generations.get(&key).map(|one| one.revision) else { return };
-        if current {
-            self.past.remove(&revision);
-        } else {
-            self.past.insert(revision, key);
+        if let Some(audit) = lineage.deleted {
+            self.retired.insert((audit, name.clone()));
+        }
+        line.lineage = Some(lineage);
+        if let Some(current) = line.current() {
+            self.past.remove(&current.revision);
         }
     }
 
     pub(crate) fn remove_generation(&mut self, name: &ProcessName, generation: u64) {
-        if let Some(gone) = self.generations.remove(&(name.clone(), generation)) {
+        let Some(line) = self.lines.get_mut(name) else { return };
+        if let Some(gone) = line.remove(generation) {
             self.past.remove(&gone.revision);
+        }
+        if line.is_empty() {
+            self.lines.remove(name);
         }
     }
 
     /// Forgets a name and returns its last generation.
     pub(crate) fn remove_lineage(&mut self, name: &ProcessName) -> u64 {
-        let Some(gone) = self.lineages.remove(name) else { return 0 };
+        let Some(line) = self.lines.get_mut(name) else { return 0 };
+        let current = line.current().map(|current| (current.revision, current.generation));
+        let Some(gone) = line.lineage.take() else { return 0 };
+        // Without a lineage, what it had is past.
+        self.past.extend(current.map(|(revision, generation)| (revision, (name.clone(), generation))));
         if let Some(audit) = gone.deleted {
             self.retired.remove(&(audit, name.clone()));
         }
+        if line.is_empty() {
+            self.lines.remove(name);
+        }
         gone.last
     }
+}
+
+/// Names have a line for long: most of the time this is one look.
+fn line_of<'a>(lines: &'a mut BTreeMap<ProcessName, Line>, name: &ProcessName) -> &'a mut Line {
+    lines.entry(name.clone()).or_default()
 }

@@ -28,7 +28,7 @@ impl State {
     /// One generation.
     #[must_use]
     pub fn generation(&self, name: &ProcessName, generation: u64) -> Option<Cow<'_, Generation>> {
-        if let Some(kept) = self.history.generations.get(&(name.clone(), generation)) {
+        if let Some(kept) = self.history.get(name, generation) {
             return Some(Cow::Borrowed(kept));
         }
         let process = self.processes.get(name).filter(|process| process.generation == generation)?;
@@ -45,7 +45,8 @@ impl State {
                 faults.push(format!("{name}: its history does not end with generation {}", process.generation));
             }
         }
-        for (name, lineage) in &self.history.lineages {
+        for lineage in self.history.lineages() {
+            let name = &lineage.process;
             if lineage.deleted.is_none() != self.processes.contains_key(name) {
                 faults.push(format!("{name}: its history says that it is deleted: {:?}", lineage.deleted));
             }
@@ -55,8 +56,8 @@ impl State {
                 faults.push(format!("{name}: {kept} generations are kept, the last is {}", lineage.last));
             }
         }
-        let rebuilt = self.history.generations.values().cloned().fold(
-            self.history.lineages.values().cloned().fold(History::default(), |mut history, lineage| {
+        let rebuilt = self.history.generations().cloned().fold(
+            self.history.lineages().cloned().fold(History::default(), |mut history, lineage| {
                 history.load_lineage(lineage);
                 history
             }),
@@ -69,8 +70,8 @@ impl State {
             faults.push("what is found from the histories is not what they say".to_owned());
         }
         let oldest = self.audit.first_key_value().map_or(self.meta.audited, |(number, _)| *number);
-        if let Some((audit, name)) = self.history.retired.first().filter(|(audit, _)| *audit < oldest) {
-            faults.push(format!("{name}: its history outlives the audit entry {audit} of its deletion"));
+        if let Some(name) = oldest.checked_sub(1).and_then(|gone| self.history.retired_by(gone)) {
+            faults.push(format!("{name}: its history outlives the audit entry of its deletion"));
         }
     }
 }

@@ -22,6 +22,9 @@ impl State {
             Row::Reply(reply) => self.put_reply(reply),
             Row::Generation(generation) => self.history.load_generation(generation),
             Row::Lineage(lineage) => self.history.load_lineage(lineage),
+            Row::Member(member) => drop(self.members.insert(member.id, member)),
+            Row::Piece(piece) => drop(self.pieces.insert(piece.number, piece)),
+            Row::Inventory(inventory) => drop(self.inventories.insert(inventory.node.clone(), inventory)),
         }
     }
 

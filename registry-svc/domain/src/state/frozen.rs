@@ -22,6 +22,9 @@ impl State {
             audit: self.audit.clone(),
             replies: self.replies.clone(),
             history: self.history.rows_only(),
+            members: self.members.clone(),
+            pieces: self.pieces.clone(),
+            inventories: self.inventories.clone(),
             // Nobody looks anything up in it.
             ..Self::default()
         })

@@ -188,7 +188,7 @@ impl Keeping {
 }
 
 /// What an unprivileged process may still take.
-fn free_bytes(shared: &Shared) -> io::Result<u64> {
+pub(crate) fn free_bytes(shared: &Shared) -> io::Result<u64> {
     let found = rustix::fs::statvfs(shared.directory.path())?;
     Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }

@@ -22,6 +22,7 @@ mod state;
 mod ticket;
 mod writer;
 
+pub(crate) use keeping::free_bytes;
 pub(crate) use reading::read;
 pub(crate) use shared::Shared;
 pub(crate) use start::{Started, create, start, stop};

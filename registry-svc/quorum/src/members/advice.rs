@@ -15,7 +15,8 @@ pub enum Advice {
 
 impl Advice {
     /// What there is to say of so many voters.
-    pub(super) fn on(voters: usize) -> Option<Self> {
+    #[must_use]
+    pub fn on(voters: usize) -> Option<Self> {
         match voters {
             0 => None,
             1 => Some(Self::OneVoter),

@@ -5,7 +5,7 @@
 use pm_proto::convert::WireFault;
 use pm_proto::v1;
 use process_model::{ActionReport, InstanceReport};
-use registry_domain::{NodeHello, Report};
+use registry_domain::{InventoryEntry, NodeHello, NodeInventory, Report};
 
 /// Longest text in a report; the rest is cut off.
 const TEXT_BYTES: usize = 4 << 10;
@@ -25,6 +25,34 @@ pub(super) fn report(hello: &NodeHello, wire: &v1::Report) -> Report {
         instances: instances.collect(),
         actions: actions.collect(),
     }
+}
+
+/// What the node has; `None`: it does not say.
+pub(super) fn inventory(hello: &NodeHello, wire: &v1::Report) -> Option<NodeInventory> {
+    let says = wire.inventory_begins || wire.inventory_complete || !wire.inventory.is_empty();
+    says.then(|| NodeInventory {
+        node: hello.node.clone(),
+        begins: wire.inventory_begins,
+        complete: wire.inventory_complete,
+        entries: wire.inventory.iter().filter_map(|one| readable(hello, entry(one))).collect(),
+    })
+}
+
+fn entry(wire: &v1::InstanceInventory) -> Result<InventoryEntry, WireFault> {
+    let instance = wire.instance_id.parse();
+    Ok(InventoryEntry {
+        instance: instance.map_err(|error: process_model::InvalidInstanceId| WireFault {
+            field: "inventory.instance_id",
+            problem: error.to_string(),
+        })?,
+        generation: wire.generation,
+        fingerprint: <[u8; 32]>::try_from(&wire.spec_hash[..]).ok(),
+        phase: wire.phase().try_into()?,
+        pid: wire.pid,
+        restarts: wire.restarts,
+        wanted: wire.wanted,
+        restart_count: wire.restart_count,
+    })
 }
 
 fn readable<T>(hello: &NodeHello, fact: Result<T, WireFault>) -> Option<T> {

@@ -18,6 +18,8 @@ const UPDATE_BYTES: usize = 2 << 20;
 #[derive(Default)]
 pub(super) struct Told {
     began: bool,
+    /// That what it was told is everything.
+    is_all: bool,
     assignments: BTreeMap<InstanceId, (u64, bool, u64)>,
     /// By the generation that has to go: one that was given again and has to go again is another one.
     removals: BTreeMap<InstanceId, u64>,
@@ -38,6 +40,9 @@ impl Told {
     /// What is new for `node`, and remembers it as told.
     pub(super) fn news(&mut self, state: &State, node: &NodeName) -> Orders {
         let mut orders = Orders::default();
+        if !state.meta().mode.acts() {
+            return orders;
+        }
         self.assign(state, node, &mut orders);
         self.order(state, node, &mut orders);
         orders
@@ -49,8 +54,12 @@ impl Told {
         let removals: BTreeMap<InstanceId, u64> =
             state.removals(node).into_iter().map(|id| (id.clone(), generation(&id))).collect();
         let key = |a: &Assignment| (a.generation, a.wanted, a.restart_count);
-        let set: Vec<v1::Assignment> =
-            (now.iter()).filter(|a| self.assignments.get(&a.instance) != Some(&key(a))).map(Into::into).collect();
+        // What the node has besides is left alone while the registry does not know better.
+        let full = !self.is_all && state.meta().mode.is_all();
+        let set: Vec<v1::Assignment> = (now.iter())
+            .filter(|a| full || self.assignments.get(&a.instance) != Some(&key(a)))
+            .map(Into::into)
+            .collect();
         let assignments: BTreeMap<_, _> = now.iter().map(|a| (a.instance.clone(), key(a))).collect();
         // What was told and is no longer there has been removed already; what
         // is there to be removed may never have been told.
@@ -60,10 +69,10 @@ impl Told {
             self.assignments.keys().filter(|id| !assignments.contains_key(*id) && !self.removals.contains_key(*id)),
         );
         let removed: Vec<String> = removed.into_iter().map(ToString::to_string).collect();
-        let full = !self.began;
-        if full || !set.is_empty() || !removed.is_empty() {
+        if full || !self.began || !set.is_empty() || !removed.is_empty() {
             orders.messages.extend(updates(full, set, removed, state.revision()));
         }
+        self.is_all |= full;
         (self.began, self.assignments, self.removals) = (true, assignments, removals);
     }
 

@@ -2,7 +2,7 @@
 //! never waits for its runner to read while it should be reading itself.
 
 use super::orders::{Told, in_term};
-use super::{inbox, is_announced};
+use super::{Said, inbox, is_announced};
 use crate::api::status::{bad_field, closing, not_proposed, refused};
 use crate::driver::{Answer as Committed, ProposeError};
 use crate::office::Office;
@@ -41,9 +41,9 @@ pub(super) struct Session {
     outgoing: Outgoing,
     outbox: VecDeque<v1::RunSessionResponse>,
     told: Told,
-    /// In which this replica leads. One that leads again in another term still
+    /// What the welcome said. A replica that leads again in another term still
     /// orders nothing that a runner of that term would refuse.
-    term: u64,
+    said: Said,
     /// Actions in the outbox, to be marked once it is empty.
     undelivered: Vec<String>,
     in_flight: FuturesOrdered<InFlight>,
@@ -69,7 +69,7 @@ impl Session {
         hello: NodeHello,
         place: Place,
         outgoing: Outgoing,
-        (welcome, term): (v1::RunSessionResponse, u64),
+        (welcome, said): (v1::RunSessionResponse, Said),
     ) -> Self {
         registry.numbers.sessions.inc();
         Self {
@@ -79,7 +79,7 @@ impl Session {
             outgoing,
             outbox: VecDeque::from([welcome]),
             told: Told::default(),
-            term,
+            said,
             undelivered: Vec::new(),
             in_flight: FuturesOrdered::new(),
         }
@@ -138,7 +138,7 @@ impl Session {
                     self.mark_delivered().await?;
                 }
                 changed = orders.changed(), if self.outbox.is_empty() => match changed {
-                    true => self.tell_news(),
+                    true => self.tell_news()?,
                     false => return Err(End::Told(closing())),
                 },
                 changed = standing.changed() => {
@@ -166,6 +166,12 @@ impl Session {
             }
             Some(Message::Report(report)) => {
                 let bytes = prost::Message::encoded_len(&report);
+                if let Some(inventory) = inbox::inventory(&self.hello, &report).filter(|_| self.said.observes) {
+                    self.submit(None, Order::Inventory(inventory), bytes).await?;
+                }
+                if report.seq == 0 {
+                    return Ok(());
+                }
                 let order = Order::Report(inbox::report(&self.hello, &report));
                 self.submit(Some(report.seq), order, bytes).await
             }
@@ -197,10 +203,17 @@ impl Session {
         self.outbox.push_back(v1::RunSessionResponse { message: Some(answer) });
     }
 
-    fn tell_news(&mut self) {
-        let news = self.told.news(&self.registry.view.read().state, &self.hello.node);
-        self.outbox.extend(news.messages.into_iter().map(|message| in_term(message, self.term)));
+    fn tell_news(&mut self) -> Result<(), End> {
+        let news = {
+            let replicated = self.registry.view.read();
+            if self.registry.epoch_of(replicated.state.meta()) != self.said.epoch {
+                return Err(End::Told(restored()));
+            }
+            self.told.news(&replicated.state, &self.hello.node)
+        };
+        self.outbox.extend(news.messages.into_iter().map(|message| in_term(message, self.said.term)));
         self.undelivered.extend(news.undelivered);
+        Ok(())
     }
 
     /// The orders are with the connection, which is as much as we can know
@@ -219,6 +232,12 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.registry.numbers.sessions.dec();
     }
+}
+
+/// The cluster is another one than the node was welcomed in.
+fn restored() -> Status {
+    let text = "the registry was restored from a backup; begin another session";
+    status(Code::Aborted, reason::SESSION_REPLACED, text, &[])
 }
 
 fn why_replaced(registry: &Office) -> Status {

@@ -1,9 +1,11 @@
 use super::*;
 use crate::{Options, Registry};
 use futures::StreamExt;
+use pm_proto::error::reason;
 use process_model::spec::Command as Program;
 use registry_domain::{Apply, Order};
 use service_host::secret::Secret;
+use tonic::Code;
 
 async fn change(registry: &Registry, round: u32) {
     let specs = (0..60).map(|n| {
@@ -24,7 +26,7 @@ async fn a_watcher_that_does_not_read_is_cut_once_what_it_missed_is_gone() {
     let registry = Registry::open(options, None).await.unwrap();
     change(&registry, 0).await;
     let request = v1::WatchEventsRequest { from_revision: 1, follow: true, ..Default::default() };
-    let watch = Watch::begin(registry.inner.clone(), CancellationToken::new(), request).unwrap();
+    let watch = Watch::begin(registry.inner.clone(), CancellationToken::new(), request).await.unwrap();
     let mut frames = watch.frames();
     assert!(frames.next().await.unwrap().is_ok());
     assert_eq!(registry.inner.numbers.watchers.get(), 1);

@@ -19,6 +19,9 @@ pub(super) fn of(key: &RowKey) -> Vec<u8> {
         // generations of another name begin with another letter there.
         RowKey::Generation(name, number) => [&text(b'g', name.as_str())[..], &number.to_be_bytes()].concat(),
         RowKey::Lineage(name) => text(b'l', name.as_str()),
+        RowKey::Member(id) => numbered(b'M', *id),
+        RowKey::Piece(number) => numbered(b'b', u64::from(*number)),
+        RowKey::Inventory(node) => text(b'v', node.as_str()),
     }
 }
 

@@ -41,7 +41,7 @@ fn every_flipped_bit_and_every_missing_byte_is_noticed() {
 #[test]
 fn what_a_later_version_wrote_is_an_error_that_says_so_and_never_skipped() {
     let body = encode(&commands(1)).unwrap().bytes().slice(HEAD..);
-    assert!(matches!(decode(&with(LEVEL + 1, 1, &body)), Err(PayloadError::Level { level }) if level == LEVEL + 1));
+    assert!(matches!(decode(&with(LEVEL + 1, 1, &body)), Err(PayloadError::Level { level, .. }) if level == LEVEL + 1));
     let mut form = with(LEVEL, 1, &body).bytes().to_vec();
     form[0] = 99;
     assert!(matches!(decode(&Payload::new(form.into()).unwrap()), Err(PayloadError::Form(99))));

@@ -1,13 +1,13 @@
 //! Greetings and refusals.
 
-use super::Malformed;
-use crate::peers::{Hello, Reason, Stops, Turned};
+use super::{Malformed, words};
+use crate::peers::{Hello, Progress, Reason, Stops, Turned};
 use pm_proto::v1;
 use registry_quorum::ReplicaId;
 use registry_quorum::recovery::Fence;
 
 pub(in crate::peers) fn hello_into(hello: Hello) -> v1::PeerHello {
-    let Hello { fence, store, boot, to, protocol, address, version } = hello;
+    let Hello { fence, store, boot, to, protocol, address, version, start, level, progress } = hello;
     let header = v1::PeerHeader {
         cluster_id: fence.cluster,
         epoch: fence.epoch,
@@ -15,12 +15,22 @@ pub(in crate::peers) fn hello_into(hello: Hello) -> v1::PeerHello {
         store_id: store,
         boot,
         to: to.0,
+        start,
     };
-    v1::PeerHello { header: Some(header), protocol, address, version }
+    v1::PeerHello {
+        header: Some(header),
+        protocol,
+        address,
+        version,
+        term: progress.term,
+        last: progress.last.map(words::position_into),
+        feature_level: level.into(),
+    }
 }
 
 pub(in crate::peers) fn hello_from(hello: Option<v1::PeerHello>) -> Result<Hello, Malformed> {
-    let v1::PeerHello { header, protocol, address, version } = hello.ok_or(Malformed::Missing("hello"))?;
+    let v1::PeerHello { header, protocol, address, version, term, last, feature_level } =
+        hello.ok_or(Malformed::Missing("hello"))?;
     let header = header.ok_or(Malformed::Missing("hello.header"))?;
     Ok(Hello {
         fence: Fence { cluster: header.cluster_id, epoch: header.epoch, id: ReplicaId(header.from) },
@@ -30,6 +40,10 @@ pub(in crate::peers) fn hello_from(hello: Option<v1::PeerHello>) -> Result<Hello
         protocol,
         address,
         version,
+        start: header.start,
+        // One of before there were levels says nothing; what no level of ours can be is higher than any of ours.
+        level: u16::try_from(feature_level.max(1)).unwrap_or(u16::MAX),
+        progress: Progress { term, last: last.map(words::position_from) },
     })
 }
 
@@ -44,6 +58,7 @@ pub(in crate::peers) fn refusal_into(turned: &Turned) -> v1::PeerRefusal {
         Reason::BootLower => Wire::BootLower,
         Reason::NotForMe => Wire::NotForMe,
         Reason::Protocol => Wire::Protocol,
+        Reason::WentBack => Wire::WentBack,
         Reason::Other => Wire::Unspecified,
     };
     let permanent = match turned.stops {
@@ -65,6 +80,7 @@ pub(in crate::peers) fn refusal_from(refusal: v1::PeerRefusal) -> Turned {
         Wire::BootLower => Reason::BootLower,
         Wire::NotForMe => Reason::NotForMe,
         Wire::Protocol => Reason::Protocol,
+        Wire::WentBack => Reason::WentBack,
         // A reason that a later version knows is a refusal all the same.
         Wire::Unspecified => Reason::Other,
     };

@@ -27,7 +27,9 @@ pub(crate) fn identity(id: u64) -> Identity {
         store: format!("store-{id}"),
         boot: 1,
         address: String::new(),
+        level: 1,
         version: "0.1.0".into(),
+        start: 0,
     }
 }
 

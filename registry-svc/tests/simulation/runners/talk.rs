@@ -130,7 +130,7 @@ impl<'a> Talk<'a> {
         }
         let batch = self.node.lock().journal.unconfirmed();
         let Some((newest, _)) = batch.last() else { return };
-        let mut report = v1::Report { seq: *newest, instances: Vec::new(), actions: Vec::new() };
+        let mut report = v1::Report { seq: *newest, ..Default::default() };
         self.in_flight = Some(*newest);
         for (_, reported) in &batch {
             match reported {

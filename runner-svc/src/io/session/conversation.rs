@@ -47,6 +47,8 @@ pub(super) struct Conversation {
     reported: Option<Instant>,
     /// Parts of an update that has not come to its end.
     parts: Update,
+    /// What a registry that looks on has yet to be told.
+    pub(super) inventory: Vec<v1::Report>,
 }
 
 impl Conversation {
@@ -61,6 +63,7 @@ impl Conversation {
             lingers: None,
             reported: None,
             parts: Update::default(),
+            inventory: Vec::new(),
         };
         this.beat_every(HEARTBEAT);
         this
@@ -95,7 +98,7 @@ impl Conversation {
     pub(super) async fn report(&mut self, journal: &Journal) -> Result<(), Ended> {
         let batch = journal.unconfirmed(BATCH);
         let Some((newest, _)) = batch.last() else { return Ok(()) };
-        let mut report = v1::Report { seq: *newest, instances: Vec::new(), actions: Vec::new() };
+        let mut report = v1::Report { seq: *newest, ..v1::Report::default() };
         self.in_flight = Some(*newest);
         self.reported = Some(Instant::now());
         for (_, reported) in &batch {
@@ -105,6 +108,14 @@ impl Conversation {
             }
         }
         self.send(Up::Report(report)).await
+    }
+
+    /// Tells a registry that looks on what this node has.
+    pub(super) async fn tell_inventory(&mut self) -> Result<(), Ended> {
+        for part in std::mem::take(&mut self.inventory) {
+            self.send(Up::Report(part)).await?;
+        }
+        Ok(())
     }
 
     /// The registry has committed everything up to `seq`. Returns what of that
