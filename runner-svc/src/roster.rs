@@ -125,7 +125,7 @@ impl Roster {
                 .chain(update.unreadable.iter().map(|u| &u.instance))
                 .cloned()
                 .collect();
-            go.extend(table.others(&stay));
+            go.extend(table.others(&stay).into_iter().map(|id| (id, 0)));
             table.unreadable.retain(|id, _| stay.contains(id));
         }
         // Said before: saying it again wakes nobody.
@@ -133,10 +133,10 @@ impl Roster {
         let news: Vec<Arc<Assignment>> = news.map(Arc::new).collect();
         let stops = table.stops(&go, &news);
         let steps = table.withhold(stops);
-        for instance in go {
-            if !table.dismiss(&instance) {
+        for (instance, generation) in go {
+            if !table.dismiss(&instance, generation) {
                 // The registry waits to hear that it is gone, even if it never was here.
-                self.deps.journal.gone(&instance);
+                self.deps.journal.gone(&instance, generation);
             }
         }
         self.deps.journal.assigned(&news);
@@ -215,7 +215,9 @@ impl Roster {
                 self.begin(&mut table, assignment, Origin::New);
             }
             // Assigned and dismissed again while it went: the registry waits to hear of the second time, too.
-            None if dismissed => self.deps.journal.gone(id),
+            None if dismissed || entry.again.is_some() => {
+                self.deps.journal.gone(id, entry.goes.max(entry.again.unwrap_or(0)));
+            }
             None => {}
         }
         for (order, stop_timeout) in orders {

@@ -53,6 +53,7 @@ impl From<&Instance> for Orders {
             removing,
             seen: _,
             lost_since: _,
+            born: _,
         } = instance;
         let (wanted, restart_count, generation, removing) = (*wanted, *restart_count, *generation, *removing);
         Self { node: node.clone(), generation, wanted, restart_count, removing }

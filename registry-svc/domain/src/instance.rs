@@ -27,6 +27,10 @@ pub struct Instance {
     pub seen: Seen,
     /// Seen: since when its node is silent.
     pub lost_since: Option<Timestamp>,
+    /// Decided: the generation that it began with. What a node lets go of an
+    /// earlier one is another instance of the same name.
+    #[serde(default)]
+    pub born: u64,
 }
 
 /// What a node last said of an instance.
@@ -95,6 +99,7 @@ impl Instance {
             removing: false,
             seen: Seen::nothing(time),
             lost_since: None,
+            born: generation,
         }
     }
 

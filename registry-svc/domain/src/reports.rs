@@ -31,7 +31,9 @@ fn instance(draft: &mut Draft<'_>, node: &NodeName, report: &InstanceReport) {
     }
     let observed = draft.change_instance(id, |instance| {
         instance.observe(report);
-        (instance.removing, instance.detail(ending(report), log_lines(report)))
+        // One that does not say which was there may have had any.
+        let is_this = report.generation == 0 || report.generation >= instance.born;
+        (instance.removing && is_this, instance.detail(ending(report), log_lines(report)))
     });
     let Some((removing, detail)) = observed else { return };
     // `instance.removed` is ours to say, once the row is gone.
@@ -51,7 +53,7 @@ fn instance(draft: &mut Draft<'_>, node: &NodeName, report: &InstanceReport) {
         apply::wanted_again(draft, id, node, report.seq);
     } else if report.gone {
         // Said once more, of an instance that was given to the node again: it
-        // begins there.
+        // begins there, or has to go there again.
         draft.change_instance(id, |instance| {
             instance.seen = Seen { seq: report.seq, ..Seen::nothing(report.time) };
         });

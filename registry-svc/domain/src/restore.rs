@@ -226,7 +226,11 @@ fn nobody_is_there(state: &mut State, now: Timestamp) {
     }
     let ids: Vec<_> = state.instances.values().filter(|one| one.node.is_some()).map(|one| one.id.clone()).collect();
     for id in ids {
-        state.change_instance(&id, |instance| instance.lost_since = instance.lost_since.or(Some(now)));
+        state.change_instance(&id, |instance| {
+            instance.lost_since = instance.lost_since.or(Some(now));
+            // What its node has may have begun at any time.
+            instance.born = 0;
+        });
     }
     let open: Vec<Arc<Action>> = state.actions.values().filter(|one| !one.state.is_final()).cloned().collect();
     for action in open {

@@ -143,12 +143,12 @@ impl Journal {
         self.append(Vec::new(), [Reported::Instance(report)], false);
     }
 
-    /// Reports that nothing of an instance is here.
-    pub(crate) fn gone(&self, instance: &InstanceId) {
+    /// Reports that nothing of this generation of an instance is here; 0: of any.
+    pub(crate) fn gone(&self, instance: &InstanceId, generation: u64) {
         self.report(InstanceReport {
             instance: instance.clone(),
             seq: 0,
-            generation: 0,
+            generation,
             event_type: event_type::INSTANCE_REMOVED.to_owned(),
             time: clock::wall(),
             phase: Phase::Stopped,

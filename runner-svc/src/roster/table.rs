@@ -15,6 +15,10 @@ pub(super) struct Entry {
     /// The assignment that it was sent last; `None`: that it has to go. Not
     /// what it has taken in: that may be an older one.
     pub(super) sent: Option<Arc<Assignment>>,
+    /// The generation that has to go, once it was told so.
+    pub(super) goes: u64,
+    /// The generation that has to go too, when that was said while it went.
+    pub(super) again: Option<u64>,
     /// What it is told once those that depend on it are at rest; `None`: it is
     /// told everything at once.
     pub(super) withheld: Option<Vec<Message>>,
@@ -22,7 +26,7 @@ pub(super) struct Entry {
 
 impl Entry {
     pub(super) fn new(handle: Handle, sent: Option<Arc<Assignment>>) -> Self {
-        Self { handle, sent, withheld: None }
+        Self { handle, sent, goes: 0, again: None, withheld: None }
     }
 
     /// Whether it should run.
@@ -91,22 +95,28 @@ impl Table {
     }
 
     /// True when there is such an instance; it goes, or is going already.
-    pub(super) fn dismiss(&mut self, instance: &InstanceId) -> bool {
+    pub(super) fn dismiss(&mut self, instance: &InstanceId, generation: u64) -> bool {
         self.unreadable.remove(instance);
         match self.entries.get_mut(instance) {
             Some(entry) => match entry.sent.take() {
-                Some(_) => entry.tell(Input::Unassigned.into()),
-                None => true,
+                Some(sent) => {
+                    (entry.goes, entry.again) = (generation.max(sent.generation), None);
+                    entry.tell(Input::Unassigned.into())
+                }
+                None => {
+                    entry.again = Some(generation);
+                    true
+                }
             },
             None => false,
         }
     }
 
     /// Which of those that should run now are to be stopped.
-    pub(super) fn stops(&self, go: &[InstanceId], news: &[Arc<Assignment>]) -> BTreeSet<InstanceId> {
+    pub(super) fn stops(&self, go: &[(InstanceId, u64)], news: &[Arc<Assignment>]) -> BTreeSet<InstanceId> {
         let unwanted = news.iter().filter(|assignment| !assignment.wanted).map(|assignment| &assignment.instance);
         let runs = |instance: &&InstanceId| self.entries.get(*instance).is_some_and(Entry::is_wanted);
-        go.iter().chain(unwanted).filter(runs).cloned().collect()
+        go.iter().map(|(instance, _)| instance).chain(unwanted).filter(runs).cloned().collect()
     }
 
     /// Takes the entry of an instance out whose task has ended, unless it is
@@ -174,11 +184,11 @@ mod tests {
     fn an_instance_that_goes_is_told_once_and_can_be_assigned_anew() {
         let a = assignment(1);
         let (mut table, mut inbox, _seen) = table(&a);
-        assert!(table.dismiss(&a.instance) && table.dismiss(&a.instance));
+        assert!(table.dismiss(&a.instance, 1) && table.dismiss(&a.instance, 1));
         assert!(matches!(inbox.try_recv(), Some(Message::Input(_))));
         assert!(inbox.try_recv().is_none());
         assert!(!table.has(&a), "it would stay away");
-        assert!(!table.dismiss(&"api-1".parse().unwrap()));
+        assert!(!table.dismiss(&"api-1".parse().unwrap(), 1));
     }
 
     #[test]

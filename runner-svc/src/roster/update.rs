@@ -9,8 +9,8 @@ pub(crate) struct Update {
     pub(crate) full: bool,
     /// What belongs here.
     pub(crate) set: Vec<Assignment>,
-    /// What has to go.
-    pub(crate) removed: Vec<InstanceId>,
+    /// What has to go, and of which generation it is; 0: the registry did not say.
+    pub(crate) removed: Vec<(InstanceId, u64)>,
     /// What belongs here too, but cannot be understood.
     pub(crate) unreadable: Vec<Unreadable>,
 }

@@ -57,6 +57,8 @@ impl State {
             Some((inventory, entry)) => Instance {
                 node: Some(inventory.node.clone()),
                 restart_count: instance.restart_count.max(entry.restart_count),
+                // What the node has is of a generation that nobody here knows.
+                born: 0,
                 ..instance
             },
             None => instance,

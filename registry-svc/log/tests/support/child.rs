@@ -19,8 +19,8 @@ const OURS: &str = "log: ";
 const DIR: &str = "PM_TEST_LOG_DIR";
 const SEED: &str = "PM_TEST_SEED";
 const REQUESTS: &str = "PM_TEST_REQUESTS";
-/// Requests without an answer at most.
-const OUTSTANDING: usize = 24;
+/// Requests without an answer at most: few enough that there are 60 groups even when each is as large as it can be.
+const OUTSTANDING: usize = 10;
 
 pub struct Writer {
     child: Child,

@@ -64,11 +64,12 @@ impl Told {
         // What was told and is no longer there has been removed already; what
         // is there to be removed may never have been told.
         let news = removals.iter().filter(|(id, generation)| self.removals.get(*id) != Some(*generation));
-        let mut removed: BTreeSet<&InstanceId> = news.map(|(id, _)| id).collect();
-        removed.extend(
-            self.assignments.keys().filter(|id| !assignments.contains_key(*id) && !self.removals.contains_key(*id)),
-        );
-        let removed: Vec<String> = removed.into_iter().map(ToString::to_string).collect();
+        let mut removed: BTreeMap<InstanceId, u64> = news.map(|(id, generation)| (id.clone(), *generation)).collect();
+        for (id, (generation, _, _)) in &self.assignments {
+            if !assignments.contains_key(id) && !self.removals.contains_key(id) {
+                removed.entry(id.clone()).or_insert(*generation);
+            }
+        }
         if full || !self.began || !set.is_empty() || !removed.is_empty() {
             orders.messages.extend(updates(full, set, removed, state.revision()));
         }
@@ -121,7 +122,7 @@ pub(super) fn in_term(mut said: v1::RunSessionResponse, term: u64) -> v1::RunSes
 fn updates(
     full: bool,
     set: Vec<v1::Assignment>,
-    removed: Vec<String>,
+    removed: BTreeMap<InstanceId, u64>,
     revision: u64,
 ) -> impl Iterator<Item = v1::RunSessionResponse> {
     let mut pieces: Vec<Vec<v1::Assignment>> = vec![Vec::new()];
@@ -139,9 +140,17 @@ fn updates(
     let last = pieces.len() - 1;
     let mut removed = Some(removed);
     pieces.into_iter().enumerate().map(move |(n, set)| {
-        let removed = removed.take().unwrap_or_default();
-        let update =
-            v1::AssignmentUpdate { full: full && n == 0, set, removed, revision, more: full && n < last, term: 0 };
+        let (removed, removed_generations) =
+            removed.take().unwrap_or_default().into_iter().map(|(id, generation)| (id.to_string(), generation)).unzip();
+        let update = v1::AssignmentUpdate {
+            full: full && n == 0,
+            set,
+            removed,
+            revision,
+            more: full && n < last,
+            term: 0,
+            removed_generations,
+        };
         v1::RunSessionResponse { message: Some(Message::Assignments(update)) }
     })
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub(super) struct Update {
     pub(super) full: bool,
     pub(super) set: Vec<Assignment>,
-    pub(super) removed: Vec<InstanceId>,
+    pub(super) removed: Vec<(InstanceId, u64)>,
 }
 
 impl Node {
@@ -20,11 +20,11 @@ impl Node {
         let mut go = update.removed;
         if update.full {
             let stay: BTreeSet<&InstanceId> = update.set.iter().map(|assignment| &assignment.instance).collect();
-            go.extend(self.lock().instances.keys().filter(|id| !stay.contains(id)).cloned());
+            go.extend(self.lock().instances.keys().filter(|id| !stay.contains(id)).map(|id| (id.clone(), 0)));
         }
-        for id in go {
+        for (id, generation) in go {
             let is_here = self.lock().instances.contains_key(&id);
-            if is_here { self.hear_of(&id, Input::Unassigned) } else { self.never_here(id) }
+            if is_here { self.hear_of(&id, Input::Unassigned) } else { self.never_here(id, generation) }
         }
         for assignment in update.set.into_iter().map(Arc::new) {
             let id = assignment.instance.clone();
@@ -38,11 +38,11 @@ impl Node {
     }
 
     /// The registry waits to hear that it is gone, even if it never was here.
-    fn never_here(&self, instance: InstanceId) {
+    fn never_here(&self, instance: InstanceId, generation: u64) {
         let report = InstanceReport {
             instance,
             seq: 0,
-            generation: 0,
+            generation,
             event_type: event_type::INSTANCE_REMOVED.to_owned(),
             time: self.wall(),
             phase: Phase::Stopped,

@@ -213,7 +213,8 @@ impl<'a> Talk<'a> {
             Down::Assignments(part) => {
                 let set = part.set.iter().map(|assignment| Assignment::try_from(assignment).unwrap());
                 self.parts.set.extend(set);
-                self.parts.removed.extend(part.removed.iter().map(|id| id.parse().unwrap()));
+                let removed = part.removed.iter().map(|id| id.parse().unwrap());
+                self.parts.removed.extend(removed.zip(part.removed_generations));
                 self.parts.full |= part.full;
                 if !part.more {
                     self.node.assign(std::mem::take(&mut self.parts));

@@ -53,7 +53,7 @@ fn a_report_has_the_same_number_after_opening_anew() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, _woken) = open(dir.path());
     done(&journal, "a");
-    journal.gone(&"web-1".parse().unwrap());
+    journal.gone(&"web-1".parse().unwrap(), 0);
     let before = journal.unconfirmed(10);
     assert_eq!(before.len(), 2);
     assert!(matches!(&before[1], (seq, Reported::Instance(report)) if report.seq == *seq));

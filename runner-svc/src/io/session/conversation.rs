@@ -133,9 +133,10 @@ impl Conversation {
         for assignment in &part.set {
             self.assigned(assignment);
         }
-        for id in part.removed {
+        let generations = part.removed_generations.into_iter().chain(std::iter::repeat(0));
+        for (id, generation) in part.removed.into_iter().zip(generations) {
             match id.parse() {
-                Ok(instance) => self.parts.removed.push(instance),
+                Ok(instance) => self.parts.removed.push((instance, generation)),
                 Err(error) => tracing::error!(id, %error, "told to remove an instance with an impossible name"),
             }
         }
