@@ -12,7 +12,9 @@ fn the_example_starts_survives_kills_of_its_leader_and_ends_without_a_rest() {
     let sandbox = Sandbox::new();
     let folder = binary::workspace_root().join("examples/cluster");
     let script = |name: &str| {
-        let mut command = Command::new(folder.join(name));
+        // A shell cannot trap what was ignored when it began, as Ctrl-C is for whatever runs in the background.
+        let mut command = Command::new("env");
+        command.arg("--default-signal=INT").arg(folder.join(name));
         command.env("PM_BIN", binary::profile_dir()).env("PM_CLUSTER_DIR", sandbox.file("cluster"));
         command.env("HOME", sandbox.path());
         command
