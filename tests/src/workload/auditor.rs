@@ -18,15 +18,16 @@ const AGAIN: Duration = Duration::from_millis(20);
 /// What it saw.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Audited {
-    /// Revisions of the entries of each request id.
+    /// Revisions of the entries of each request id that was accepted.
     pub(super) requests: BTreeMap<String, Vec<u64>>,
     /// Why something may have been missed, if so.
     pub(super) hole: Option<String>,
 }
 
-/// What makes an entry one: revision, request id, command, time. A second one
-/// that is equal is the same entry, seen again.
-type Entry = (u64, String, String, Option<(i64, i32)>);
+/// What makes an entry one: revision, request id, command, time; and whether
+/// the request was accepted. A second one that is equal is the same entry, seen
+/// again.
+type Entry = (u64, String, String, Option<(i64, i32)>, bool);
 
 pub(super) struct Auditor {
     replicas: Vec<RegistryClient>,
@@ -69,8 +70,9 @@ impl Auditor {
             tokio::time::sleep(AGAIN).await;
         }
         let mut requests: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-        for (revision, id, ..) in self.seen {
-            if !id.is_empty() {
+        for (revision, id, _, _, accepted) in self.seen {
+            // What was refused changed nothing, and may have been refused before.
+            if accepted && !id.is_empty() {
                 requests.entry(id).or_default().push(revision);
             }
         }
@@ -89,7 +91,9 @@ impl Auditor {
             let mut known = 0;
             for entry in entries {
                 let time = entry.time.map(|time| (time.seconds, time.nanos));
-                known += usize::from(!self.seen.insert((entry.revision, entry.request_id, entry.command, time)));
+                let accepted = entry.outcome() == v1::AuditOutcome::Accepted;
+                let entry = (entry.revision, entry.request_id, entry.command, time, accepted);
+                known += usize::from(!self.seen.insert(entry));
             }
             if full && known == 0 {
                 self.hole = Some(format!("{PAGE} new audit entries between two readings, after {before} in all"));
