@@ -8,8 +8,8 @@ use system_tests::{Bound, DEADLINE, Disk, Load, Plan, Replicas, Sandbox, until};
 
 /// Writes that show that the load runs.
 const SOME: usize = 40;
-/// Room for two segments, the reserve, and a state.
-const BYTES: u64 = 256 << 20;
+/// Room for two segments, the reserve, and a state with all its generations: only the victim is to be short of it.
+const BYTES: u64 = 1 << 30;
 /// Until clients succeed again, by another leader or by this one.
 const FELT: Bound = Bound::of_millis(5_000);
 
