@@ -1,8 +1,8 @@
 //! Measures of the built product, each as a ratio to a floor taken in the same
 //! run: `cargo run --release -p benches [NAME …]`; without names all of them.
 //!
-//! `registry` takes options of its own (`registry --help`), and stands alone
-//! then.
+//! `registry` and `fleet` take options of their own (`registry --help`), and
+//! stand alone then.
 //!
 //! Prints one table. Times drift from machine to machine, ratios less so; a
 //! measure that misses its target is shown, and never fails the run.
@@ -19,10 +19,13 @@
 //! | [`status`] | `pmctl status` of 500 instances, whole command | exec of a program that only ends |
 //! | [`memory`] | PSS of `pmctl up`, all services in it, and its slope | – |
 //! | [`quickstart`] | `pmctl up` of the quickstart to all ready | – |
+//! | [`fleet`] | placements, thousands of runners and the death of their leader, a start through three replicas, planning | the same decisions without a cluster; fork and exec |
 //! | [`registry`] | writes, reads, fail-over, memory, a large state | Debian's etcd; pwrite and fdatasync in C |
 
 mod adopt;
 mod capture;
+mod crowded;
+mod fleet;
 mod floor;
 mod footprint;
 mod idle_cpu;
@@ -61,15 +64,25 @@ const MEASURES: &[(&str, Measure)] = &[
     ("memory", memory::run),
     ("quickstart", quickstart::run),
     ("registry", registry::run),
+    ("fleet", fleet::run),
 ];
 
 fn main() -> Result<()> {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
-    if wanted.first().is_some_and(|name| name == "registry") {
-        let options = registry::Options::parse_from(&wanted);
-        build()?;
-        print!("{}", table::render(&registry::run_with(&Floor::compile()?, &options)?));
-        return Ok(());
+    match wanted.first().map(String::as_str) {
+        Some("registry") => {
+            let options = registry::Options::parse_from(&wanted);
+            build()?;
+            print!("{}", table::render(&registry::run_with(&Floor::compile()?, &options)?));
+            return Ok(());
+        }
+        Some("fleet") => {
+            let options = fleet::Options::parse_from(&wanted);
+            build()?;
+            print!("{}", table::render(&fleet::run_with(&Floor::compile()?, &options)?));
+            return Ok(());
+        }
+        Some(_) | None => {}
     }
     if let Some(unknown) = wanted.iter().find(|name| !MEASURES.iter().any(|(known, _)| known == name)) {
         let known: Vec<&str> = MEASURES.iter().map(|(name, _)| *name).collect();
@@ -91,11 +104,14 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The programs under test, in the profile of this one. All of the workspace
-/// at once, so that features are the same as in every other build.
+/// The programs under test, in the profile of this one, and the measure of
+/// planning, which is an example. All of the workspace at once, so that
+/// features are the same as in every other build.
 fn build() -> Result<()> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(["build", "--quiet", "--workspace", "--bins"]).current_dir(binary::workspace_root());
+    command
+        .args(["build", "--quiet", "--workspace", "--bins", "--example", "plan"])
+        .current_dir(binary::workspace_root());
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }

@@ -67,6 +67,9 @@ impl Row {
             Demand::ValueAtMost(most) => {
                 (format!("≤ {most} {unit}").trim_end().to_owned(), ours.map(|value| value <= most))
             }
+            Demand::ValueAtLeast(least) => {
+                (format!("≥ {least} {unit}").trim_end().to_owned(), ours.map(|value| value >= least))
+            }
         };
         Self {
             measure: measure.to_owned(),
@@ -114,6 +117,8 @@ pub(crate) enum Demand {
     RatioAtMost(f64),
     /// In its own unit.
     ValueAtMost(f64),
+    /// In its own unit, where more is better.
+    ValueAtLeast(f64),
 }
 
 /// Three digits or more, with its unit.
@@ -175,6 +180,8 @@ mod tests {
         assert_eq!(row(Demand::RatioAtLeast(3.1)).reached, Some(false));
         assert_eq!(row(Demand::RatioAtMost(2.9)).reached, Some(false));
         assert_eq!(row(Demand::ValueAtMost(30_000.0)).reached, Some(true));
+        assert_eq!(row(Demand::ValueAtLeast(30_000.0)).reached, Some(true));
+        assert_eq!(row(Demand::ValueAtLeast(30_001.0)).reached, Some(false));
         assert_eq!(row(Demand::Nothing).reached, None);
         let alone = Row::rival("reads/s", 1.0, None, "", Demand::RatioAtLeast(3.0));
         assert_eq!((alone.ratio.as_str(), alone.reached), ("", None));

@@ -21,7 +21,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 Exit codes: 0 done, 1 failed, 2 usage or invalid file, 4 no such process, 5 conflict,
 6 wait timed out, 7 not allowed, 8 unreachable, 9 some targets failed, 10 not as it was written,
-130 Ctrl-C."
+11 a change failed or was taken back, 130 Ctrl-C."
 )]
 pub struct Cli {
     /// Flags of every verb.
@@ -66,6 +66,8 @@ pub enum Verb {
     Restart(verbs::restart::Args),
     /// Make processes or instances read their configuration anew
     Reload(verbs::reload::Args),
+    /// Send processes or instances a signal
+    Signal(verbs::signal::Args),
     /// Stop processes and forget them
     Delete(verbs::delete::Args),
     /// Show what programs wrote
@@ -74,7 +76,9 @@ pub enum Verb {
     Events(verbs::events::Args),
     /// List servers
     Nodes(verbs::nodes::Args),
-    /// List start, stop, restart and reload orders and what became of them
+    /// Start, stop, restart or reload systemd units on nodes
+    Unit(verbs::unit::Args),
+    /// List orders as start, stop and signal, and what became of them
     Actions(verbs::actions::Args),
     /// List changes: who asked for what, and why; verify and export the log
     Audit(verbs::audit::Args),
@@ -82,10 +86,18 @@ pub enum Verb {
     Backup(verbs::backup::Args),
     /// List the definitions that a process has had
     History(verbs::history::Args),
+    /// List the runs of what has a schedule or runs once
+    Runs(verbs::runs::Args),
     /// Show what differs between two definitions of a process, or of a file
     Diff(verbs::diff::Args),
     /// Bring an earlier definition of a process back
     Rollback(verbs::rollback::Args),
+    /// How instances come to a new definition: status, pause, promote, undo, rolling restart
+    Rollout(verbs::rollout::Args),
+    /// More or fewer instances of a process
+    Scale(verbs::scale::Args),
+    /// Wait until something is so of a process
+    Wait(verbs::wait::Args),
     /// The registry's replicas: how they fare; who takes part, and who leads
     Cluster(verbs::cluster::Args),
     /// Print a shell's completion script
@@ -116,16 +128,22 @@ impl Verb {
             Self::Stop(args) => verbs::stop::run(context, args),
             Self::Restart(args) => verbs::restart::run(context, args),
             Self::Reload(args) => verbs::reload::run(context, args),
+            Self::Signal(args) => verbs::signal::run(context, args),
+            Self::Unit(args) => verbs::unit::run(context, args),
             Self::Delete(args) => verbs::delete::run(context, args),
             Self::Logs(args) => verbs::logs::run(context, args),
             Self::Events(args) => verbs::events::run(context, args),
-            Self::Nodes(args) => verbs::nodes::run(context, &args),
+            Self::Nodes(args) => verbs::nodes::run(context, args),
             Self::Actions(args) => verbs::actions::run(context, args),
             Self::Audit(args) => verbs::audit::run(context, args),
             Self::Backup(args) => verbs::backup::run(context, args),
             Self::History(args) => verbs::history::run(context, args),
+            Self::Runs(args) => verbs::runs::run(context, args),
             Self::Diff(args) => verbs::diff::run(context, args),
             Self::Rollback(args) => verbs::rollback::run(context, args),
+            Self::Rollout(args) => verbs::rollout::run(context, args),
+            Self::Scale(args) => verbs::scale::run(context, args),
+            Self::Wait(args) => verbs::wait::run(context, args),
             Self::Cluster(args) => verbs::cluster::run(context, args),
             Self::Completion(args) => verbs::completion::run(context, &args, &mut Cli::command()),
             Self::Version(args) => verbs::version::run(context, &args),

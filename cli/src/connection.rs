@@ -12,16 +12,20 @@ use pm_proto::v1::backup_service_client::BackupServiceClient;
 use pm_proto::v1::cluster_service_client::ClusterServiceClient;
 use pm_proto::v1::event_service_client::EventServiceClient;
 use pm_proto::v1::instance_service_client::InstanceServiceClient;
+use pm_proto::v1::join_token_service_client::JoinTokenServiceClient;
 use pm_proto::v1::log_service_client::LogServiceClient;
 use pm_proto::v1::node_service_client::NodeServiceClient;
 use pm_proto::v1::process_service_client::ProcessServiceClient;
+use pm_proto::v1::rollout_service_client::RolloutServiceClient;
 use pm_proto::v1::sample_service_client::SampleServiceClient;
-use service_host::client::{ServiceChannel, service_channel};
+use service_host::client::{ClientContext, ServiceChannel};
+use service_host::identity::{Identity, Role, Secured, TlsFiles};
 use service_host::secret::Secret;
 use service_host::transport::NobodyAnswers;
 use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
+use tonic::service::interceptor::InterceptedService;
 use tonic::{Code, Response, Status};
 
 /// Longest wait for one answer; streams have none.
@@ -45,6 +49,9 @@ impl Connection {
         let record = record.as_ref().map(|record| (record, record.identity.is_alive()));
         let target = Target::discover(wish, record, state)?;
         let Some(path) = &target.token_file else {
+            if target.tls_dir.is_some() && target.endpoints.is_tls() {
+                return Self::with(target, ClientContext::without_token());
+            }
             return Err(match probe(&target).await {
                 Ok(()) => target.no_token(),
                 Err(why) => target.unreachable(&why),
@@ -59,9 +66,29 @@ impl Connection {
     /// # Errors
     /// The endpoint is malformed.
     pub fn to(target: Target, token: &Secret) -> Result<Self, Failure> {
-        let channel = service_channel(&target.endpoints.dial(), token)
+        let context = ClientContext::new(token)
             .map_err(|e| Failure::usage(format!("cannot use the endpoint {}: {e}", target.endpoints)))?;
-        Ok(Self { channel, target })
+        Self::with(target, context)
+    }
+
+    fn with(target: Target, context: ClientContext) -> Result<Self, Failure> {
+        let unusable =
+            |e: &dyn std::fmt::Display| Failure::usage(format!("cannot use the endpoint {}: {e}", target.endpoints));
+        let dial = if target.endpoints.is_tls() {
+            let files = target.tls_dir.as_deref().map(TlsFiles::in_dir);
+            let identity = files.map(|files| Identity::load(files, Role::Operator)).transpose();
+            let identity = identity.map_err(|e| unusable(&e).help("--tls-dir needs an operator's certificate"))?;
+            if target.ca.is_none() && identity.is_none() {
+                return Err(unusable(&"it is encrypted, and nothing says whose certificate is to be trusted")
+                    .help("name the CA's certificate with --ca or PM_CA_FILE"));
+            }
+            let secured = Secured::public(target.ca.as_deref(), identity.as_ref()).map_err(|e| unusable(&e))?;
+            target.endpoints.secured(secured)
+        } else {
+            target.endpoints.plain()
+        };
+        let channel = dial.and_then(|dial| dial.channel()).map_err(|e| unusable(&e))?;
+        Ok(Self { channel: InterceptedService::new(channel, context), target })
     }
 
     /// Where it goes.
@@ -113,14 +140,27 @@ impl Connection {
             | Exit::Unreachable
             | Exit::Partial
             | Exit::Untrue
+            | Exit::RolloutFailed
             | Exit::Interrupted => failure,
         }
+    }
+
+    /// Invitations.
+    #[must_use]
+    pub fn join_tokens(&self) -> JoinTokenServiceClient<ServiceChannel> {
+        JoinTokenServiceClient::new(self.channel.clone())
     }
 
     /// Processes.
     #[must_use]
     pub fn processes(&self) -> ProcessServiceClient<ServiceChannel> {
         ProcessServiceClient::new(self.channel.clone())
+    }
+
+    /// Rollouts.
+    #[must_use]
+    pub fn rollouts(&self) -> RolloutServiceClient<ServiceChannel> {
+        RolloutServiceClient::new(self.channel.clone())
     }
 
     /// Instances.

@@ -35,7 +35,12 @@ impl Context {
             terminal: Terminal::new(&ColourWish::from_environment(global.no_color), global.quiet),
             format: global.output,
             verbose: global.verbose,
-            wish: Wish { endpoint: global.endpoint.clone(), token_file: global.token_file.clone() },
+            wish: Wish {
+                endpoint: global.endpoint.clone(),
+                token_file: global.token_file.clone(),
+                ca: global.ca.clone(),
+                tls_dir: global.tls_dir.clone(),
+            },
             state_dir: global.state_dir.clone(),
         }
     }

@@ -28,6 +28,8 @@ pub enum Exit {
     Partial,
     /// What was to be verified does not hold.
     Untrue,
+    /// A change did not hold: it was given up, or taken back.
+    RolloutFailed,
     /// Ctrl-C.
     Interrupted,
 }
@@ -47,6 +49,7 @@ impl Exit {
             Self::Unreachable => 8,
             Self::Partial => 9,
             Self::Untrue => 10,
+            Self::RolloutFailed => 11,
             Self::Interrupted => 130,
         }
     }
@@ -65,6 +68,7 @@ impl Exit {
             Self::Unreachable => "UNREACHABLE",
             Self::Partial => "PARTIAL",
             Self::Untrue => "UNTRUE",
+            Self::RolloutFailed => "ROLLOUT_FAILED",
             Self::Interrupted => "INTERRUPTED",
         }
     }
@@ -82,6 +86,7 @@ impl Exit {
             Self::Unreachable,
             Self::Partial,
             Self::Untrue,
+            Self::RolloutFailed,
             Self::Interrupted,
         ]
         .into_iter()
@@ -175,7 +180,7 @@ mod tests {
 
     #[test]
     fn codes_read_back_and_partial_is_neither_all_nor_nothing() {
-        for code in [0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 130] {
+        for code in [0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 130] {
             assert_eq!(Exit::of_code(code).code(), code);
         }
         assert_eq!(Exit::of_counts(3, 0), Exit::Done);

@@ -14,6 +14,12 @@ pub struct Global {
     /// File that holds the token
     #[arg(long, global = true, env = "PM_TOKEN_FILE", value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+    /// Certificate of the CA behind an https:// endpoint, in PEM
+    #[arg(long, global = true, env = "PM_CA_FILE", value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Folder with an operator's certificate (tls.crt, tls.key, ca.crt): instead of a token
+    #[arg(long, global = true, env = "PM_OPERATOR_TLS_DIR", value_name = "DIR")]
+    pub tls_dir: Option<PathBuf>,
     /// Where `pmctl up` keeps its state [default: $XDG_STATE_HOME/pm]
     #[arg(long, global = true, env = "PM_STATE_DIR", value_name = "DIR")]
     pub state_dir: Option<PathBuf>,

@@ -13,6 +13,7 @@
 //! | what `pmctl up` runs and in which order | [`up`] |
 //! | how the service is found | [`target`], [`up_record`], [`state_dir`] |
 //! | exit codes, error texts | [`exit`], [`error`] |
+//! | what `wait` and `--wait` wait for | [`condition`] |
 //! | lists of several pages | [`pages`] |
 //! | tables, colours, machine formats | [`output`] |
 //! | the line of an event | [`live`] |
@@ -20,6 +21,7 @@
 
 pub mod applying;
 pub mod args;
+pub mod condition;
 pub mod connection;
 pub mod context;
 pub mod den;

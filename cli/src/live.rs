@@ -113,6 +113,7 @@ fn text(event: &Event) -> String {
                     let note = if action.message.is_empty() { String::new() } else { format!(": {}", action.message) };
                     format!("{} {words}{note}", crate::wait::verb_word(action.verb()))
                 }
+                Some(Detail::Rollout(_)) => message.to_owned(),
                 Some(Detail::Instance(_)) | None if about == "process" => format!("process {words}"),
                 Some(Detail::Instance(_)) | None if message.is_empty() => words,
                 Some(Detail::Instance(_)) | None => message.to_owned(),
@@ -124,14 +125,14 @@ fn text(event: &Event) -> String {
 fn pid(event: &Event) -> Option<u32> {
     match &event.detail {
         Some(Detail::Instance(instance)) => Some(instance.pid).filter(|pid| *pid > 0),
-        Some(Detail::Action(_)) | None => None,
+        Some(Detail::Action(_) | Detail::Rollout(_)) | None => None,
     }
 }
 
 fn exit(event: &Event) -> Option<&ExitStatus> {
     match &event.detail {
         Some(Detail::Instance(instance)) => instance.exit.as_ref(),
-        Some(Detail::Action(_)) | None => None,
+        Some(Detail::Action(_) | Detail::Rollout(_)) | None => None,
     }
 }
 
@@ -149,6 +150,7 @@ fn tone(kind: &str) -> Tone {
         | event_type::INSTANCE_RELOADED
         | event_type::NODE_READY
         | event_type::CLUSTER_CONFIRMED
+        | event_type::CLUSTER_BRAKE_RELEASED
         | event_type::ACTION_DONE => Tone::Good,
         event_type::INSTANCE_EXITED
         | event_type::INSTANCE_BACKOFF
@@ -159,6 +161,9 @@ fn tone(kind: &str) -> Tone {
         | event_type::INSTANCE_EXPIRED
         | event_type::INSTANCE_LOG_MATCH
         | event_type::CLUSTER_RESTORED
+        | event_type::INSTANCE_FENCED
+        | event_type::INSTANCE_REPLACED
+        | event_type::NODE_SUSPECT
         | event_type::INSTANCE_STOPPING => Tone::Warn,
         event_type::INSTANCE_FAILED
         | event_type::INSTANCE_START_FAILED
@@ -168,6 +173,7 @@ fn tone(kind: &str) -> Tone {
         | event_type::INSTANCE_LOG_ALERT
         | event_type::INSTANCE_LOG_DEGRADED
         | event_type::NODE_LOST
+        | event_type::CLUSTER_BRAKE_ENGAGED
         | event_type::ACTION_FAILED => Tone::Bad,
         event_type::ACTION_QUEUED
         | event_type::ACTION_DELIVERED

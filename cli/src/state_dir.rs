@@ -12,7 +12,12 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateDir {
     root: PathBuf,
+    /// Of the services of this machine, not of `pmctl up`.
+    system_token: PathBuf,
 }
+
+/// Where the packages put the administrator's token of their services.
+const SYSTEM_TOKEN: &str = "/etc/pm/admin.token";
 
 /// Held as long as this process owns the state. The kernel drops it with the
 /// process, however that ends.
@@ -71,13 +76,20 @@ impl StateDir {
                 }
             },
         };
-        Ok(Self { root })
+        Ok(Self { root, system_token: SYSTEM_TOKEN.into() })
     }
 
     /// A state folder at this place.
     #[must_use]
     pub fn at(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        let root = root.into();
+        Self { system_token: root.join("system-token"), root }
+    }
+
+    /// The administrator's token of the services of this machine, as their packages made it.
+    #[must_use]
+    pub fn system_token(&self) -> &Path {
+        &self.system_token
     }
 
     /// The folder itself.

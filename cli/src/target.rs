@@ -1,7 +1,9 @@
 //! Where the service is, and which token goes there.
 //!
 //! Endpoint, or several of the same service: `--endpoint` > `PM_ENDPOINT` > `up.json` > `http://127.0.0.1:7480`.
-//! Token: `--token-file` > `PM_TOKEN_FILE` > `up.json`'s > the state folder's.
+//! Token: `--token-file` > `PM_TOKEN_FILE` > that of a running `pmctl up` > that of the packages' services, for whoever may
+//! read it > the state folder's.
+//! With an operator's certificate (`--tls-dir`) and an `https://` endpoint none is needed.
 //! A token that was merely found never leaves this machine.
 
 use crate::error::Failure;
@@ -9,6 +11,7 @@ use crate::exit::Exit;
 use crate::state_dir::StateDir;
 use crate::up_record::UpRecord;
 use service_host::transport::{Endpoints, NobodyAnswers};
+use std::fs::File;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -37,6 +40,10 @@ pub struct Target {
     pub origin: Origin,
     /// The token's file; `None` when there is none.
     pub token_file: Option<PathBuf>,
+    /// The CA of encrypted endpoints.
+    pub ca: Option<PathBuf>,
+    /// An operator's certificate.
+    pub tls_dir: Option<PathBuf>,
 }
 
 /// What the command line and the environment say.
@@ -46,6 +53,10 @@ pub struct Wish {
     pub endpoint: Option<String>,
     /// `--token-file` or `PM_TOKEN_FILE`.
     pub token_file: Option<PathBuf>,
+    /// `--ca` or `PM_CA_FILE`.
+    pub ca: Option<PathBuf>,
+    /// `--tls-dir` or `PM_OPERATOR_TLS_DIR`.
+    pub tls_dir: Option<PathBuf>,
 }
 
 impl Target {
@@ -62,16 +73,22 @@ impl Target {
             (None, None) => (DEFAULT_ENDPOINT, Origin::Default),
         };
         let endpoints = endpoints(list)?;
-        let found = || {
-            let recorded = record.map(|(record, _)| record.token_file.clone()).filter(|path| path.exists());
-            recorded.or_else(|| Some(state.token()).filter(|path| path.exists()))
+        let recorded = |lives: bool| {
+            let record = record.filter(|(_, alive)| *alive == lives);
+            record.map(|(record, _)| record.token_file.clone()).filter(|path| path.exists())
         };
+        // What one of these left behind does not hide the services of this machine.
+        let system = || Some(state.system_token().to_owned()).filter(|path| File::open(path).is_ok());
+        let own = || recorded(false).or_else(|| Some(state.token()).filter(|path| path.exists()));
+        let found = || recorded(true).or_else(system).or_else(own);
         let token_file = match &wish.token_file {
             Some(path) => Some(path.clone()),
+            // The certificate says who it is.
+            None if wish.tls_dir.is_some() && endpoints.is_tls() => None,
             None if endpoints.addresses().iter().all(|endpoint| is_loopback(endpoint)) => found(),
             None => None,
         };
-        Ok(Self { endpoints, origin, token_file })
+        Ok(Self { endpoints, origin, token_file, ca: wish.ca.clone(), tls_dir: wish.tls_dir.clone() })
     }
 
     /// A place that is known.
@@ -79,7 +96,8 @@ impl Target {
     /// # Errors
     /// It is none.
     pub fn at(endpoint: &str, token_file: PathBuf) -> Result<Self, Failure> {
-        Ok(Self { endpoints: endpoints(endpoint)?, origin: Origin::Asked, token_file: Some(token_file) })
+        let (endpoints, token_file) = (endpoints(endpoint)?, Some(token_file));
+        Ok(Self { endpoints, origin: Origin::Asked, token_file, ca: None, tls_dir: None })
     }
 
     /// Nothing answers there: why, and what to run.
@@ -123,7 +141,7 @@ impl Target {
 
     /// `HOST:PORT` of each.
     pub fn socket_addresses(&self) -> impl Iterator<Item = &str> {
-        self.endpoints.addresses().iter().map(|address| address.strip_prefix("http://").unwrap_or(address))
+        self.endpoints.addresses().iter().map(|address| bare(address))
     }
 }
 
@@ -141,8 +159,12 @@ fn endpoints(list: &str) -> Result<Endpoints, Failure> {
     })
 }
 
+fn bare(endpoint: &str) -> &str {
+    endpoint.split_once("://").map_or(endpoint, |(_, bare)| bare)
+}
+
 fn is_loopback(endpoint: &str) -> bool {
-    let bare = endpoint.strip_prefix("http://").unwrap_or(endpoint);
+    let bare = bare(endpoint);
     let host = bare.rsplit_once(':').map_or(bare, |(host, _)| host);
     host == "localhost"
         || host
@@ -167,7 +189,7 @@ mod tests {
     }
 
     fn wish(endpoint: Option<&str>, token: Option<&str>) -> Wish {
-        Wish { endpoint: endpoint.map(str::to_owned), token_file: token.map(PathBuf::from) }
+        Wish { endpoint: endpoint.map(str::to_owned), token_file: token.map(PathBuf::from), ..Wish::default() }
     }
 
     #[test]
@@ -198,6 +220,20 @@ mod tests {
     }
 
     #[test]
+    fn the_token_of_the_packages_comes_before_what_an_ended_up_left_and_after_a_running_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (state, record) = (StateDir::at(dir.path()), record(dir.path()));
+        let token = |record| Target::discover(&wish(None, None), record, &state).unwrap().token_file;
+        std::fs::write(state.token(), "x").unwrap();
+        std::fs::write(&record.token_file, "x").unwrap();
+        assert_eq!(token(Some((&record, false))), Some(record.token_file.clone()));
+        std::fs::write(state.system_token(), "x").unwrap();
+        assert_eq!(token(None), Some(state.system_token().into()));
+        assert_eq!(token(Some((&record, false))), Some(state.system_token().into()));
+        assert_eq!(token(Some((&record, true))), Some(record.token_file.clone()));
+    }
+
+    #[test]
     fn a_token_that_was_merely_found_is_not_sent_to_another_host() {
         let dir = tempfile::tempdir().unwrap();
         let state = StateDir::at(dir.path());
@@ -218,14 +254,13 @@ mod tests {
 
     #[test]
     fn what_is_no_endpoint_is_refused_with_the_right_form() {
-        for bad in
-            ["", "localhost", "http://", "http://:80", "host:0", "host:70000", "ftp://h:1", "https://h:1", "u@h:1"]
-        {
+        for bad in ["", "localhost", "http://", "http://:80", "host:0", "host:70000", "ftp://h:1", "u@h:1"] {
             let refused = endpoints(bad).unwrap_err();
             assert_eq!(refused.exit(), Exit::Usage, "{bad}");
             assert!(refused.to_string().contains("http://127.0.0.1:7480"));
         }
         assert_eq!(endpoints("http://h:1/").unwrap().to_string(), "http://h:1");
+        assert_eq!(endpoints("https://h:1").unwrap().to_string(), "https://h:1");
     }
 
     #[test]
@@ -240,7 +275,13 @@ mod tests {
 
     #[test]
     fn nobody_there_says_where_and_what_to_run() {
-        let target = |origin| Target { endpoints: endpoints(DEFAULT_ENDPOINT).unwrap(), origin, token_file: None };
+        let target = |origin| Target {
+            endpoints: endpoints(DEFAULT_ENDPOINT).unwrap(),
+            origin,
+            token_file: None,
+            ca: None,
+            tls_dir: None,
+        };
         let text = target(Origin::Default).unreachable("refused").to_string();
         assert!(text.contains(DEFAULT_ENDPOINT) && text.contains("pmctl up"), "{text}");
         let text = target(Origin::Stale(42)).unreachable("refused").to_string();

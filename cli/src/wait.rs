@@ -47,7 +47,8 @@ impl Progress {
                 self.pids.insert(event.instance_id.clone(), instance.pid);
                 None
             }
-            None => None,
+            // Of a rollout, and so of no action.
+            Some(Detail::Rollout(_)) | None => None,
         }
     }
 
@@ -61,7 +62,7 @@ impl Progress {
     #[must_use]
     pub fn rows(&self) -> Vec<ActionRow> {
         let mut rows: Vec<_> = self.actions.values().cloned().map(|action| self.row(action)).collect();
-        rows.sort_by_cached_key(|row| instance_order(&row.action.instance_id));
+        rows.sort_by_cached_key(|row| instance_order(&row.subject()));
         rows
     }
 
@@ -69,13 +70,13 @@ impl Progress {
     #[must_use]
     pub fn exit(&self) -> Exit {
         let count = |state| self.actions.values().filter(|action| action.state() == state).count();
-        Exit::of_counts(count(ActionState::Done), count(ActionState::Failed))
+        Exit::of_counts(count(ActionState::Done), count(ActionState::Failed) + count(ActionState::Expired))
     }
 
-    /// Ids of the instances whose actions go on.
+    /// What the actions that go on are for.
     #[must_use]
     pub fn open(&self) -> Vec<String> {
-        self.actions.values().filter(|action| !is_final(action)).map(|action| action.instance_id.clone()).collect()
+        self.actions.values().filter(|action| !is_final(action)).map(subject).collect()
     }
 
     fn row(&self, action: Action) -> ActionRow {
@@ -85,7 +86,12 @@ impl Progress {
 }
 
 fn is_final(action: &Action) -> bool {
-    matches!(action.state(), ActionState::Done | ActionState::Failed)
+    matches!(action.state(), ActionState::Done | ActionState::Failed | ActionState::Expired)
+}
+
+/// What it is for, for people: an instance, or a unit on its node.
+fn subject(action: &Action) -> String {
+    if action.unit.is_empty() { action.instance_id.clone() } else { format!("{} on {}", action.unit, action.node) }
 }
 
 fn instance_order(id: &str) -> (String, u32) {
@@ -102,6 +108,18 @@ pub struct ActionRow {
 }
 
 impl ActionRow {
+    /// What it is for.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        subject(&self.action)
+    }
+
+    /// Whether it is over, and not done.
+    #[must_use]
+    pub fn is_bad(&self) -> bool {
+        matches!(self.action.state(), ActionState::Failed | ActionState::Expired)
+    }
+
     /// One line for people: `web-1 started, pid 12`.
     #[must_use]
     pub fn sentence(&self) -> String {
@@ -111,19 +129,21 @@ impl ActionRow {
             ActionVerb::Stop => ("stop", "stopped"),
             ActionVerb::Restart => ("restart", "restarted"),
             ActionVerb::Reload => ("reload", "reloaded"),
+            ActionVerb::Signal => ("signal", "signalled"),
             ActionVerb::Unspecified => ("act", "done"),
         };
-        let id = &action.instance_id;
+        let id = self.subject();
         let note = if action.message.is_empty() { String::new() } else { format!(": {}", action.message) };
         match action.state() {
             ActionState::Done => match (action.verb(), self.pid) {
                 (ActionVerb::Start | ActionVerb::Restart, Some(pid)) => format!("{id} {participle}, pid {pid}{note}"),
                 (ActionVerb::Start | ActionVerb::Restart, None)
-                | (ActionVerb::Stop | ActionVerb::Reload | ActionVerb::Unspecified, _) => {
+                | (ActionVerb::Stop | ActionVerb::Reload | ActionVerb::Signal | ActionVerb::Unspecified, _) => {
                     format!("{id} {participle}{note}")
                 }
             },
             ActionState::Failed => format!("{id} {infinitive} failed{note}"),
+            ActionState::Expired => format!("{id} {infinitive} expired{note}"),
             ActionState::Queued | ActionState::Unspecified => format!("{id} {infinitive} queued{note}"),
             ActionState::Delivered => format!("{id} {infinitive} under way{note}"),
         }
@@ -134,7 +154,7 @@ impl ActionRow {
     pub fn tone(&self) -> Tone {
         match self.action.state() {
             ActionState::Done => Tone::Good,
-            ActionState::Failed => Tone::Bad,
+            ActionState::Failed | ActionState::Expired => Tone::Bad,
             ActionState::Queued | ActionState::Delivered | ActionState::Unspecified => Tone::Warn,
         }
     }
@@ -142,7 +162,7 @@ impl ActionRow {
 
 impl Listed for ActionRow {
     const COLUMNS: &'static [Column] = &[
-        Column::text("INSTANCE"),
+        Column::text("TARGET"),
         Column::text("ACTION"),
         Column::text("STATE"),
         Column::text("NODE"),
@@ -158,8 +178,8 @@ impl Listed for ActionRow {
         let action = &self.action;
         let message = if wide { action.message.clone() } else { human::shorten(&action.message, 60) };
         vec![
-            Cell::plain(&action.instance_id),
-            Cell::plain(verb_word(action.verb())),
+            Cell::plain(if action.unit.is_empty() { &action.instance_id } else { &action.unit }),
+            Cell::plain([verb_word(action.verb()), &action.signal].join(" ").trim_end()),
             Cell::new(self.tone(), state_word(action.state())),
             Cell::plain(&action.node),
             Cell::plain(human::ago(human::time(action.create_time.as_ref()), human::now())),
@@ -187,6 +207,7 @@ pub fn verb_word(verb: ActionVerb) -> &'static str {
         ActionVerb::Stop => "stop",
         ActionVerb::Restart => "restart",
         ActionVerb::Reload => "reload",
+        ActionVerb::Signal => "signal",
         ActionVerb::Unspecified => "unknown",
     }
 }
@@ -197,6 +218,7 @@ fn state_word(state: ActionState) -> &'static str {
         ActionState::Delivered => "delivered",
         ActionState::Done => "done",
         ActionState::Failed => "failed",
+        ActionState::Expired => "expired",
         ActionState::Unspecified => "unknown",
     }
 }

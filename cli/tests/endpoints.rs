@@ -26,6 +26,47 @@ impl NodeService for Gateway {
         let node = v1::Node { name: "node-a".to_owned(), state: v1::NodeState::Ready.into(), ..Default::default() };
         Ok(Response::new(v1::ListNodesResponse { nodes: vec![node], revision: 1, ..Default::default() }))
     }
+
+    async fn release_brake(
+        &self,
+        _: Request<v1::ReleaseBrakeRequest>,
+    ) -> Result<Response<v1::ReleaseBrakeResponse>, Status> {
+        Ok(Response::new(v1::ReleaseBrakeResponse::default()))
+    }
+    async fn get_node(&self, _: Request<v1::GetNodeRequest>) -> Result<Response<v1::GetNodeResponse>, Status> {
+        Err(not_here())
+    }
+
+    async fn set_node_schedulable(
+        &self,
+        _: Request<v1::SetNodeSchedulableRequest>,
+    ) -> Result<Response<v1::SetNodeSchedulableResponse>, Status> {
+        Err(not_here())
+    }
+
+    async fn drain_node(&self, _: Request<v1::DrainNodeRequest>) -> Result<Response<v1::DrainNodeResponse>, Status> {
+        Err(not_here())
+    }
+
+    async fn label_node(&self, _: Request<v1::LabelNodeRequest>) -> Result<Response<v1::LabelNodeResponse>, Status> {
+        Err(not_here())
+    }
+
+    async fn remove_node(&self, _: Request<v1::RemoveNodeRequest>) -> Result<Response<v1::RemoveNodeResponse>, Status> {
+        Err(not_here())
+    }
+
+    async fn get_placement(
+        &self,
+        _: Request<v1::GetPlacementRequest>,
+    ) -> Result<Response<v1::GetPlacementResponse>, Status> {
+        Err(not_here())
+    }
+}
+
+/// What these tests do not ask for.
+fn not_here() -> Status {
+    Status::unimplemented("not of this gateway")
 }
 
 async fn gateway() -> String {
@@ -118,7 +159,8 @@ async fn a_list_of_gateways_is_as_good_as_the_best_of_it() {
         (format!("{alive},nonsense"), "nonsense"),
         (format!("{alive},{alive}"), "twice"),
         (format!("{alive},"), "address 2"),
-        (format!("https://127.0.0.1:1,{alive}"), "TLS"),
+        (format!("https://127.0.0.1:1,{alive}"), "another kind"),
+        ("https://127.0.0.1:1".to_owned(), "--ca"),
     ] {
         let (output, _) = pmctl(&list).await;
         let text = said(&output);

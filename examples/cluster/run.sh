@@ -8,24 +8,8 @@
 #   PM_CLUSTER_PORT  the gateway's port; the next fifteen are taken, too  [17480]
 set -euo pipefail
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-for folder in "${PM_BIN:-}" "$root/target/release" "$root/target/debug"; do
-    if [ -n "$folder" ] && [ -x "$folder/registry-svc" ]; then
-        export PATH="$folder:$PATH"
-        break
-    fi
-done
-for program in registry-svc runner-svc monitor-svc gateway pmctl; do
-    command -v "$program" >/dev/null || {
-        echo "$program is missing: cargo build --release, or set PM_BIN" >&2
-        exit 69
-    }
-done
-
-port=${PM_CLUSTER_PORT:-17480}
-mkdir -p "${PM_CLUSTER_DIR:-pm-cluster}"
-dir=$(cd "${PM_CLUSTER_DIR:-pm-cluster}" && pwd)
-umask 077
+# shellcheck source-path=SCRIPTDIR source=keep.sh
+. "$(dirname "${BASH_SOURCE[0]}")/keep.sh"
 for name in service admin; do
     [ -s "$dir/$name.token" ] || od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >"$dir/$name.token"
 done
@@ -33,33 +17,6 @@ done
 cat >"$dir/env" <<ENV
 export PM_ENDPOINT=http://127.0.0.1:$port PM_TOKEN_FILE=$dir/admin.token PATH=$PATH
 ENV
-
-keepers=()
-# Keeps a service alive, as systemd would: keep NAME COMMAND…
-keep() {
-    local name=$1
-    shift
-    (
-        child=
-        trap 'kill "$child" 2>/dev/null; wait "$child" 2>/dev/null; exit 0' TERM
-        while :; do
-            "$@" >>"$dir/$name.log" 2>&1 &
-            child=$!
-            echo "$child" >"$dir/$name.pid"
-            wait "$child" && code=0 || code=$?
-            # 78 and 65: its data or configuration are refused; starting again would not help.
-            case $code in 65 | 78)
-                echo "$name ended for good with $code; the end of $dir/$name.log:" >&2
-                tail -n 3 "$dir/$name.log" >&2
-                exit "$code"
-                ;;
-            esac
-            echo "$name ended with $code and is started again"
-            sleep 1
-        done
-    ) &
-    keepers+=($!)
-}
 
 # shellcheck disable=SC2317,SC2329 # called by the traps
 end() {
@@ -94,11 +51,7 @@ done
 
 # shellcheck source=/dev/null
 . "$dir/env"
-until [ "$({ pmctl nodes -o json 2>/dev/null || true; } | grep -o NODE_STATE_READY | wc -l)" -ge 2 ]; do
-    # A keeper that has gone has said why.
-    for keeper in "${keepers[@]}"; do kill -0 "$keeper" 2>/dev/null || end 1; done
-    sleep 0.2
-done
+nodes_ready 2
 cat <<TEXT
 the cluster is up; in another terminal:
   . $dir/env

@@ -62,10 +62,24 @@ pub const PUBLIC: &[ServiceAccess] = &[
             ("StopProcesses", Role::Admin),
             ("RestartProcesses", Role::Admin),
             ("ReloadProcesses", Role::Admin),
+            ("SignalProcesses", Role::Admin),
             ("ListGenerations", Role::Viewer),
             ("GetGeneration", Role::Viewer),
             ("GetProcessDiff", Role::Viewer),
             ("RollbackProcess", Role::Admin),
+            ("ListRuns", Role::Viewer),
+        ],
+    },
+    ServiceAccess {
+        service: "pm.v1.RolloutService",
+        upstream: Upstream::Registry,
+        methods: &[
+            ("GetRollout", Role::Viewer),
+            ("PauseRollout", Role::Admin),
+            ("ResumeRollout", Role::Admin),
+            ("PromoteRollout", Role::Admin),
+            ("RestartRollout", Role::Admin),
+            ("ScaleProcess", Role::Admin),
         ],
     },
     ServiceAccess {
@@ -76,7 +90,16 @@ pub const PUBLIC: &[ServiceAccess] = &[
     ServiceAccess {
         service: "pm.v1.NodeService",
         upstream: Upstream::Registry,
-        methods: &[("ListNodes", Role::Viewer)],
+        methods: &[
+            ("ListNodes", Role::Viewer),
+            ("GetNode", Role::Viewer),
+            ("SetNodeSchedulable", Role::Admin),
+            ("DrainNode", Role::Admin),
+            ("LabelNode", Role::Admin),
+            ("RemoveNode", Role::Admin),
+            ("GetPlacement", Role::Viewer),
+            ("ReleaseBrake", Role::Admin),
+        ],
     },
     ServiceAccess {
         service: "pm.v1.EventService",
@@ -91,7 +114,7 @@ pub const PUBLIC: &[ServiceAccess] = &[
     ServiceAccess {
         service: "pm.v1.ActionService",
         upstream: Upstream::Registry,
-        methods: &[("ListActions", Role::Viewer), ("GetAction", Role::Viewer)],
+        methods: &[("ListActions", Role::Viewer), ("GetAction", Role::Viewer), ("ControlUnits", Role::Admin)],
     },
     ServiceAccess {
         service: "pm.v1.ClusterService",
@@ -115,6 +138,11 @@ pub const PUBLIC: &[ServiceAccess] = &[
         ],
     },
     ServiceAccess {
+        service: "pm.v1.JoinTokenService",
+        upstream: Upstream::Registry,
+        methods: &[("CreateJoinToken", Role::Admin)],
+    },
+    ServiceAccess {
         service: "pm.v1.SampleService",
         upstream: Upstream::Monitor,
         methods: &[
@@ -134,6 +162,7 @@ pub const INTERNAL: &[&str] = &[
     "pm.v1.RaftService",
     "pm.v1.PeerService",
     "pm.v1.RegistryInternalService",
+    "pm.v1.NodeIdentityService",
     // Served by plugins to the runner of their node, on a Unix socket.
     "pm.v1.RuntimePluginService",
 ];

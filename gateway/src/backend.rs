@@ -25,13 +25,14 @@ const OWN_ACTOR: &str = "gateway";
 pub(crate) struct Backend {
     name: &'static str,
     channel: AnyChannel,
-    authorization: HeaderValue,
+    /// Where no certificate says who calls.
+    authorization: Option<HeaderValue>,
 }
 
 /// Who is behind a call, as the service behind the gateway is told.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Origin {
-    actor: &'static str,
+    actor: String,
     /// Whether it may change something: then it has a request id.
     changes: bool,
     /// Where it came from; only changes are followed back so far.
@@ -39,9 +40,9 @@ struct Origin {
 }
 
 impl Origin {
-    fn of(method: &Method, visitor: Visitor) -> Self {
+    fn of(method: &Method, visitor: &Visitor) -> Self {
         let changes = method.changes();
-        Self { actor: visitor.role.actor(), changes, source: changes.then_some(visitor.peer) }
+        Self { actor: visitor.actor(), changes, source: changes.then_some(visitor.peer) }
     }
 }
 
@@ -68,6 +69,7 @@ impl Backend {
         let mut authorization =
             HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(BackendError::Token)?;
         authorization.set_sensitive(true);
+        let authorization = (!dial.is_mutual()).then_some(authorization);
         Ok(Self { name, channel, authorization })
     }
 
@@ -76,7 +78,7 @@ impl Backend {
         &self,
         request: Request<Body>,
         method: &Method,
-        visitor: Visitor,
+        visitor: &Visitor,
     ) -> Result<Response<Body>, Status> {
         self.send(request, Origin::of(method, visitor)).await
     }
@@ -102,13 +104,13 @@ impl Backend {
     }
 
     /// A gRPC client's view of the backend, for a visitor's calls of `method`.
-    pub(crate) fn as_caller(&self, method: &Method, visitor: Visitor) -> Caller {
+    pub(crate) fn as_caller(&self, method: &Method, visitor: &Visitor) -> Caller {
         Caller { backend: self.clone(), origin: Origin::of(method, visitor) }
     }
 
     /// The same for calls that change something and that no visitor stands behind.
     pub(crate) fn as_own_caller(&self) -> Caller {
-        Caller { backend: self.clone(), origin: Origin { actor: OWN_ACTOR, changes: true, source: None } }
+        Caller { backend: self.clone(), origin: Origin { actor: OWN_ACTOR.to_owned(), changes: true, source: None } }
     }
 
     /// Takes out what the client must not say and puts in what only the
@@ -131,8 +133,14 @@ impl Backend {
         for name in [header::HOST, header::COOKIE, header::CONNECTION, header::PROXY_AUTHORIZATION] {
             headers.remove(name);
         }
-        headers.insert(header::AUTHORIZATION, self.authorization.clone());
-        headers.insert(pm_proto::metadata::ACTOR, HeaderValue::from_static(origin.actor));
+        headers.remove(header::AUTHORIZATION);
+        if let Some(authorization) = &self.authorization {
+            headers.insert(header::AUTHORIZATION, authorization.clone());
+        }
+        // A role, or the name in a certificate: letters, digits and a few marks.
+        if let Ok(actor) = HeaderValue::try_from(origin.actor) {
+            headers.insert(pm_proto::metadata::ACTOR, actor);
+        }
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
         // Without an exporter there is no span context to write, and the
         // client's own goes on unchanged.

@@ -28,7 +28,7 @@ const GATHER: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Attempts by actor and method.
-type Book = BTreeMap<(&'static str, String), RefusedAttempt>;
+type Book = BTreeMap<(String, String), RefusedAttempt>;
 
 /// What waits to be told.
 #[derive(Debug, Default)]
@@ -39,32 +39,28 @@ pub(crate) struct Denials {
 
 impl Denials {
     /// Notes an attempt.
-    pub(crate) fn note(&self, visitor: Visitor, what: &str) {
-        let Visitor { role, peer } = visitor;
+    pub(crate) fn note(&self, visitor: &Visitor, what: &str) {
         let method: String = what.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(PATH).collect();
-        self.put(
-            RefusedAttempt {
-                actor: role.actor().to_owned(),
-                source: peer.to_string(),
-                method,
-                targets: Vec::new(),
-                reason: reason::PERMISSION_DENIED.to_owned(),
-                request_id: String::new(),
-                count: 1,
-            },
-            role.actor(),
-        );
+        self.put(RefusedAttempt {
+            actor: visitor.actor(),
+            source: visitor.peer.to_string(),
+            method,
+            targets: Vec::new(),
+            reason: reason::PERMISSION_DENIED.to_owned(),
+            request_id: String::new(),
+            count: 1,
+        });
         self.news.notify_one();
     }
 
-    fn put(&self, attempt: RefusedAttempt, actor: &'static str) {
+    fn put(&self, attempt: RefusedAttempt) {
         let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (actor, attempt.method.clone());
+        let key = (attempt.actor.clone(), attempt.method.clone());
         let fits = book.len() < KINDS || book.contains_key(&key);
         let (key, attempt) = if fits {
             (key, attempt)
         } else {
-            ((actor, MANY.to_owned()), RefusedAttempt { method: MANY.to_owned(), ..attempt })
+            ((attempt.actor.clone(), MANY.to_owned()), RefusedAttempt { method: MANY.to_owned(), ..attempt })
         };
         match book.get_mut(&key) {
             Some(known) => known.count = known.count.saturating_add(attempt.count),
@@ -104,7 +100,7 @@ impl Denials {
         if let Err(error) = told {
             tracing::warn!(error, attempts = book.len(), "refused calls are not in the audit log yet");
             // Counted on, and told with the next one.
-            book.into_iter().for_each(|((actor, _), attempt)| self.put(attempt, actor));
+            book.into_values().for_each(|attempt| self.put(attempt));
         }
     }
 }
@@ -115,7 +111,7 @@ mod tests {
     use crate::access::Role;
 
     fn viewer(peer: &str) -> Visitor {
-        Visitor { role: Role::Viewer, peer: peer.parse().unwrap() }
+        Visitor { role: Role::Viewer, peer: peer.parse().unwrap(), operator: None }
     }
 
     #[test]
@@ -123,20 +119,20 @@ mod tests {
         let denials = Denials::default();
         let visitor = viewer("10.0.0.7:5");
         for n in 0..1_000 {
-            denials.note(visitor, &format!("DELETE /api/v1/processes/p{n}"));
-            denials.note(visitor, "pm.v1.ProcessService/StopProcesses");
+            denials.note(&visitor, &format!("DELETE /api/v1/processes/p{n}"));
+            denials.note(&visitor, "pm.v1.ProcessService/StopProcesses");
         }
         let book = denials.book.lock().unwrap();
         assert!(book.len() <= KINDS + 1, "{}", book.len());
         assert_eq!(book.values().map(|attempt| attempt.count).sum::<u64>(), 2_000);
-        let stop = &book[&("viewer", "pm.v1.ProcessService/StopProcesses".to_owned())];
+        let stop = &book[&("viewer".to_owned(), "pm.v1.ProcessService/StopProcesses".to_owned())];
         assert_eq!((stop.count, stop.source.as_str(), stop.actor.as_str()), (1_000, "10.0.0.7:5", "viewer"));
     }
 
     #[test]
     fn a_method_is_short_and_printable() {
         let denials = Denials::default();
-        denials.note(viewer("[::1]:1"), &format!("POST /\n\u{7f}{}", "x".repeat(9_000)));
+        denials.note(&viewer("[::1]:1"), &format!("POST /\n\u{7f}{}", "x".repeat(9_000)));
         let book = denials.book.lock().unwrap();
         let method = &book.values().next().unwrap().method;
         assert!(method.len() <= PATH && method.starts_with("POST /x"), "{method}");

@@ -11,11 +11,10 @@ use crate::meters::{self, Meters};
 use crate::problem::Problem;
 use crate::rest::Rest;
 use crate::spans;
-use crate::visitor::Visitor;
+use crate::visitor::{Peer, Visitor};
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use pm_proto::error::{reason, status};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
@@ -39,20 +38,20 @@ impl Door {
     pub(crate) async fn answer(
         &self,
         request: Request<Incoming>,
-        peer: SocketAddr,
+        peer: &Peer,
         shutdown: &CancellationToken,
     ) -> Response<Body> {
         let is_grpc = grpc::is_call(request.method(), request.headers());
         let door = if is_grpc { meters::Door::Grpc } else { meters::Door::Http };
-        let refusal = match self.gatekeeper.admit(request.headers()) {
-            Ok(role) if is_grpc && request.version() == Version::HTTP_2 => {
-                return self.grpc(request, Visitor { role, peer }, shutdown).await;
+        let refusal = match self.gatekeeper.admit(request.headers(), peer) {
+            Ok(visitor) if is_grpc && request.version() == Version::HTTP_2 => {
+                return self.grpc(request, &visitor, shutdown).await;
             }
-            Ok(role) if !is_grpc => {
-                let (method, uri, visitor) = (request.method().clone(), request.uri().clone(), Visitor { role, peer });
-                let response = self.rest.answer(request, visitor, shutdown).await;
+            Ok(visitor) if !is_grpc => {
+                let (method, uri) = (request.method().clone(), request.uri().clone());
+                let response = self.rest.answer(request, visitor.clone(), shutdown).await;
                 if response.status() == StatusCode::FORBIDDEN {
-                    self.denials.note(visitor, &format!("{method} {}", uri.path()));
+                    self.denials.note(&visitor, &format!("{method} {}", uri.path()));
                 }
                 return response;
             }
@@ -64,12 +63,17 @@ impl Door {
             }
             Err(refusal) => refusal,
         };
-        tracing::warn!(%peer, reason = refusal.message(), "request refused");
+        tracing::warn!(peer = %peer.address, reason = refusal.message(), "request refused");
         self.meters.begin(door, "unauthenticated", false, Span::none()).finish(refusal.code());
         if is_grpc { refusal.into_http() } else { Problem::new(&refusal, false).into_response() }
     }
 
-    async fn grpc(&self, request: Request<Incoming>, visitor: Visitor, shutdown: &CancellationToken) -> Response<Body> {
+    async fn grpc(
+        &self,
+        request: Request<Incoming>,
+        visitor: &Visitor,
+        shutdown: &CancellationToken,
+    ) -> Response<Body> {
         let path = request.uri().path().to_owned();
         let name = path.strip_prefix('/').unwrap_or_default();
         if let Some(method) = self.catalogue.method(name) {

@@ -1,10 +1,13 @@
-//! Authentication: a Bearer token in, a role out. Decided before anything
-//! else about a request is looked at, so that a refusal tells nothing.
+//! Authentication: a Bearer token in, or an operator's certificate; a role
+//! out. Decided before anything else about a request is looked at, so that a
+//! refusal tells nothing.
 
 use crate::access::Role;
+use crate::visitor::{Peer, Visitor};
 use http::{HeaderMap, header::AUTHORIZATION};
 use pm_proto::error::{reason, status};
 use service_host::secret::Secret;
+use std::sync::Arc;
 use tonic::{Code, Status};
 
 /// Knows the tokens.
@@ -19,8 +22,18 @@ impl Gatekeeper {
         Self { admin, viewer }
     }
 
-    /// The role of whoever presents these headers.
-    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<Role, Status> {
+    /// Who presents these headers, on a connection of this peer. A token that
+    /// is sent counts, not the certificate beside it.
+    pub(crate) fn admit(&self, headers: &HeaderMap, peer: &Peer) -> Result<Visitor, Status> {
+        match &peer.operator {
+            Some(name) if !headers.contains_key(AUTHORIZATION) => {
+                Ok(Visitor { role: Role::Admin, peer: peer.address, operator: Some(Arc::clone(name)) })
+            }
+            Some(_) | None => Ok(Visitor { role: self.by_token(headers)?, peer: peer.address, operator: None }),
+        }
+    }
+
+    fn by_token(&self, headers: &HeaderMap) -> Result<Role, Status> {
         let presented =
             bearer(headers).ok_or_else(|| refusal("send `authorization: Bearer TOKEN` with each request"))?;
         // Both are always compared: the time taken does not tell which one

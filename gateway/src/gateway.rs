@@ -12,6 +12,7 @@ use crate::meters::Meters;
 use crate::net;
 use crate::options::Options;
 use crate::rest::Rest;
+use service_host::identity::Identity;
 use service_host::metrics::Metrics;
 use service_host::server::ServeError;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 pub struct Gateway {
     door: Arc<Door>,
     metrics: Metrics,
+    identity: Option<Identity>,
 }
 
 /// Why a gateway cannot be built.
@@ -58,7 +60,7 @@ impl Gateway {
             backends,
             meters,
         };
-        Ok(Self { door: Arc::new(door), metrics })
+        Ok(Self { door: Arc::new(door), metrics, identity: options.identity })
     }
 
     /// Serves the port until `shutdown`: then nothing more is accepted, streams
@@ -75,7 +77,11 @@ impl Gateway {
             self.door.local.set_serving(false).await;
         };
         let denials = self.door.denials.report(self.door.backends.of(Upstream::Registry), &shutdown);
-        tokio::join!(net::serve(listener, Arc::clone(&self.door), shutdown.clone()), gone, denials);
+        tokio::join!(
+            net::serve(listener, self.identity.clone(), Arc::clone(&self.door), shutdown.clone()),
+            gone,
+            denials
+        );
         Ok(())
     }
 

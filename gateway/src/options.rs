@@ -1,5 +1,6 @@
 //! What a gateway is built from.
 
+use service_host::identity::Identity;
 use service_host::secret::Secret;
 use service_host::transport::Dial;
 
@@ -10,7 +11,9 @@ pub struct Options {
     pub registry: Dial,
     /// The monitor.
     pub monitor: Dial,
-    /// What the gateway shows to the services behind it.
+    /// Who the gateway is: then its port and what is behind it speak TLS alone.
+    pub identity: Option<Identity>,
+    /// What the gateway shows to the services behind it on plain text.
     pub service_token: Secret,
     /// What a client shows to be allowed everything.
     pub admin_token: Secret,

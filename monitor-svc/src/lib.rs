@@ -20,6 +20,7 @@
 //! What is remembered, who is where and who may send how much is decided in
 //! the package `monitor-domain`, which has no socket and no clock.
 
+mod access;
 mod api;
 mod driver;
 mod metrics;

@@ -1,8 +1,8 @@
 //! The service as others embed it: `main`, `pmctl up` and tests.
 
-use crate::api;
 use crate::driver::Driver;
 use crate::metrics::MonitorCollector;
+use crate::{access, api};
 use pm_proto::v1::log_service_server::LogServiceServer;
 use pm_proto::v1::monitor_intake_service_server::MonitorIntakeServiceServer;
 use pm_proto::v1::sample_service_server::SampleServiceServer;
@@ -66,6 +66,7 @@ impl Monitor {
         let logs = api::LogsApi::new(Arc::clone(&self.driver), shutdown.clone());
         let host = GrpcHost::new(pm_proto::DESCRIPTORS)
             .token(self.options.token.clone())
+            .access(access::TABLE)
             .service(MonitorIntakeServiceServer::new(intake))
             .service(SampleServiceServer::new(samples))
             .service(LogServiceServer::new(logs));

@@ -1,7 +1,9 @@
 //! Actions: asynchronous commands to a node.
 
+use crate::spec::Signal;
 use crate::{InstanceId, NodeName, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::time::Duration;
 
 /// What an action does.
@@ -16,9 +18,21 @@ pub enum ActionVerb {
     Restart,
     /// Make it read its configuration anew, without an end.
     Reload,
+    /// Send its main process a signal.
+    Signal,
 }
 
 impl ActionVerb {
+    /// Whether it leaves nothing that is wanted: carried out late, it would do
+    /// what nobody wants any more.
+    #[must_use]
+    pub fn is_edge(self) -> bool {
+        match self {
+            Self::Start | Self::Stop | Self::Restart => false,
+            Self::Reload | Self::Signal => true,
+        }
+    }
+
     /// The word for it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -27,6 +41,7 @@ impl ActionVerb {
             Self::Stop => "stop",
             Self::Restart => "restart",
             Self::Reload => "reload",
+            Self::Signal => "signal",
         }
     }
 }
@@ -43,6 +58,8 @@ pub enum ActionState {
     Done,
     /// Not done.
     Failed,
+    /// Nobody took it up in time; it is not carried out any more.
+    Expired,
 }
 
 impl ActionState {
@@ -54,25 +71,57 @@ impl ActionState {
             Self::Delivered => "delivered",
             Self::Done => "done",
             Self::Failed => "failed",
+            Self::Expired => "expired",
         }
     }
 
     /// Whether nothing more will happen to it.
     #[must_use]
     pub fn is_final(self) -> bool {
-        matches!(self, Self::Done | Self::Failed)
+        matches!(self, Self::Done | Self::Failed | Self::Expired)
     }
 }
 
-/// One command to one instance.
+/// What an action is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActionTarget {
+    /// An instance of a process.
+    Instance(InstanceId),
+    /// A systemd unit of its node.
+    Unit(String),
+}
+
+impl ActionTarget {
+    /// The instance, if it is one.
+    #[must_use]
+    pub fn instance(&self) -> Option<&InstanceId> {
+        match self {
+            Self::Instance(id) => Some(id),
+            Self::Unit(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for ActionTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Instance(id) => id.fmt(f),
+            Self::Unit(unit) => f.pad(unit),
+        }
+    }
+}
+
+/// One command to one instance, or to one unit of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Action {
     /// Unique id.
     pub id: String,
     /// What is to be done.
     pub verb: ActionVerb,
-    /// To which instance.
-    pub instance: InstanceId,
+    /// To what. Written as `instance` or `unit`.
+    #[serde(flatten)]
+    pub target: ActionTarget,
     /// By which node; `None` until the instance has been placed.
     pub node: Option<NodeName>,
     /// How far it has come.
@@ -93,4 +142,10 @@ pub struct Action {
     pub restart_count: u64,
     /// W3C `traceparent` of the request; may be empty.
     pub traceparent: String,
+    /// When it expires, unless it is over; `None`: never.
+    #[serde(default)]
+    pub expires: Option<Timestamp>,
+    /// The signal of the verb of that name.
+    #[serde(default)]
+    pub signal: Option<Signal>,
 }

@@ -1,6 +1,6 @@
 //! The registry's decision that an instance belongs on a node.
 
-use crate::{InstanceId, ProcessSpec};
+use crate::{InstanceId, Plan, ProcessSpec};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -21,4 +21,10 @@ pub struct Assignment {
     /// W3C `traceparent` of the request that last changed this; may be empty.
     #[serde(default)]
     pub traceparent: String,
+    /// Revision of its placement: what it writes elsewhere under an older one is of a copy that was replaced.
+    #[serde(default)]
+    pub fencing_token: u64,
+    /// Where its schedule stands, for a node that is new to it.
+    #[serde(default)]
+    pub plan: Option<Plan>,
 }

@@ -8,16 +8,19 @@
 //! | `flat` | a spec as paths and values |
 //! | `mask` | what is secret, and what is shown instead |
 //! | `masked` | a whole spec without its secrets |
+//! | `taking` | what an instance does to come from one to the other |
 
 mod differing;
 mod field;
 mod flat;
 mod mask;
 mod masked;
+mod taking;
 
 pub use field::{FieldChange, changes};
 pub use mask::MASK;
 pub use masked::masked;
+pub use taking::{Taking, is_noticed, restarts, taking};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Lifecycle facts with a revision.
 
-use crate::{Action, ExitStatus, InstanceId, NodeName, Phase, ProcessName, Timestamp};
+use crate::{Action, ExitStatus, InstanceId, NodeName, Phase, ProcessName, RolloutDetail, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The types of events: stable, dotted, lower case.
@@ -15,6 +15,8 @@ pub mod event_type {
     pub const INSTANCE_ASSIGNED: &str = "instance.assigned";
     /// An instance is wanted by nobody and nothing of it is left.
     pub const INSTANCE_REMOVED: &str = "instance.removed";
+    /// An instance leaves its node for another one.
+    pub const INSTANCE_MOVING: &str = "instance.moving";
     /// A program was started.
     pub const INSTANCE_STARTED: &str = "instance.started";
     /// A program could not be started.
@@ -62,14 +64,58 @@ pub mod event_type {
     pub const INSTANCE_LOST: &str = "instance.lost";
     /// The node of a lost instance is back; what was last seen of it holds again.
     pub const INSTANCE_RETURNED: &str = "instance.returned";
+    /// Its lease was over: the node ended this singleton by itself.
+    pub const INSTANCE_FENCED: &str = "instance.fenced";
+    /// Its node stayed lost: it is placed elsewhere.
+    pub const INSTANCE_REPLACED: &str = "instance.replaced";
+    /// The copy that a lost node was left with is gone.
+    pub const INSTANCE_LEFT_ENDED: &str = "instance.left_ended";
+    /// A node has been silent for half of its lease.
+    pub const NODE_SUSPECT: &str = "node.suspect";
     /// A node connected for the first time, or again after it was lost.
     pub const NODE_READY: &str = "node.ready";
     /// A node's lease ran out.
     pub const NODE_LOST: &str = "node.lost";
+    /// Many nodes were lost at once: nothing of theirs is placed elsewhere.
+    pub const CLUSTER_BRAKE_ENGAGED: &str = "cluster.brake_engaged";
+    /// What lost nodes have is placed elsewhere again.
+    pub const CLUSTER_BRAKE_RELEASED: &str = "cluster.brake_released";
+    /// An operator said that a node gets nothing new.
+    pub const NODE_CORDONED: &str = "node.cordoned";
+    /// A node takes new instances again; a drain is over with that.
+    pub const NODE_UNCORDONED: &str = "node.uncordoned";
+    /// What a node has goes elsewhere, or its deadline for that is over.
+    pub const NODE_DRAINING: &str = "node.draining";
+    /// Nothing but daemons, and what has ended, is left on a node.
+    pub const NODE_DRAINED: &str = "node.drained";
+    /// An operator changed labels of a node.
+    pub const NODE_LABELLED: &str = "node.labelled";
+    /// A node was forgotten.
+    pub const NODE_REMOVED: &str = "node.removed";
     /// A backup took the place of the state.
     pub const CLUSTER_RESTORED: &str = "cluster.restored";
     /// What was restored was confirmed.
     pub const CLUSTER_CONFIRMED: &str = "cluster.confirmed";
+    /// Instances begin to come to a new spec, or to be restarted, some at a time.
+    pub const ROLLOUT_STARTED: &str = "rollout.started";
+    /// More instances than before have come to it and serve.
+    pub const ROLLOUT_PROGRESSED: &str = "rollout.progressed";
+    /// Its canaries serve; the others wait until somebody promotes it.
+    pub const ROLLOUT_AWAITING: &str = "rollout.awaiting_promotion";
+    /// Somebody, or its policy, lets the others follow the canaries.
+    pub const ROLLOUT_PROMOTED: &str = "rollout.promoted";
+    /// Somebody holds it.
+    pub const ROLLOUT_PAUSED: &str = "rollout.paused";
+    /// It goes on.
+    pub const ROLLOUT_RESUMED: &str = "rollout.resumed";
+    /// All instances have come to it and serve.
+    pub const ROLLOUT_SUCCEEDED: &str = "rollout.succeeded";
+    /// It was given up.
+    pub const ROLLOUT_FAILED: &str = "rollout.failed";
+    /// All instances are back at the spec before the one that failed.
+    pub const ROLLOUT_REVERTED: &str = "rollout.reverted";
+    /// A later change took its place.
+    pub const ROLLOUT_SUPERSEDED: &str = "rollout.superseded";
     /// An action was queued.
     pub const ACTION_QUEUED: &str = "action.queued";
     /// An action reached its node.
@@ -78,6 +124,8 @@ pub mod event_type {
     pub const ACTION_DONE: &str = "action.done";
     /// An action failed.
     pub const ACTION_FAILED: &str = "action.failed";
+    /// An action was not taken up in time.
+    pub const ACTION_EXPIRED: &str = "action.expired";
 }
 
 /// One fact.
@@ -112,6 +160,8 @@ pub enum EventDetail {
     Instance(InstanceDetail),
     /// The action as it was then.
     Action(Box<Action>),
+    /// The rollout as it was then.
+    Rollout(Box<RolloutDetail>),
 }
 
 /// An instance at the time of an event.

@@ -4,6 +4,7 @@
 use crate::parsed::parsed;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 /// Longest name in bytes: a DNS label, so that a name fits everywhere.
@@ -118,6 +119,12 @@ impl InstanceId {
     #[must_use]
     pub fn new(process: ProcessName, index: u32) -> Self {
         Self { process, index }
+    }
+
+    /// Where the ids of the instances of a process are among others, in their order.
+    #[must_use]
+    pub fn all_of(process: &ProcessName) -> RangeInclusive<Self> {
+        Self::new(process.clone(), 0)..=Self::new(process.clone(), u32::MAX)
     }
 }
 

@@ -65,7 +65,7 @@ processes:
             "12:29: processes.web.log_watchdog.timeout: 4000 is out of range; write 1s to 1h (1 to 3600 seconds)",
             "13:16: processes.web.autostart: it is the text \"yes\"; write true or false",
             "14:5: processes.web.max_restarts: it is no field of a process; write it inside restart",
-            "15:5: processes.web.colour: it is no field of a process; write one of command, type, working_dir, env, env_files, user, group, groups, umask, rlimits, nice, io_priority, oom_score_adj, cpu_affinity, no_new_privs, instances, ports, sockets, depends_on, schedule, hooks, restart, stop, readiness, liveness, watchdog, log_file, logs, log_watchdog, log_rules, limits, labels, autostart",
+            "15:5: processes.web.colour: it is no field of a process; write one of command, type, working_dir, env, env_files, user, group, groups, umask, rlimits, nice, io_priority, oom_score_adj, cpu_affinity, no_new_privs, instances, ports, sockets, depends_on, schedule, hooks, restart, stop, readiness, liveness, watchdog, log_file, logs, log_watchdog, log_rules, placement, update, singleton, limits, labels, autostart",
             "16:3: processes.../x: \"../x\" is no valid name: it does not begin with a letter or digit; use 1 to 63 of A-Z a-z 0-9 . _ - and begin with a letter or digit",
             "16:23: processes.../x.command[1]: it is a list; write a text, a number or a boolean",
         ],
@@ -97,7 +97,7 @@ fn the_list_form_reports_its_ranges_and_repeated_names() {
             "7:11: processes.a.name: \"a\" is defined twice, first at 2:11; rename one",
             "9:5: processes[2].name: it is missing; write name, as name: \"web\"",
             "13:5: processes.c.timeout: it is given beside log_watchdog; write it as log_watchdog.timeout",
-            "14:5: processes[4]: it is the text \"text\"; write a map of name, timeout, interval, command, type, working_dir, env, env_files, user, group, groups, umask, rlimits, nice, io_priority, oom_score_adj, cpu_affinity, no_new_privs, instances, ports, sockets, depends_on, schedule, hooks, restart, stop, readiness, liveness, watchdog, log_file, logs, log_watchdog, log_rules, limits, labels, autostart",
+            "14:5: processes[4]: it is the text \"text\"; write a map of name, timeout, interval, command, type, working_dir, env, env_files, user, group, groups, umask, rlimits, nice, io_priority, oom_score_adj, cpu_affinity, no_new_privs, instances, ports, sockets, depends_on, schedule, hooks, restart, stop, readiness, liveness, watchdog, log_file, logs, log_watchdog, log_rules, placement, update, singleton, limits, labels, autostart",
         ],
     );
 }

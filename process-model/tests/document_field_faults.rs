@@ -457,3 +457,82 @@ fn files_of_all_processes_are_bounded_by_their_copies() {
     assert_eq!(faults.len(), 1);
     assert!(faults[0].starts_with("1:1: env_files: copied into 1000 processes it has "), "{faults:?}");
 }
+
+#[test]
+fn wrong_placements_are_named_with_what_to_write() {
+    const FORM: &str =
+        "write ATTRIBUTE, one of =, !=, in, not in, regexp, version, and a value, as \"zone in eu-1, eu-2\"";
+    for (line, expected) in [
+        (
+            "placement: {constraints: [zone = eu, zone eu]}",
+            format!("42: placement.constraints[1]: \"zone eu\" is no constraint; {FORM}"),
+        ),
+        (
+            "placement: {constraints: node.zone = eu}",
+            "30: placement.constraints: node.zone is no attribute of a node; write a label, or one of node.name, node.cpus, node.memory, node.arch, node.os, node.kernel, node.runner_version".to_owned(),
+        ),
+        (
+            "placement: {constraints: n regexp (}",
+            "30: placement.constraints: it is no regular expression: unclosed group; write one as the Rust crate regex reads it".to_owned(),
+        ),
+        (
+            "placement: {constraints: k version >= new}",
+            "30: placement.constraints: \">= new\" is no version; write bounds as \">= 5.15, < 6\"".to_owned(),
+        ),
+        (
+            "placement: {strategy: packed}",
+            "27: placement.strategy: it is the text \"packed\"; write spread, bin-pack".to_owned(),
+        ),
+        (
+            "placement: {apart_from: a}",
+            "29: placement.apart_from[0]: it is this process; write placement.max_per_node: 1".to_owned(),
+        ),
+        (
+            "placement: {daemon: true, replace_after: 5m}",
+            "46: placement.replace_after: a daemon stays with its node; leave it out, or daemon".to_owned(),
+        ),
+        ("replace_after: 5m", "5: replace_after: it is no field of a process; write it inside placement".to_owned()),
+    ] {
+        refused(line, &expected);
+    }
+    let two = report("processes: {a: {command: x, instances: 2, placement: {daemon: true}}}");
+    assert_eq!(
+        two,
+        ["1:40: processes.a.instances: there is one instance on each node, not 2; leave it out, or placement.daemon"]
+    );
+    let early = report("processes: {a: {command: x, singleton: true, placement: {replace_after: 10s}}}");
+    assert_eq!(
+        early,
+        [
+            "1:73: processes.a.placement.replace_after: 10s is before its copy has ended for sure; write at least 40s (lease, stop and margin), or leave it out"
+        ]
+    );
+}
+
+#[test]
+fn wrong_updates_and_singletons_are_named_with_what_to_write() {
+    const SHARE: &str = "write a number of instances, or a share as \"25%\"";
+    for (line, expected) in [
+        ("update: {max_surge: many}", format!("25: update.max_surge: it is the text \"many\"; {SHARE}")),
+        ("update: {max_surge: 101%}", "25: update.max_surge: 101% is out of range; write 0% to 100%".to_owned()),
+        ("update: {max_surge: -1}", "25: update.max_surge: -1 is out of range; write 0 to 10000".to_owned()),
+        (
+            "update: {max_unavailable: 0}",
+            "31: update.max_unavailable: none may stop serving, so none could change; write max_surge: 1, so that another serves meanwhile".to_owned(),
+        ),
+        (
+            "update: {min_ready: 5m, progress_deadline: 5m}",
+            "48: update.progress_deadline: 5m is not above min_ready; write more than 5m".to_owned(),
+        ),
+        ("singleton: maybe", "16: singleton: it is the text \"maybe\"; write true or false".to_owned()),
+        ("singleton: [1]", "16: singleton: it is a list; write true, false, or a map of lease".to_owned()),
+        (
+            "singleton: {lease: 1s}",
+            "24: singleton.lease: 1s is out of range; write 5s to 1day (5 to 86400 seconds)".to_owned(),
+        ),
+    ] {
+        refused(line, &expected);
+    }
+    let two = report("processes: {a: {command: x, instances: 2, singleton: true}}");
+    assert_eq!(two, ["1:54: processes.a.singleton: there are 2 instances; write instances: 1"]);
+}

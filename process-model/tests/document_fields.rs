@@ -7,8 +7,9 @@ use process_model::ProcessSpec;
 use process_model::document::{self, Document};
 use process_model::spec::{
     CatchUp, Check, Command, Compression, Condition, Dependency, Execution, Hook, Hooks, HttpCheck, IoClass,
-    IoPriority, LimitMode, Listen, LogAction, LogFormat, LogPolicy, LogRule, Overlap, Probe, Resource, ResourceLimits,
-    RestartMode, Rlimit, Schedule, Scope, Signal, Socket, StopStep, WhenFull,
+    IoPriority, LimitMode, Listen, LogAction, LogFormat, LogPolicy, LogRule, Overlap, Placement, PlacementStrategy,
+    Probe, Reservation, Resource, ResourceLimits, RestartMode, Rlimit, Schedule, Scope, Share, Signal, Singleton,
+    Socket, StopStep, UpdatePolicy, WhenFull,
 };
 use std::path::Path;
 use std::time::Duration;
@@ -249,6 +250,38 @@ fn a_schedule_is_not_restarted_unless_it_asks_for_it() {
     };
     assert_eq!((spec.schedule, spec.restart.mode), (Some(Box::new(expected)), RestartMode::OnFailure));
     assert_eq!(process("schedule: '@daily', restart: {max_restarts: 3}").restart.mode, RestartMode::Never);
+}
+
+#[test]
+fn where_instances_go_and_how_they_change_is_read() {
+    let spec = process(
+        "placement: {constraints: [zone=eu, 'node.cpus version >= 4'], strategy: bin-pack, spread_by: rack, max_per_node: 2, apart_from: db, reserve: {cpu: 0.5, memory: 1MiB}, replace_after: 2m}",
+    );
+    let expected = Placement {
+        constraints: vec!["zone = eu".parse().unwrap(), "node.cpus version >= 4".parse().unwrap()],
+        strategy: PlacementStrategy::BinPack,
+        spread_by: Some("rack".to_owned()),
+        max_per_node: Some(2),
+        apart_from: vec!["db".parse().unwrap()],
+        daemon: false,
+        reserve: Reservation { cpu_millis: 500, memory: 1 << 20 },
+        replace_after: Some(seconds(120)),
+    };
+    assert_eq!(spec.placement.as_deref(), Some(&expected));
+    // To say nothing is not to say something else.
+    assert_eq!(process("placement: {}, singleton: false").placement, None);
+    let spec = process("update: {max_unavailable: 0, max_surge: 10%, min_ready: 5s, canary: 1, auto_revert: true}");
+    let expected = UpdatePolicy {
+        max_unavailable: Share::Count(0),
+        max_surge: Share::Percent(10),
+        min_ready: seconds(5),
+        canary: 1,
+        auto_revert: true,
+        ..UpdatePolicy::default()
+    };
+    assert_eq!(spec.update.as_deref(), Some(&expected));
+    assert_eq!(process("singleton: true").singleton.as_deref(), Some(&Singleton { lease: seconds(30) }));
+    assert_eq!(process("singleton: {lease: 20s}").singleton.as_deref(), Some(&Singleton { lease: seconds(20) }));
 }
 
 #[test]

@@ -34,13 +34,19 @@ fn the_example_applications_are_valid_without_warnings() {
 }
 
 #[test]
-fn every_example_of_the_reference_is_valid() {
-    let blocks: Vec<&str> = REFERENCE.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    assert!(blocks.len() >= 2);
-    for block in blocks {
-        let document = document::read("process-file.md", Path::new("/docs"), block.as_bytes());
-        assert!(document.is_ok(), "{block}\n{:?}", document.err());
+fn every_example_of_the_docs_is_valid() {
+    let mut examples = 0;
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs")).unwrap() {
+        let path = entry.unwrap().path();
+        let Ok(page) = std::fs::read_to_string(&path) else { continue };
+        let blocks = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+        for block in blocks.filter(|block| block.lines().any(|line| line == "processes:")) {
+            let document = document::read("page.md", Path::new("/docs"), block.as_bytes());
+            assert!(document.is_ok(), "{}: {block}\n{:?}", path.display(), document.err());
+            examples += 1;
+        }
     }
+    assert!(examples >= 10, "only {examples} examples were found");
 }
 
 #[test]

@@ -40,6 +40,10 @@ pub mod reason {
     pub const WATCHER_TOO_SLOW: &str = "WATCHER_TOO_SLOW";
     /// A newer session of the node took over.
     pub const SESSION_REPLACED: &str = "SESSION_REPLACED";
+    /// The node was declared lost while its session was open; another session begins anew.
+    pub const NODE_LOST: &str = "NODE_LOST";
+    /// More runners come than are received at a time; `RetryInfo` says when to come again.
+    pub const SESSIONS_LIMITED: &str = "SESSIONS_LIMITED";
     /// No connected node has the instance's logs.
     pub const LOGS_UNREACHABLE: &str = "LOGS_UNREACHABLE";
     /// As many log readers are connected as there is memory for.
@@ -70,8 +74,18 @@ pub mod reason {
     pub const NOT_OBSERVING: &str = "NOT_OBSERVING";
     /// Something runs that was not restored, and nobody said what becomes of it.
     pub const UNKNOWN_INSTANCES: &str = "UNKNOWN_INSTANCES";
+    /// No rollout is under way, or it is not where this can be done.
+    pub const ROLLOUT_STATE: &str = "ROLLOUT_STATE";
+    /// A process has as many instances as it has to have.
+    pub const FIXED_NUMBER: &str = "FIXED_NUMBER";
     /// A replica does not know this kind of change yet.
     pub const FEATURE_LEVEL: &str = "FEATURE_LEVEL";
+    /// The registry has no CA's key, and certifies nobody.
+    pub const NO_AUTHORITY: &str = "NO_AUTHORITY";
+    /// Too many tries to join in a minute.
+    pub const TOO_MANY_TRIES: &str = "TOO_MANY_TRIES";
+    /// A node is ready or has instances, and was not given up.
+    pub const NODE_IN_USE: &str = "NODE_IN_USE";
     /// A fault of ours.
     pub const INTERNAL: &str = "INTERNAL";
 }
@@ -80,6 +94,13 @@ pub mod reason {
 pub fn status(code: Code, reason: &str, message: impl Into<String>, metadata: &[(&str, &str)]) -> Status {
     let metadata: HashMap<String, String> = metadata.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     Status::with_error_details(code, message, ErrorDetails::with_error_info(reason, DOMAIN, metadata))
+}
+
+/// A status with `ErrorInfo` and `RetryInfo`: when to come again.
+pub fn come_back(code: Code, reason: &str, message: impl Into<String>, after: std::time::Duration) -> Status {
+    let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::<String, String>::new());
+    details.set_retry_info(Some(after));
+    Status::with_error_details(code, message, details)
 }
 
 /// INVALID_ARGUMENT that lists every fault as a field violation.

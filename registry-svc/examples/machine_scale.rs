@@ -96,6 +96,7 @@ fn main() {
             runner_version: "1".into(),
             cpus: 2,
             memory_bytes: 1,
+            fences: true,
         })
     };
     apply(&machine, nodes.iter().map(hello));

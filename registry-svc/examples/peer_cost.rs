@@ -93,7 +93,8 @@ fn links(id: u64, token: &Secret, book: &AddressBook) -> Links {
     let (store, address) = (id.to_string(), String::new());
     let identity = Identity { fence, store, boot: 1, address, version: String::new(), start: 0, level: 0 };
     let (book, token) = (book.clone(), token.clone());
-    Links::new(Settings { identity, registrar: Arc::new(Yes), book, token, timing: Timing::default() }).unwrap()
+    Links::new(Settings { identity, registrar: Arc::new(Yes), book, token: token.into(), timing: Timing::default() })
+        .unwrap()
 }
 
 fn runtime(flavour: &str) -> Runtime {

@@ -5,6 +5,8 @@
 //! meanwhile into the next: that is what makes group commit. On a replica that
 //! does not lead the batch goes to the one that does (`driver/way`).
 
+#[cfg(test)]
+mod tests;
 mod way;
 
 use crate::clock::Clock;
@@ -58,6 +60,8 @@ pub type Answer = Result<Result<Reply, Refusal>, ProposeError>;
 
 struct Proposal {
     command: Command,
+    /// What only the leader of this term may say: what it has seen itself, or heard from a node. None: anybody's.
+    term: Option<u64>,
     bytes: usize,
     answer: oneshot::Sender<Answer>,
 }
@@ -98,8 +102,24 @@ impl Driver {
     /// Hands a command in. Commands of one caller take effect in the order in
     /// which they are handed in.
     pub(crate) async fn submit(&self, command: Command, bytes: usize) -> Result<Pending, ProposeError> {
+        self.hand_in(command, None, bytes).await
+    }
+
+    /// The same for what only the leader of this term may say. A leader that was replaced while it stood still decides
+    /// by what it saw then, and reads what nodes told it then: nothing of that is handed to its successor, or written
+    /// by itself in a later term.
+    pub(crate) async fn submit_as_leader(
+        &self,
+        term: u64,
+        command: Command,
+        bytes: usize,
+    ) -> Result<Pending, ProposeError> {
+        self.hand_in(command, Some(term), bytes).await
+    }
+
+    async fn hand_in(&self, command: Command, term: Option<u64>, bytes: usize) -> Result<Pending, ProposeError> {
         let (answer, pending) = oneshot::channel();
-        self.queue.send(Proposal { command, bytes, answer }).await.map_err(|_| ProposeError::Closing)?;
+        self.queue.send(Proposal { command, term, bytes, answer }).await.map_err(|_| ProposeError::Closing)?;
         Ok(Pending(pending))
     }
 
@@ -167,53 +187,59 @@ fn next_batch(backlog: &mut VecDeque<Proposal>) -> Vec<Proposal> {
 /// Commits a batch, however often the leader changes meanwhile. A command with
 /// a request id is sent again and takes effect once; of any other nobody could
 /// tell whether it did, so its sender is told that.
-async fn commit(way: &Way, batch: Vec<Proposal>, numbers: &Numbers) {
+async fn commit(way: &Way, mut batch: Vec<Proposal>, numbers: &Numbers) {
     let began = Instant::now();
-    let (mut commands, mut answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|p| (p.command, p.answer)).unzip();
     let mut failing = None;
     let mut sent = false;
-    while !commands.is_empty() {
-        let payload = match payload::encode(&commands) {
+    loop {
+        let (standing, fallen): (Vec<_>, Vec<_>) =
+            batch.into_iter().partition(|p| p.term.is_none_or(|term| way.leads_in(term)));
+        refuse(fallen, &way.no_leader());
+        batch = standing;
+        if batch.is_empty() {
+            return;
+        }
+        let payload = match payload::encode(batch.iter().map(|p| &p.command)) {
             Ok(payload) => payload,
             Err(error) => {
                 tracing::error!(%error, "commands cannot be written down");
-                return refuse(answers, &ProposeError::Closing);
+                return refuse(batch, &ProposeError::Closing);
             }
         };
-        match way.write(payload).await {
-            Ok(replies) if replies.len() == answers.len() => {
+        match way.write(payload, batch.iter().find_map(|p| p.term)).await {
+            Ok(replies) if replies.len() == batch.len() => {
                 numbers.committed(replies.len(), began.elapsed());
-                for (answer, reply) in answers.into_iter().zip(replies) {
+                for (proposal, reply) in batch.into_iter().zip(replies) {
                     // The call may have been given up.
-                    let _ = answer.send(Ok(reply));
+                    let _ = proposal.answer.send(Ok(reply));
                 }
                 return;
             }
             Ok(replies) => {
-                tracing::error!(commands = answers.len(), replies = replies.len(), "replies do not fit their commands");
-                return refuse(answers, &ProposeError::Unknown);
+                tracing::error!(commands = batch.len(), replies = replies.len(), "replies do not fit their commands");
+                return refuse(batch, &ProposeError::Unknown);
             }
-            Err(ProposeError::Closing) => return refuse(answers, &ProposeError::Closing),
+            Err(ProposeError::Closing) => return refuse(batch, &ProposeError::Closing),
             Err(ProposeError::Unknown) => {
                 sent = true;
                 let (again, over): (Vec<_>, Vec<_>) =
-                    commands.into_iter().zip(answers).partition(|(command, _)| !command.header.request_id.is_empty());
-                refuse(over.into_iter().map(|(_, answer)| answer), &ProposeError::Unknown);
-                (commands, answers) = again.into_iter().unzip();
+                    batch.into_iter().partition(|p| !p.command.header.request_id.is_empty());
+                refuse(over, &ProposeError::Unknown);
+                batch = again;
             }
             Err(ProposeError::NoLeader { .. }) => {}
         }
         let since = *failing.get_or_insert_with(Instant::now);
         if began.elapsed() >= way::PATIENCE && since.elapsed() >= way::ELECTION {
             let error = if sent { ProposeError::Unknown } else { way.no_leader() };
-            return refuse(answers, &error);
+            return refuse(batch, &error);
         }
         way.changed().await;
     }
 }
 
-fn refuse(answers: impl IntoIterator<Item = oneshot::Sender<Answer>>, error: &ProposeError) {
-    for answer in answers {
-        let _ = answer.send(Err(error.clone()));
+fn refuse(proposals: Vec<Proposal>, error: &ProposeError) {
+    for proposal in proposals {
+        let _ = proposal.answer.send(Err(error.clone()));
     }
 }

@@ -2,14 +2,15 @@
 //! told to stop.
 
 use anyhow::bail;
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 use registry_svc::machine::payload::LEVEL;
-use registry_svc::{OpenError, Options, Registry, Retention, is_address};
+use registry_svc::{Entry, OpenError, Options, Registry, Retention, is_address};
 use service_host::config::{LogArgs, RemoteArgs, TokenArgs};
+use service_host::identity::{Authority, Clients, Identity, Role, TlsArgs};
 use service_host::metrics::Metrics;
 use service_host::ops::{self, OpsState, Readiness};
 use service_host::transport::Incoming;
-use service_host::{signals, telemetry};
+use service_host::{healthcheck, manual, open_files, signals, systemd, telemetry};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 /// The registry: stores what should run, decides where, and knows what does.
 #[derive(Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, max_term_width = 100, subcommand_negates_reqs = true)]
 struct Args {
     /// Directory of log, state and snapshots; on a real file system, not tmpfs.
     #[arg(long, env = "PM_REGISTRY_DATA_DIR", default_value = "/var/lib/pm/registry", value_name = "DIR")]
@@ -32,6 +33,14 @@ struct Args {
     ops_listen: SocketAddr,
     #[command(flatten)]
     remote: RemoteArgs,
+    #[command(flatten)]
+    tls: TlsArgs,
+    /// Key of the CA in --tls-ca: with it this registry certifies nodes that join (pmctl nodes join-command).
+    #[arg(long, env = "PM_TLS_CA_KEY", value_name = "FILE")]
+    tls_ca_key: Option<PathBuf>,
+    /// How long a node's certificate counts; its runner has it renewed when two thirds of that are over.
+    #[arg(long, env = "PM_NODE_CERTIFICATE_LIFE", default_value = "30d", value_name = "DURATION", value_parser = certificate_life)]
+    node_certificate_life: Duration,
     /// The number that this replica must have; its data directory says which one it has.
     #[arg(long, env = "PM_REGISTRY_NODE_ID", value_name = "ID", value_parser = clap::value_parser!(u64).range(1..))]
     node_id: Option<u64>,
@@ -47,7 +56,8 @@ struct Args {
     /// How many replicas found the cluster together.
     #[arg(long, env = "PM_REGISTRY_REPLICAS", default_value_t = 1, value_name = "N")]
     replicas: usize,
-    /// Joins a cluster that exists, and never founds one; =voter: votes as soon as it has caught up.
+    /// Joins a cluster that exists, and never founds one; =voter: votes as soon as it has caught up; =auto: votes, too,
+    /// and founds one with --replicas others when no peer belongs to one yet.
     #[arg(long, env = "PM_REGISTRY_JOIN", value_name = "AS", num_args = 0..=1, require_equals = true, default_missing_value = "learner")]
     join: Option<JoinAs>,
     /// Silence of the leader after which the others replace it; a dead process is noticed at once.
@@ -59,6 +69,9 @@ struct Args {
     /// Silence after which a node counts as lost; at least three heartbeats.
     #[arg(long, env = "PM_LEASE", default_value = "10s", value_name = "DURATION", value_parser = humantime::parse_duration)]
     lease: Duration,
+    /// Runners that are received in a second; when more come at once, the others are told when to come again.
+    #[arg(long, env = "PM_SESSIONS_PER_SECOND", default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u32).range(10..=100_000))]
+    sessions_per_second: u32,
     /// Events that are kept for watchers.
     #[arg(long, env = "PM_EVENT_RETENTION", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     event_retention: u32,
@@ -76,8 +89,18 @@ struct Args {
     feature_level_max: Option<u16>,
     #[command(flatten)]
     token: TokenArgs,
+    #[command(subcommand)]
+    command: Option<healthcheck::Command>,
     #[command(flatten)]
     log: LogArgs,
+}
+
+fn certificate_life(text: &str) -> Result<Duration, String> {
+    let life = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if (Duration::from_secs(10)..=Duration::from_secs(366 * 24 * 3600)).contains(&life) {
+        return Ok(life);
+    }
+    Err("is out of range; write 10s to 366d".to_owned())
 }
 
 /// As what a replica joins.
@@ -88,6 +111,17 @@ enum JoinAs {
     Learner,
     /// It votes as soon as it has caught up.
     Voter,
+    /// The same if there is a cluster; else it founds one with the others.
+    Auto,
+}
+
+impl JoinAs {
+    fn entry(self) -> Entry {
+        match self {
+            Self::Learner | Self::Voter => Entry::Join,
+            Self::Auto => Entry::Either,
+        }
+    }
 }
 
 impl Args {
@@ -95,18 +129,24 @@ impl Args {
         if self.heartbeat_interval.is_zero() || self.lease < self.heartbeat_interval * 3 {
             bail!("--lease has to be at least three times --heartbeat-interval, and that more than 0");
         }
-        self.check_peers()?;
+        let identity = self.tls.identity(Role::Registry)?;
+        self.check_peers(identity.as_ref())?;
+        let token = self.token.read(identity.as_ref())?;
         Ok(Options {
+            authority: self.authority(identity.as_ref())?,
+            identity,
+            node_certificate_life: self.node_certificate_life,
             node_id: self.node_id.unwrap_or(0),
             advertise: self.advertise.clone(),
             peers: self.peers.clone(),
             peers_dns: self.peers_dns.clone(),
             replicas: self.replicas,
-            join: self.join.is_some(),
-            join_votes: self.join == Some(JoinAs::Voter),
+            entry: self.join.map_or(Entry::Found, JoinAs::entry),
+            join_votes: self.join.is_some_and(|how| how != JoinAs::Learner),
             election_timeout: self.election_timeout,
             heartbeat_interval: self.heartbeat_interval,
             lease: self.lease,
+            sessions_per_second: self.sessions_per_second,
             event_retention: self.event_retention as usize,
             retention: Retention {
                 audit_entries: self.audit_retention.into(),
@@ -114,13 +154,21 @@ impl Args {
                 generations: self.generations.into(),
             },
             feature_level: self.feature_level_max.map_or(LEVEL, |max| max.min(LEVEL)),
-            ..Options::new(&self.data_dir, self.token.read()?)
+            ..Options::new(&self.data_dir, token)
         })
     }
 }
 
 impl Args {
-    fn check_peers(&self) -> anyhow::Result<()> {
+    fn authority(&self, identity: Option<&Identity>) -> anyhow::Result<Option<Authority>> {
+        match (&self.tls_ca_key, identity) {
+            (None, _) => Ok(None),
+            (Some(key), Some(identity)) => Ok(Some(Authority::load(&identity.files().ca, key)?)),
+            (Some(_), None) => bail!("--tls-ca-key needs the CA and this replica's own certificate: give --tls-dir"),
+        }
+    }
+
+    fn check_peers(&self, identity: Option<&Identity>) -> anyhow::Result<()> {
         let alone = self.peers.is_empty() && self.peers_dns.is_none();
         if alone && (self.replicas != 1 || self.join.is_some()) {
             bail!(
@@ -132,8 +180,15 @@ impl Args {
             bail!("--peers needs --advertise http://HOST:PORT, under which the others reach this replica");
         }
         for address in self.peers.iter().chain((!self.advertise.is_empty()).then_some(&self.advertise)) {
-            if !is_address(address) {
-                bail!("{address:?} is no address of a replica: write http://HOST:PORT");
+            let scheme = if identity.is_some() { "https" } else { "http" };
+            if !is_address(address) || address.split_once("://").is_none_or(|(said, _)| said != scheme) {
+                bail!(
+                    "{address:?} is no address of a replica that has {}: write {scheme}://HOST:PORT",
+                    match identity {
+                        Some(_) => "a certificate",
+                        None => "no certificate (--tls-dir)",
+                    }
+                );
             }
         }
         if !(Duration::from_millis(300)..=Duration::from_secs(60)).contains(&self.election_timeout) {
@@ -147,8 +202,13 @@ impl Args {
 }
 
 fn main() -> ExitCode {
+    manual::write_if_asked(Args::command(), "8");
     let args = Args::parse();
-    match args.options().and_then(|options| start(args, options)) {
+    let done = match args.command.clone() {
+        Some(healthcheck::Command::Healthcheck(check)) => ask(&check, args.ops_listen),
+        None => args.options().and_then(|options| start(args, options)),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The last line that an operator sees, whatever the log's format.
@@ -170,24 +230,36 @@ struct TurnedAway {
     why: String,
 }
 
+fn ask(check: &healthcheck::Args, listens: SocketAddr) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(check.ask(listens))?)
+}
+
 fn start(args: Args, options: Options) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run(args, options))
 }
 
 async fn run(args: Args, options: Options) -> anyhow::Result<()> {
     let telemetry = telemetry::init(args.log.telemetry("registry-svc"))?;
+    open_files::raise();
     let shutdown = CancellationToken::new();
     let terminated = signals::terminated();
 
     // Both ports before the directory: an address in use must not cost a
     // recovery.
-    let listener = args.remote.bind(args.listen).await?;
+    let identity = options.identity.clone();
+    let listener = args.tls.bind(identity.as_ref(), &args.remote, args.listen).await?;
     let ops_listener = args.remote.bind(args.ops_listen).await?;
     let (address, ops_address) = (listener.local_addr()?, ops_listener.local_addr()?);
     tokio::pin!(terminated);
     // From the first moment on: whoever probes it sees that it lives, and what it waits for.
     let metrics = Metrics::new("registry-svc");
+    if let Some(identity) = &identity {
+        identity.register(&metrics);
+        tokio::spawn(identity.watch(shutdown.clone())?);
+    }
     let (ready, readiness) = ops::readiness();
+    tokio::spawn(systemd::tell(readiness.clone(), shutdown.clone()));
     let ops = ops::serve(ops_listener, OpsState { metrics: metrics.clone(), ready: readiness }, shutdown.clone());
     let ops = tokio::spawn(ops);
     let waiting = watch::Sender::new("this replica is starting".to_owned());
@@ -201,9 +273,10 @@ async fn run(args: Args, options: Options) -> anyhow::Result<()> {
     let dumps = signals::on_debug_dump(move || tracing::info!(dump = dumped.debug_dump(), "debug dump"))?;
 
     tracing::info!(%address, %ops_address, "the registry is ready");
+    let incoming = Incoming::tcp(listener, identity.as_ref(), Clients::Joining);
     let serving = tokio::spawn({
         let (registry, shutdown) = (registry.clone(), shutdown.clone());
-        async move { registry.serve(Incoming::Tcp(listener), shutdown).await }
+        async move { registry.serve(incoming, shutdown).await }
     });
     let mut fenced = registry.fenced();
     let mut standing = registry.standing();

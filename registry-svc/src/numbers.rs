@@ -19,8 +19,14 @@ pub(crate) struct Numbers {
     commits: Histogram,
     /// Runners that are connected.
     pub(crate) sessions: Gauge,
+    /// Runners that were received.
+    pub(crate) received: Counter,
+    /// Runners that were told to come again.
+    pub(crate) sent_away: Counter,
     /// Streams of events that are open.
     pub(crate) watchers: Gauge,
+    /// Streams that were cut, as they were too slow for the events that are kept.
+    pub(crate) watchers_cut: Counter,
 }
 
 impl Numbers {
@@ -31,7 +37,10 @@ impl Numbers {
             // 0.25 ms (an fsync on a fast disk) to 4 s (a disk in trouble).
             commits: Histogram::new(exponential_buckets(0.00025, 2.0, 15)),
             sessions: Gauge::default(),
+            received: Counter::default(),
+            sent_away: Counter::default(),
             watchers: Gauge::default(),
+            watchers_cut: Counter::default(),
         };
         metrics.register("pm_registry_commands", "Commands that were committed", numbers.commands.clone());
         metrics.register(
@@ -40,7 +49,18 @@ impl Numbers {
             numbers.commits.clone(),
         );
         metrics.register("pm_registry_sessions", "Runners that are connected", numbers.sessions.clone());
+        metrics.register("pm_registry_sessions_received", "Runners that were received", numbers.received.clone());
+        metrics.register(
+            "pm_registry_sessions_sent_away",
+            "Runners that were told to come again, as many came at once",
+            numbers.sent_away.clone(),
+        );
         metrics.register("pm_registry_watchers", "Streams of events that are open", numbers.watchers.clone());
+        metrics.register(
+            "pm_registry_watchers_cut",
+            "Streams of events that were cut, as they were too slow",
+            numbers.watchers_cut.clone(),
+        );
         let feed = view.feed();
         metrics.register("pm_registry_watchers_woken", "Times that a watcher was woken", feed.woken.clone());
         metrics.register("pm_registry_events_encoded", "Events encoded, once for all watchers", feed.encoded.clone());
@@ -60,13 +80,22 @@ struct Contents(Arc<View>);
 
 impl Collector for Contents {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let (revision, applied, processes, ready, lost, phases) = {
+        let (revision, applied, processes, nodes, brake, phases) = {
             let machine = self.0.read();
             let state = &machine.state;
             let phases = Phase::ALL.map(|phase| (phase, state.phases().get(&phase).copied().unwrap_or(0)));
-            let ready = state.nodes().values().filter(|n| n.state == NodeState::Ready).count();
+            let mut nodes = [("ready", 0), ("suspect", 0), ("lost", 0)];
+            for node in state.nodes().values() {
+                nodes[match node.state {
+                    NodeState::Ready => 0,
+                    NodeState::Suspect => 1,
+                    NodeState::Lost => 2,
+                }]
+                .1 += 1;
+            }
+            let brake = i64::from(state.meta().brake.is_some());
             let applied = machine.applied.at.map_or(0, |at| at.index);
-            (state.revision(), applied, state.processes().len(), ready, state.nodes().len() - ready, phases)
+            (state.revision(), applied, state.processes().len(), nodes, brake, phases)
         };
         let mut plain = |name: &str, help: &str, value: i64| {
             let gauge = ConstGauge::new(value);
@@ -75,8 +104,8 @@ impl Collector for Contents {
         plain("pm_registry_revision", "Revision of the newest event", signed(revision))?;
         plain("pm_registry_applied_index", "Index of the last applied log entry", signed(applied))?;
         plain("pm_registry_processes", "Processes that are defined", signed(processes as u64))?;
-        let by_state = [("ready", ready as i64), ("lost", lost as i64)];
-        labelled(&mut encoder, "pm_registry_nodes", "Nodes by state", "state", by_state.into_iter())?;
+        plain("pm_registry_brake", "1 while nothing of lost nodes is replaced, as many were lost at once", brake)?;
+        labelled(&mut encoder, "pm_registry_nodes", "Nodes by state", "state", nodes.into_iter())?;
         let by_phase = phases.iter().map(|(phase, count)| (phase.as_str(), *count as i64));
         labelled(&mut encoder, "pm_registry_instances", "Instances by phase", "phase", by_phase)
     }

@@ -7,21 +7,24 @@ use crate::api::{not_linearizable, receive_runner};
 use crate::clock::Clock;
 pub use crate::driver::{Answer, ProposeError};
 use crate::driver::{Driver, Way};
+use crate::heartbeats::{Admission, Assurance, LeaseBook, LeaseKeeper, Pace, Pacing};
 use crate::keep;
-use crate::lease_keeper::{self, LeaseBook};
+use crate::line_desk::LineDesk;
 use crate::numbers::Numbers;
 use crate::options::Options;
 use crate::peers::AddressBook;
 use crate::sessions::Sessions;
+use crate::standing_numbers;
+use crate::timekeeper;
 use crate::view::View;
 use futures::Stream;
 use pm_proto::v1;
 use process_model::Timestamp;
 use registry_consensus::{Consensus, Peers, ReplicaId};
 use registry_domain::{Command, Meta};
+use service_host::identity::Caller;
 use service_host::metrics::Metrics;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -56,10 +59,11 @@ pub struct Office {
     pub(crate) driver: Driver,
     pub(crate) way: Arc<Way>,
     pub(crate) leases: LeaseBook,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) assurance: Assurance,
     pub(crate) numbers: Arc<Numbers>,
     pub(crate) sessions: Sessions,
-    pub(crate) heartbeat_interval: Duration,
-    pub(crate) lease: Duration,
+    pub(crate) lines: LineDesk,
     /// As this replica's directory has it; the state has it once the first leader has written it down.
     pub(crate) cluster: String,
     epoch: u64,
@@ -76,14 +80,27 @@ impl Office {
         let Ground { consensus, peers, book, view, metrics, clock, options, cluster, epoch } = ground;
         let stop = CancellationToken::new();
         let numbers = Arc::new(Numbers::new(&metrics, view.clone()));
+        standing_numbers::register(&metrics, consensus.clone());
         let way = Arc::new(Way { consensus: consensus.clone(), peers, book });
         let (driver, proposer) = Driver::start(way.clone(), numbers.clone(), clock.clone(), stop.clone());
-        let leases = LeaseBook::new(options.lease);
-        let keeper = lease_keeper::keep(leases.clone(), consensus.clone(), view.clone(), driver.clone(), stop.clone());
+        let least = Pace { interval: options.heartbeat_interval, lease: options.lease };
+        let leases = LeaseBook::new(Pacing { least, per_second: options.heartbeats_per_second });
+        let admission = Arc::new(Admission::new(options.sessions_per_second));
+        let (assurance, assured) = Assurance::new(consensus.clone(), stop.clone());
+        let keeper = LeaseKeeper {
+            book: leases.clone(),
+            admission: admission.clone(),
+            consensus: consensus.clone(),
+            view: view.clone(),
+            driver: driver.clone(),
+        };
         let wanted = keep::Wanted::new(cluster.clone(), &options);
         let configured = keep::configured(consensus.clone(), view.clone(), driver.clone(), wanted, stop.clone());
-        let tasks = vec![proposer, tokio::spawn(keeper), tokio::spawn(configured)];
-        let Options { heartbeat_interval, lease, advertise, .. } = options;
+        let keeper = tokio::spawn(keeper.run(stop.clone()));
+        let timekeeper = timekeeper::keep(consensus.clone(), view.clone(), driver.clone(), clock.clone(), stop.clone());
+        let (configured, timekeeper) = (tokio::spawn(configured), tokio::spawn(timekeeper));
+        let tasks = vec![proposer, keeper, tokio::spawn(assured), configured, timekeeper];
+        let Options { advertise, .. } = options;
         let sessions = Sessions::default();
         let office = Self {
             consensus,
@@ -91,10 +108,11 @@ impl Office {
             driver,
             way,
             leases,
+            admission,
+            assurance,
             numbers,
             sessions,
-            heartbeat_interval,
-            lease,
+            lines: LineDesk::default(),
             cluster,
             epoch,
             advertise,
@@ -124,7 +142,7 @@ impl Office {
     where
         S: Stream<Item = Result<v1::RunSessionRequest, Status>> + Send + Unpin + 'static,
     {
-        receive_runner(self.clone(), incoming, shutdown).await
+        receive_runner(self.clone(), &Caller::Trusted, incoming, shutdown).await
     }
 
     /// Waits until this replica's state is at least as new as everything that

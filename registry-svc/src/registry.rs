@@ -7,6 +7,7 @@ use crate::core::Core;
 use crate::door::ServiceDoor;
 use crate::home::health::DiskWatch;
 use crate::home::{Home, numbers};
+use crate::identity::Turnstile;
 use crate::keep;
 use crate::levels::{self, Levels};
 use crate::log_settings;
@@ -15,6 +16,7 @@ use crate::office::{Ground, Office};
 use crate::open::OpenError;
 use crate::options::Options;
 use crate::peers::{self, AddressBook, Fenced, Links, Timing};
+use crate::refusals::Refusals;
 use registry_consensus::{Consensus, HandOverEnd, Machine as _, Ports, Settings, Standing};
 use registry_domain::members::MemberUp;
 use registry_log::{Log, Notice, Notify as LogNotify};
@@ -114,7 +116,7 @@ impl Registry {
             },
             registrar: gatekeeper.clone(),
             book: book.clone(),
-            token: options.token.clone(),
+            token: options.credentials(),
             timing: Timing::default(),
         })?;
         links.tell_progress(cluster::progress(log.clone(), machine.clone()));
@@ -177,12 +179,17 @@ impl Registry {
                 driver.clone(),
                 links.clone(),
                 up,
+                options.identity.as_ref().map(|identity| identity.id().name().to_owned()),
                 stop.clone(),
             )),
             tokio::spawn(cluster::follow(consensus, view, book.clone(), myself, known, stop.clone())),
             tokio::spawn(keep::watch_disk(watch, log.clone(), stop)),
         ]);
+        let refusals = Arc::new(Refusals::default());
+        tasks.push(refusals.clone().reported(office.driver.clone(), office.stopped().clone()));
         let inner = Core {
+            refusals,
+            turnstile: Turnstile::default(),
             office,
             isolation,
             rosters: api::Rosters::default(),

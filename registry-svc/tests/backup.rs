@@ -156,6 +156,8 @@ async fn what_is_restored_survives_a_restart_and_nodes_are_told_nothing_until_it
     );
     let cut = watcher.0.message().await.unwrap_err();
     assert_eq!(fault(&cut).1, reason::WATCHER_TOO_SLOW, "it goes on over the gap");
+    let metrics = target.registry.metrics().encode();
+    assert!(metrics.contains("pm_registry_watchers_cut_total 1"), "{metrics}");
     let too_old = v1::WatchEventsRequest { from_revision: said.backup_revision + 1, ..Default::default() };
     let compacted = target.events().watch_events(too_old).await.unwrap_err();
     assert_eq!(fault(&compacted).1, reason::REVISION_COMPACTED);

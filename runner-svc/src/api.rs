@@ -8,7 +8,16 @@ use pm_proto::error::{reason, status};
 use pm_proto::v1;
 use pm_proto::v1::instance_service_server::InstanceService;
 use process_model::{InstanceId, NodeName, Selector};
+use service_host::access::{AccessTable, ServiceAccess, Who};
+use service_host::identity::Role;
 use tonic::{Code, Request, Response, Status};
+
+/// Who may look: people, and this node's own runner. No other service has to.
+const LOOKS: Who = Who::Roles(&[Role::Operator, Role::Runner]);
+
+/// Who may call what here.
+pub(crate) const ACCESS: AccessTable =
+    &[ServiceAccess { service: "pm.v1.InstanceService", methods: &[("ListInstances", LOOKS), ("GetInstance", LOOKS)] }];
 
 /// Serves the instances of this node.
 pub(crate) struct LocalInstances {
@@ -76,6 +85,24 @@ impl InstanceService for LocalInstances {
                 let message = format!("there is no instance {id:?} on this node");
                 Err(status(Code::NotFound, reason::NOT_FOUND, message, &[("id", &id)]))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ACCESS;
+
+    #[test]
+    fn every_method_that_a_runner_serves_has_a_row() {
+        let pool = pm_proto::json::pool().unwrap();
+        for access in ACCESS {
+            let service = pool.get_service_by_name(access.service).unwrap();
+            let mut contract: Vec<String> = service.methods().map(|method| method.name().to_owned()).collect();
+            let mut table: Vec<String> = access.methods.iter().map(|(method, _)| (*method).to_owned()).collect();
+            contract.sort();
+            table.sort();
+            assert_eq!(contract, table, "{}", access.service);
         }
     }
 }

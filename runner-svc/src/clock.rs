@@ -13,6 +13,13 @@ pub(crate) fn monotonic() -> Duration {
     START.get_or_init(Instant::now).elapsed()
 }
 
+/// Time since this node was booted, its sleep included; the same for every
+/// process of it.
+pub(crate) fn boot_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
 /// Wall-clock time, for records.
 pub(crate) fn wall() -> Timestamp {
     SystemTime::now().into()

@@ -16,8 +16,11 @@
 //! | `io/journal` | what survives this process: assignments, memos, unsent reports |
 //! | `io/keeper_link` | the socket to the keeper |
 //! | `io/session`, `io/intake` | the two streams that the runner dials |
+//! | `units` | actions on units of systemd, by D-Bus |
+//! | `lease` | until when this node may run singletons |
 //! | `mailbox`, `latest` | channels that cost an idle instance next to nothing |
 //! | `api` | the local gRPC service: what this node knows |
+//! | [`identity`] | this node's certificate: joining, renewal |
 //! | `metrics` | what a scraper sees: `pm_runner_…` |
 //! | `io/probe`, `io/log_watch`, `io/sampler`, `io/tail` | observing |
 //! | `io/program`, `io/users` | from a spec to a program, an environment, an identity |
@@ -27,15 +30,18 @@
 
 mod api;
 mod clock;
+pub mod identity;
 mod instance;
 mod io;
 mod latest;
+mod lease;
 mod mailbox;
 mod metrics;
 pub mod notice;
 mod options;
 mod roster;
 pub mod runner;
+mod units;
 
 pub use io::boot::boot_id;
 pub use notice::{Notice, NoticeKind};

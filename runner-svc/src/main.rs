@@ -1,5 +1,6 @@
 //! runner-svc: reads its configuration, starts a [`Runner`], runs until it is
 //! told to stop. Instances go on without it unless `--on-stop drain` is given.
+//! `runner-svc join` gets the node its certificate before.
 //!
 //! | signal | what it does |
 //! |---|---|
@@ -9,14 +10,18 @@
 //! | SIGPIPE | nothing: whoever does not listen is an error of that write alone |
 
 use anyhow::Context;
-use clap::{Parser, ValueEnum};
+use clap::{CommandFactory as _, Parser, ValueEnum};
 use process_model::NodeName;
+use runner_svc::identity::{JoinOptions, Kept};
 use runner_svc::{Hurry, Options, Reload, Runner};
 use service_host::config::{LogArgs, RemoteArgs, TokenArgs};
+use service_host::identity::{Clients, Identity, Role, TlsArgs};
 use service_host::metrics::Metrics;
 use service_host::ops::{self, OpsState, Readiness};
+use service_host::secret::Secret;
 use service_host::transport::{Dial, Endpoints, Incoming};
-use service_host::{signals, telemetry};
+use service_host::{healthcheck, manual, signals, systemd, telemetry};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,16 +35,26 @@ use tokio_util::sync::CancellationToken;
 #[command(name = "runner-svc", version)]
 struct Args {
     /// Where the registry is; of several replicas one or more, with commas between: the others are learned from it
-    #[arg(long, env = "PM_RUNNER_REGISTRY", default_value = "http://127.0.0.1:7481", value_name = "URL,…")]
-    registry: Endpoints,
-    /// The monitor's address
-    #[arg(long, env = "PM_RUNNER_MONITOR", default_value = "http://127.0.0.1:7482", value_name = "URL")]
-    monitor: String,
-    /// This node's name [default: the host's name]
-    #[arg(long, env = "PM_RUNNER_NODE", value_name = "NAME")]
+    /// [default: where this node joined, else http://127.0.0.1:7481, with a certificate https://127.0.0.1:7481]
+    #[arg(long, env = "PM_RUNNER_REGISTRY", value_name = "URL,…", global = true)]
+    registry: Option<Endpoints>,
+    /// The monitor's address [default: as this node joined, else http://127.0.0.1:7482, with a certificate https://127.0.0.1:7482]
+    #[arg(long, env = "PM_RUNNER_MONITOR", value_name = "URL", global = true)]
+    monitor: Option<Endpoints>,
+    /// This node's name [default: that of its certificate, else the host's name]
+    #[arg(long, env = "PM_RUNNER_NODE", value_name = "NAME", global = true)]
     node: Option<NodeName>,
+    /// A label of this node, as zone=eu-1, for the placement of processes; give it once for each
+    #[arg(
+        long = "label",
+        env = "PM_NODE_LABELS",
+        value_name = "NAME=VALUE",
+        value_delimiter = ',',
+        value_parser = process_model::label::parse
+    )]
+    labels: Vec<(String, String)>,
     /// Journal, locks and the keeper's socket
-    #[arg(long, env = "PM_RUNNER_STATE_DIR", default_value = "/var/lib/pm/runner", value_name = "DIR")]
+    #[arg(long, env = "PM_RUNNER_STATE_DIR", default_value = "/var/lib/pm/runner", value_name = "DIR", global = true)]
     state_dir: PathBuf,
     /// Output of instances whose definition names no file
     #[arg(long, env = "PM_RUNNER_LOG_DIR", default_value = "/var/log/pm", value_name = "DIR")]
@@ -71,9 +86,28 @@ struct Args {
     #[command(flatten)]
     token: TokenArgs,
     #[command(flatten)]
+    tls: TlsArgs,
+    #[command(flatten)]
     remote: RemoteArgs,
+    #[command(subcommand)]
+    command: Option<Command>,
     #[command(flatten)]
     log: LogArgs,
+}
+
+/// What else this program does.
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Gets this node a certificate, for a token from `pmctl nodes join-command`
+    ///
+    /// The token is read from the environment variable PM_JOIN_TOKEN, or from standard input.
+    Join {
+        /// SHA-256 of the CA's certificate, as sha256:64 hexadecimal digits
+        #[arg(long, value_name = "SHA256")]
+        ca_fingerprint: String,
+    },
+    /// Ask the running service how it fares, for a container: exit code 0 when it is ready, else 1
+    Healthcheck(healthcheck::Args),
 }
 
 /// What SIGTERM does to running programs.
@@ -158,23 +192,115 @@ async fn press(mut terminations: watch::Receiver<u32>, hurry: Hurry) {
 
 fn main() -> anyhow::Result<()> {
     runner_svc::keeper_main_if_asked();
+    manual::write_if_asked(Args::command(), "8");
     let args = Args::parse();
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(async {
+        if let Some(Command::Healthcheck(check)) = &args.command {
+            return Ok(check.ask(args.ops_listen).await?);
+        }
         let telemetry = telemetry::init(args.log.telemetry("runner-svc")).context("cannot set up logs and traces")?;
-        let served = run(args).await;
+        let served = match &args.command {
+            Some(Command::Join { ca_fingerprint }) => join(&args, ca_fingerprint).await,
+            Some(Command::Healthcheck(_)) | None => run(args).await,
+        };
         telemetry.shutdown();
         served
     })
 }
 
+/// The one secret of a command line: not on it, since every user of the machine can read that.
+fn join_token() -> anyhow::Result<Secret> {
+    let text = match std::env::var("PM_JOIN_TOKEN") {
+        Ok(text) => text,
+        Err(_) => {
+            let mut line = String::new();
+            std::io::stdin().read_line(&mut line).context("cannot read the token from standard input")?;
+            line
+        }
+    };
+    Secret::new(&text).context("PM_JOIN_TOKEN, or standard input, has to hold the token")
+}
+
+async fn join(args: &Args, ca_fingerprint: &str) -> anyhow::Result<()> {
+    let options = JoinOptions {
+        state_dir: args.state_dir.clone(),
+        node: match &args.node {
+            Some(node) => node.clone(),
+            None => runner_svc::host_name()?,
+        },
+        registry: args.registry.clone().context("--registry https://HOST:PORT is missing: where the node joins")?,
+        monitor: args.monitor.clone(),
+        ca_fingerprint: ca_fingerprint.to_owned(),
+        token: join_token()?,
+    };
+    let identity = runner_svc::identity::join(options).await?;
+    println!("joined as {}; start runner-svc with the same --state-dir", identity.id());
+    Ok(())
+}
+
+/// Who this node is, as it was told or as it joined; in the latter case also where it keeps that.
+fn who(args: &Args) -> anyhow::Result<(Option<Identity>, Option<Kept>)> {
+    if let Some(identity) = args.tls.identity(Role::Runner)? {
+        return Ok((Some(identity), None));
+    }
+    let kept = Kept::of(&args.state_dir);
+    if !kept.exists() {
+        return Ok((None, None));
+    }
+    Ok((Some(kept.load()?), Some(kept)))
+}
+
+/// This node's name: no other than its certificate's.
+fn name(said: Option<&NodeName>, identity: Option<&Identity>) -> anyhow::Result<NodeName> {
+    let Some(identity) = identity else {
+        return said.map_or_else(runner_svc::host_name, |said| Ok(said.clone()));
+    };
+    let id = identity.id();
+    let own: NodeName = id.name().parse().with_context(|| format!("{id} names no node"))?;
+    match said {
+        Some(said) if *said != own => {
+            anyhow::bail!("--node {said} is not whom its certificate names: {id}; leave it out")
+        }
+        Some(_) | None => Ok(own),
+    }
+}
+
+/// An address that was given, or kept, or the usual one.
+fn address(given: Option<&Endpoints>, kept: Option<Endpoints>, port: u16, tls: bool) -> anyhow::Result<Endpoints> {
+    let scheme = if tls { "https" } else { "http" };
+    match given.cloned().or(kept) {
+        Some(known) => Ok(known),
+        None => Ok(format!("{scheme}://127.0.0.1:{port}").parse()?),
+    }
+}
+
+/// Labels by name; one that is given twice is a mistake, whichever was meant.
+fn labels(given: Vec<(String, String)>) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut labels = BTreeMap::new();
+    for (name, value) in given {
+        if let Some(first) = labels.insert(name.clone(), value.clone()) {
+            anyhow::bail!("--label {name}: it is {first:?} and {value:?}; give each name once");
+        }
+    }
+    Ok(labels)
+}
+
 async fn run(args: Args) -> anyhow::Result<()> {
     let mut terminations = terminations().context("cannot handle SIGTERM")?;
-    let token = args.token.read()?;
-    let node = match args.node {
-        Some(node) => node,
-        None => runner_svc::host_name()?,
+    let (identity, kept) = who(&args)?;
+    let token = args.token.read(identity.as_ref())?;
+    let node = name(args.node.as_ref(), identity.as_ref())?;
+    let tls = identity.is_some();
+    let registry =
+        address(args.registry.as_ref(), kept.as_ref().map(Kept::registry).transpose()?.flatten(), 7481, tls)?;
+    let monitor = address(args.monitor.as_ref(), kept.as_ref().map(Kept::monitor).transpose()?.flatten(), 7482, tls)?;
+    let registry = match service_host::identity::dial(&registry, identity.as_ref(), Role::Registry)? {
+        // Also a single one: the others may be learned.
+        Dial::Tcp(_) => Dial::Cluster(registry),
+        dial @ (Dial::Memory(_) | Dial::Cluster(_) | Dial::Tls(..)) => dial,
     };
-    let listener = args.remote.bind(args.listen).await?;
+    let monitor = service_host::identity::dial(&monitor, identity.as_ref(), Role::Monitor)?;
+    let listener = args.tls.bind(identity.as_ref(), &args.remote, args.listen).await?;
     let ops_listener = args.remote.bind(args.ops_listen).await?;
     let (address, ops_address) = (listener.local_addr()?, ops_listener.local_addr()?);
     let options = Options {
@@ -185,9 +311,9 @@ async fn run(args: Args) -> anyhow::Result<()> {
         policy_file: args.policy_file.or_else(runner_svc::default_policy_file),
         log_quota: args.log_quota,
         node,
-        // Also a single one: the others may be learned.
-        registry: Some(Dial::Cluster(args.registry)),
-        monitor: Some(Dial::Tcp(args.monitor)),
+        labels: labels(args.labels)?,
+        registry: Some(registry.clone()),
+        monitor: Some(monitor),
         token,
         sample_interval: args.sample_interval,
     };
@@ -209,9 +335,18 @@ async fn run(args: Args) -> anyhow::Result<()> {
     ready.send_replace(Readiness::Ready);
     let metrics = Metrics::new("runner-svc");
     runner.show_metrics(&metrics);
+    if let Some(identity) = &identity {
+        identity.register(&metrics);
+        tokio::spawn(identity.watch(shutdown.clone())?);
+        if let Some(kept) = kept {
+            tokio::spawn(runner_svc::identity::keep_renewed(identity.clone(), kept, registry, shutdown.clone()));
+        }
+    }
+    tokio::spawn(systemd::tell(readiness.clone(), shutdown.clone()));
     let state = OpsState { metrics, ready: readiness };
     let ops = tokio::spawn(ops::serve(ops_listener, state, shutdown.clone()));
-    let grpc = tokio::spawn(runner.local_service(Incoming::Tcp(listener), shutdown.clone()));
+    let incoming = Incoming::tcp(listener, identity.as_ref(), Clients::Required);
+    let grpc = tokio::spawn(runner.local_service(incoming, shutdown.clone()));
     tracing::info!(%address, %ops_address, "runner started");
 
     terminations.wait_for(|n| *n >= 1).await?;

@@ -1,11 +1,11 @@
 //! What this runner shows to a scraper: `pm_runner_…`, names and units as
 //! Prometheus has them.
 //!
-//! Counted as it happens: starts, failures to start, restarts, bytes that no
-//! log file took, sessions. Measured at each scrape: instances by phase.
+//! Counted as it happens: starts, failures to start, ends, restarts, bytes that
+//! no log file took, sessions. Measured at each scrape: instances by phase.
 
 use crate::roster::Roster;
-use process_model::{InstanceId, Phase};
+use process_model::{ExitStatus, InstanceId, Phase};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -23,12 +23,38 @@ struct Of {
     process: String,
 }
 
+/// The process that a number is about, and how its program ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct End {
+    process: String,
+    outcome: &'static str,
+}
+
+/// The few words for how a program ended: each code and signal would be a
+/// series of its own.
+fn outcome(status: &ExitStatus, out_of_memory: bool) -> &'static str {
+    match status {
+        ExitStatus::Code(_) | ExitStatus::Signal(_) if out_of_memory => "out_of_memory",
+        ExitStatus::Code(0) => "success",
+        ExitStatus::Code(_) => "error",
+        ExitStatus::Signal(_) => "signal",
+        ExitStatus::Unknown(_) => "unknown",
+    }
+}
+
+/// Whether the end of that run's main process is news: it is said again to the next runner, and while a tree is ended.
+fn is_running(state: &State, of: RunId) -> bool {
+    let ended = if let State::Stopping(stop) = state { stop.pid.is_none() } else { false };
+    state.run() == Some(of) && !ended
+}
+
 /// What is counted as it happens. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Counters {
     starts: Family<Of, Counter>,
     start_failures: Family<Of, Counter>,
     restarts: Family<Of, Counter>,
+    exits: Family<End, Counter>,
     log_dropped: Family<Of, Counter>,
     registry_connected: Gauge,
     /// Bytes that the present run of an instance is missing: the keeper says
@@ -52,6 +78,11 @@ impl Counters {
             && is_starting(*run)
         {
             self.start_failures.get_or_create(&of()).inc();
+        } else if let Input::Exited { run, status, out_of_memory, .. } = input
+            && is_running(machine.state(), *run)
+        {
+            let outcome = outcome(status, *out_of_memory);
+            self.exits.get_or_create(&End { process: machine.instance().process.to_string(), outcome }).inc();
         } else if let Input::LogTrouble { run, dropped, .. } = input {
             self.log_dropped.get_or_create(&of()).inc_by(self.newly_missing(machine.instance(), *run, *dropped));
         }
@@ -81,6 +112,7 @@ impl Counters {
         metrics.register("pm_runner_starts", "Programs started", self.starts.clone());
         metrics.register("pm_runner_start_failures", "Programs that could not be started", self.start_failures.clone());
         metrics.register("pm_runner_restarts", "Programs started again because they had ended", self.restarts.clone());
+        metrics.register("pm_runner_exits", "Programs that ended, by how they did", self.exits.clone());
         let dropped = "Bytes of output that no log file took";
         metrics.register("pm_runner_log_dropped_bytes", dropped, self.log_dropped.clone());
         let connected = "Whether the session with the registry is there (1) or not (0)";
@@ -96,8 +128,11 @@ struct Measured(Roster);
 impl Collector for Measured {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let mut phases: BTreeMap<Phase, i64> = Phase::ALL.into_iter().map(|phase| (phase, 0)).collect();
+        let mut of_processes: BTreeMap<(String, Phase), i64> = BTreeMap::new();
         let mut ready = 0;
         self.0.each(|seen| {
+            let process = seen.assignment.instance.process.to_string();
+            *of_processes.entry((process, seen.view.phase)).or_default() += 1;
             *phases.entry(seen.view.phase).or_default() += 1;
             ready += i64::from(seen.view.ready);
         });
@@ -107,6 +142,19 @@ impl Collector for Measured {
             let labels = [("phase", phase.as_str())];
             ConstGauge::new(number).encode(family.encode_family(&labels)?)?;
         }
+        if !of_processes.is_empty() {
+            let help = "Instances of a process on this node by phase; a phase that none is in is left out";
+            let name = "pm_runner_process_instances";
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for ((process, phase), number) in &of_processes {
+                let labels = [("process", process.as_str()), ("phase", phase.as_str())];
+                ConstGauge::new(*number).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        let help = "The node that this runner is of: its name is the label of a constant 1";
+        let mut family = encoder.encode_descriptor("pm_runner_node", help, None, MetricType::Gauge)?;
+        let node = self.0.surroundings().node.to_string();
+        ConstGauge::new(1_i64).encode(family.encode_family(&[("node", node.as_str())])?)?;
         let help = "Instances on this node that are ready";
         let family = encoder.encode_descriptor("pm_runner_instances_ready", help, None, MetricType::Gauge)?;
         ConstGauge::new(ready).encode(family)?;
@@ -123,6 +171,19 @@ impl Collector for Measured {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_end_is_told_in_one_of_five_words() {
+        let told = [
+            (ExitStatus::Code(0), false),
+            (ExitStatus::Code(3), false),
+            (ExitStatus::Signal(15), false),
+            (ExitStatus::Signal(9), true),
+            (ExitStatus::Unknown("nobody saw it".to_owned()), false),
+        ]
+        .map(|(status, out_of_memory)| outcome(&status, out_of_memory));
+        assert_eq!(told, ["success", "error", "signal", "out_of_memory", "unknown"]);
+    }
 
     #[test]
     fn bytes_are_counted_once_though_the_keeper_says_sums() {

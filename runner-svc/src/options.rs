@@ -1,8 +1,10 @@
 //! What a runner needs to know.
 
 use process_model::NodeName;
+use process_model::label::{self, InvalidLabel};
 use service_host::secret::Secret;
 use service_host::transport::Dial;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,6 +29,8 @@ pub struct Options {
     pub log_quota: Option<u64>,
     /// This node's name.
     pub node: NodeName,
+    /// Labels of this node, for constraints of placements.
+    pub labels: BTreeMap<String, String>,
     /// Where the registry is; `None`: nobody is asked, assignments come from
     /// [`crate::Runner::assign`].
     pub registry: Option<Dial>,
@@ -49,6 +53,12 @@ pub enum InvalidOptions {
         /// Its value.
         path: PathBuf,
     },
+    /// A label is none.
+    #[error("labels")]
+    Label(#[from] InvalidLabel),
+    /// There are more labels than the registry takes.
+    #[error("labels: there are {0}; set at most {most}", most = label::MOST)]
+    TooManyLabels(usize),
 }
 
 impl Options {
@@ -64,6 +74,12 @@ impl Options {
             if !path.is_absolute() {
                 return Err(InvalidOptions::NotAbsolute { name, path: path.clone() });
             }
+        }
+        if self.labels.len() > label::MOST {
+            return Err(InvalidOptions::TooManyLabels(self.labels.len()));
+        }
+        for (name, value) in &self.labels {
+            label::check(name, value)?;
         }
         Ok(())
     }

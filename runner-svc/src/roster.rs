@@ -7,12 +7,15 @@
 //! told.
 
 mod inventory;
+mod leases;
+mod neighbours;
 mod stopping;
 mod table;
 mod timetables;
 mod update;
 mod waits;
 
+pub(crate) use neighbours::{NeighbourNews, SeenLines};
 pub(crate) use update::{Unreadable, Update};
 
 use crate::clock;
@@ -50,8 +53,12 @@ pub(crate) struct Shared {
     hurried: AtomicBool,
     /// Follows dependencies, once there are any.
     waits: OnceLock<()>,
+    /// Lines that were seen of those that others, on other nodes, wait for.
+    lines: watch::Sender<SeenLines>,
     /// Follows schedules, once there are any.
     timetables: OnceLock<()>,
+    /// Follows leases, once there are singletons.
+    leases: OnceLock<()>,
 }
 
 impl Deref for Roster {
@@ -71,7 +78,9 @@ impl Roster {
             held: AtomicBool::default(),
             hurried: AtomicBool::default(),
             waits: OnceLock::default(),
+            lines: watch::Sender::default(),
             timetables: OnceLock::default(),
+            leases: OnceLock::default(),
         }))
     }
 
@@ -97,10 +106,14 @@ impl Roster {
     /// Has somebody follow what an assignment has that few have.
     fn follow(&self, spec: &ProcessSpec) {
         if !spec.depends_on.is_empty() {
-            self.waits.get_or_init(|| drop(tokio::spawn(waits::run(self.clone()))));
+            self.follow_dependencies();
         }
         if spec.schedule.is_some() {
             self.timetables.get_or_init(|| drop(tokio::spawn(timetables::run(self.clone()))));
+        }
+        if spec.singleton.is_some() {
+            let lease = self.deps.lease.clone();
+            self.leases.get_or_init(|| drop(tokio::spawn(leases::run(self.clone(), lease))));
         }
     }
 
@@ -109,6 +122,7 @@ impl Roster {
         self.complete(&mut update.set);
         let mut table = self.lock();
         for assignment in &mut update.set {
+            table.keep_plan(assignment);
             // What a plugin had added stays until it is asked anew: this runner may not have asked it yet.
             if self.deps.surroundings.types.is_unasked(&assignment.spec)
                 && let Some(spec) = table.spec_of(assignment)
@@ -132,6 +146,7 @@ impl Roster {
         let news = update.set.into_iter().filter(|assignment| !table.has(assignment));
         let news: Vec<Arc<Assignment>> = news.map(Arc::new).collect();
         let stops = table.stops(&go, &news);
+        let holds = table.hold_back(&stops);
         let steps = table.withhold(stops);
         for (instance, generation) in go {
             if !table.dismiss(&instance, generation) {
@@ -151,9 +166,14 @@ impl Roster {
         }
         drop(table);
         self.changed();
+        self.bound(holds);
         if let Some(steps) = steps {
             tokio::spawn(self.clone().stop_in_steps(steps));
         }
+    }
+
+    fn follow_dependencies(&self) {
+        self.waits.get_or_init(|| drop(tokio::spawn(waits::run(self.clone()))));
     }
 
     /// Adds what the types say here, where the specs say nothing themselves.
@@ -179,6 +199,9 @@ impl Roster {
             return;
         }
         self.follow(&assignment.spec);
+        if let Origin::New = &origin {
+            timetables::take_over(table, &assignment);
+        }
         let id = assignment.instance.clone();
         let goes = matches!(&origin, Origin::Restored(restored) if restored.memo.removing);
         let sent = if goes { None } else { Some(assignment.clone()) };
@@ -309,7 +332,7 @@ impl Roster {
     }
 
     /// What programs get here, and may be.
-    pub(crate) fn surroundings(&self) -> &Surroundings {
+    pub(crate) fn surroundings(&self) -> &Arc<Surroundings> {
         &self.deps.surroundings
     }
 

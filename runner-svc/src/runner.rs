@@ -10,7 +10,7 @@ mod dump;
 mod reload;
 mod take_over;
 
-use crate::api::LocalInstances;
+use crate::api::{self, LocalInstances};
 use crate::clock::RunIds;
 use crate::instance::Deps;
 use crate::io::journal::{Journal, OpenError};
@@ -21,6 +21,7 @@ use crate::io::program::Surroundings;
 use crate::io::types_in_force::TypesInForce;
 use crate::io::types_plugins::Plugins;
 use crate::io::{boot, intake, leftovers, session, slack, types};
+use crate::lease::{Confirmed, NodeLease};
 use crate::metrics::Counters;
 use crate::notice::Notice;
 use crate::options::{InvalidOptions, Options};
@@ -105,6 +106,7 @@ pub struct Runner {
     token: Secret,
     left_out: Vec<String>,
     reloads: Arc<Reloads>,
+    lease: NodeLease,
     shutdown: CancellationToken,
     tasks: TaskTracker,
     _lock: File,
@@ -153,6 +155,12 @@ impl Runner {
         };
         loaded.left_out.extend(plugins.1);
         let plugins = plugins.0;
+        let known = records.iter().filter_map(|record| record.fence).map(|fence| fence.confirmed).max();
+        let lease = NodeLease::new(match known.filter(|_| !rebooted) {
+            _ if options.registry.is_none() => Confirmed::Always,
+            Some(confirmed) => Confirmed::At(Duration::from_nanos(confirmed)),
+            None => Confirmed::Never,
+        });
         let deps = Deps {
             keeper: keeper.clone(),
             journal: journal.clone(),
@@ -166,9 +174,11 @@ impl Runner {
             notices: notices.clone(),
             counters: Counters::default(),
             cooldowns: Default::default(),
+            lease: lease.clone(),
             memory: Default::default(),
         };
         let roster = Roster::new(deps);
+        roster.recall(journal.elsewhere());
         take_over::take_over(&roster, &journal, &keeper, records, rebooted);
         journal.booted(&boot_id);
         let runner = Self {
@@ -180,6 +190,7 @@ impl Runner {
             token: options.token.clone(),
             left_out: loaded.left_out,
             reloads: Arc::new(Reloads::new(&options)),
+            lease,
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),
             _lock: lock,
@@ -193,7 +204,8 @@ impl Runner {
         self.tasks.spawn(pass_on_rotations(self.keeper.rotations(), store, self.shutdown.clone()));
         self.tasks.spawn(slack::run(self.journal.news(), self.shutdown.clone()));
         if let Some(dial) = &options.registry {
-            let session = session::Session::new(options, dial, boot_id, self.roster.clone(), self.journal.clone())?;
+            let (roster, journal, lease) = (self.roster.clone(), self.journal.clone(), self.lease.clone());
+            let session = session::Session::new(options, dial, boot_id, roster, journal, lease)?;
             self.tasks.spawn(session.run(self.shutdown.clone()));
         }
         if let Some(dial) = &options.monitor {
@@ -210,7 +222,8 @@ impl Runner {
         shutdown: CancellationToken,
     ) -> impl Future<Output = Result<(), ServeError>> + Send + use<> {
         let service = InstanceServiceServer::new(LocalInstances::new(self.roster.clone(), self.node.clone()));
-        GrpcHost::new(pm_proto::DESCRIPTORS).token(self.token.clone()).service(service).serve(incoming, shutdown)
+        let host = GrpcHost::new(pm_proto::DESCRIPTORS).token(self.token.clone()).access(api::ACCESS);
+        host.service(service).serve(incoming, shutdown)
     }
 
     /// What of the types directory is left out, and why, a line each:

@@ -89,7 +89,8 @@ impl Talk {
         let cluster_id = "c".to_owned();
         let welcome = v1::SessionWelcome {
             heartbeat_interval: interval,
-            lease: interval,
+            // It answers no heartbeats.
+            lease: Some(convert::duration_to_wire(Duration::from_secs(600))),
             cluster_id,
             epoch,
             term,

@@ -163,7 +163,8 @@ fn welcome(cluster_id: &str) -> Down {
     let interval = Some(convert::duration_to_wire(Duration::from_secs(1)));
     Down::Welcome(v1::SessionWelcome {
         heartbeat_interval: interval,
-        lease: interval,
+        // It answers no heartbeats.
+        lease: Some(convert::duration_to_wire(Duration::from_secs(600))),
         cluster_id: cluster_id.to_owned(),
         ..Default::default()
     })

@@ -417,13 +417,20 @@ async fn after_a_boot_everything_wanted_starts_without_a_registry() {
     }
     let mut node = Node::new().await;
     let unwanted = sh(&node, "off", "echo x >> off-runs; sleep 1000");
-    node.assign(&[(sh(&node, "web", "echo x >> runs; sleep 1000"), true, 0), (unwanted, false, 0)]);
+    let mut singleton = sh(&node, "mail", "echo x >> mail-runs; sleep 1000");
+    singleton.singleton = Some(Box::default());
+    node.assign(&[
+        (sh(&node, "web", "echo x >> runs; sleep 1000"), true, 0),
+        (unwanted, false, 0),
+        (singleton, true, 0),
+    ]);
     node.start_runner();
-    let started = node.event(event_type::INSTANCE_STARTED).await;
+    let started = [node.event(event_type::INSTANCE_STARTED).await, node.event(event_type::INSTANCE_STARTED).await];
     lines_in(&node.path("runs"), 1).await;
+    lines_in(&node.path("mail-runs"), 1).await;
     node.close_registry();
     node.kill_runner();
-    for pid in keepers(&node.path("state")).into_iter().chain([started.pid]) {
+    for pid in keepers(&node.path("state")).into_iter().chain(started.map(|started| started.pid)) {
         kill(pid, Signal::KILL);
     }
     // Numbers of the time before mean nothing now: its main process is somebody else's.
@@ -433,9 +440,12 @@ async fn after_a_boot_everything_wanted_starts_without_a_registry() {
     node.start_runner();
     lines_in(&node.path("runs"), 2).await;
     assert!(!node.path("off-runs").exists(), "what is not wanted was started");
+    let mail = std::fs::read_to_string(node.path("mail-runs")).unwrap();
+    assert_eq!(mail.lines().count(), 1, "a singleton waits for the registry");
     node.open_registry().await;
     let exited = node.event(event_type::INSTANCE_EXITED).await;
     assert!(exited.message.contains("boot"), "{exited:?}");
+    lines_in(&node.path("mail-runs"), 2).await;
 }
 
 /// The program with another build id: another build, for all that can be seen.

@@ -1,23 +1,13 @@
-//! The server's side of authentication: no token, no call.
+//! Tokens and actors in a call's headers.
 //!
-//! Enters: a request's `authorization` header. Leaves: the request, or `UNAUTHENTICATED` with an
-//! `google.rpc.ErrorInfo`. Decides nothing else: the service token opens everything, and who may do what is decided
-//! where users come in.
+//! Enters: headers. Leaves: the token of a caller, on whose behalf it calls, and `UNAUTHENTICATED` with a
+//! `google.rpc.ErrorInfo`. Who is let in is decided in [`crate::access`].
 
-use std::convert::Infallible;
-use std::task::{Context, Poll};
-
-use futures::future::{Either, Ready, ready};
+use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, Request, Response};
-use tonic::body::Body;
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::transport::server::TcpConnectInfo;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
-use tower::{Layer, Service};
-
-use crate::secret::Secret;
 
 /// Metadata that names on whose behalf a service calls.
 pub const ACTOR_KEY: &str = "pm-actor";
@@ -30,58 +20,6 @@ const ERROR_DOMAIN: &str = "pm.v1";
 
 /// `ErrorInfo.reason` of the refusal.
 const ERROR_REASON: &str = "UNAUTHENTICATED";
-
-/// A tower layer: lets through only calls that bear the token. Health and reflection are not exempt; probes ask
-/// the operations port.
-#[derive(Clone, Debug)]
-pub struct RequireToken(Secret);
-
-/// [`RequireToken`] around a service.
-#[derive(Clone, Debug)]
-pub struct TokenRequired<S> {
-    token: Secret,
-    inner: S,
-}
-
-impl RequireToken {
-    /// Only calls with this token.
-    #[must_use]
-    pub fn new(token: Secret) -> Self {
-        Self(token)
-    }
-}
-
-impl<S> Layer<S> for RequireToken {
-    type Service = TokenRequired<S>;
-
-    fn layer(&self, inner: S) -> TokenRequired<S> {
-        TokenRequired { token: self.0.clone(), inner }
-    }
-}
-
-impl<S, B> Service<Request<B>> for TokenRequired<S>
-where
-    S: Service<Request<B>, Response = Response<Body>, Error = Infallible>,
-{
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Either<Ready<Result<Response<Body>, Infallible>>, S::Future>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let refusal = match bearer(request.headers()) {
-            Some(presented) if self.token.matches(presented) => return Either::Right(self.inner.call(request)),
-            Some(_) => "the token is wrong",
-            None => "the call has no token; send the header authorization: Bearer TOKEN",
-        };
-        let peer = request.extensions().get::<TcpConnectInfo>().and_then(|info| info.remote_addr);
-        tracing::warn!(rpc.path = request.uri().path(), ?peer, reason = refusal, "call refused");
-        Either::Left(ready(Ok(unauthenticated(refusal).into_http())))
-    }
-}
 
 /// The token of an `authorization: Bearer TOKEN` header (RFC 6750 section 2.1; the scheme in any case, RFC 9110
 /// section 11.1).

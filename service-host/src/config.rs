@@ -7,8 +7,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
+use crate::identity::Identity;
 use crate::secret::{Secret, SecretError};
 use crate::telemetry::{LogFormat, TelemetryOptions};
 
@@ -47,7 +48,7 @@ impl LogArgs {
 /// Whether a server may be reached from elsewhere.
 #[derive(Args, Clone, Debug)]
 pub struct RemoteArgs {
-    /// Allows addresses beyond loopback. Connections are not encrypted: only behind something that does it.
+    /// Allows addresses beyond loopback: with a certificate (--tls-dir), or with --insecure-plaintext.
     #[arg(long, env = "PM_ALLOW_REMOTE")]
     pub allow_remote: bool,
 }
@@ -78,31 +79,66 @@ impl RemoteArgs {
         if !address.ip().is_loopback() && !self.allow_remote {
             return Err(BindError::Remote(address));
         }
-        TcpListener::bind(address).await.map_err(|source| BindError::Io { address, source })
+        listen(address).map_err(|source| BindError::Io { address, source })
     }
+}
+
+/// Connections that wait to be taken: all runners of a large fleet may dial in the same moment, and whoever finds no room
+/// tries again a second later. The kernel allows no more than net.core.somaxconn, which is as many.
+const BACKLOG: u32 = 4096;
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As every listener of the standard library does: a service that is started again has its port at once.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// The token that services use among each other.
 #[derive(Args, Clone, Debug)]
 pub struct TokenArgs {
-    /// File with the token that the services use among each other; only its owner may have access to it.
+    /// File with the token that the services use among each other on plain text; only its owner may have access to it.
     #[arg(long, env = "PM_SERVICE_TOKEN_FILE", value_name = "FILE")]
-    pub service_token_file: PathBuf,
+    pub service_token_file: Option<PathBuf>,
+}
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// Neither a token nor a certificate.
+    #[error("nothing says who this service is: give --service-token-file FILE, or a certificate with --tls-dir DIR")]
+    Missing,
+    /// The file is of no use.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
 }
 
 impl TokenArgs {
-    /// Reads it.
+    /// Reads it. Who has an identity may do without, also where the settings of a service without one name a file: then
+    /// nobody knows the token, and plain text is taken from nobody.
     ///
     /// # Errors
-    /// As [`Secret::from_file`].
-    pub fn read(&self) -> Result<Secret, SecretError> {
-        Secret::from_file(&self.service_token_file)
+    /// As [`TokenError`].
+    pub fn read(&self, identity: Option<&Identity>) -> Result<Secret, TokenError> {
+        match (&self.service_token_file, identity) {
+            (Some(file), None) => Ok(Secret::from_file(file)?),
+            (Some(file), Some(_)) if file.exists() => Ok(Secret::from_file(file)?),
+            (Some(_) | None, Some(_)) => Ok(Secret::try_generate()?),
+            (None, None) => Err(TokenError::Missing),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_that_is_missing_is_an_error_for_whoever_has_no_certificate() {
+        let token = TokenArgs { service_token_file: Some("/nonexistent/service.token".into()) };
+        assert!(matches!(token.read(None), Err(TokenError::Secret(_))));
+    }
 
     #[tokio::test]
     async fn nothing_listens_beyond_loopback_unless_it_was_said() {

@@ -9,15 +9,21 @@
 //! | [`secret`] | a token: made, read from a file, compared in constant time |
 //! | [`transport`] | one address, several, or memory: connections behind one face |
 //! | [`client`] | a channel whose calls carry token, actor and trace context |
-//! | [`auth`] | the server's side of it: no token, no call |
+//! | [`auth`] | tokens and actors in headers |
+//! | [`identity`] | certificates: who this service is, and who is at the other end |
+//! | [`access`], `admission` | the server's side of both: who may call what, and nobody else |
 //! | [`server`] | the gRPC host: health, reflection, tracing, bounded graceful stop |
 //! | [`ops`] | the plaintext operations port: `/healthz`, `/readyz`, `/metrics` |
+//! | [`healthcheck`] | what a container asks its own service |
 //! | [`metrics`] | the registry of metrics and its text form |
 //! | [`telemetry`] | logs on stderr, traces over OTLP |
 //! | [`trace_context`] | W3C trace context in and out of headers and strings |
 //! | [`signals`] | SIGTERM, SIGINT, SIGUSR1 |
+//! | [`systemd`] | what systemd is told of it |
 //! | [`fatal`] | fail-stop |
+//! | [`manual`] | manual pages, from the command line |
 //! | [`config`] | command line arguments that every server shares |
+//! | [`open_files`] | as many connections as the operator allows |
 //! | [`deadline`] | how long a call may take, as its header says |
 //!
 //! A `main` in short:
@@ -49,16 +55,24 @@
 //! # }
 //! ```
 
+pub mod access;
+mod admission;
 pub mod auth;
 pub mod client;
 pub mod config;
 pub mod deadline;
 pub mod fatal;
+pub mod healthcheck;
+pub mod identity;
+pub mod manual;
 pub mod metrics;
+pub mod open_files;
 pub mod ops;
+mod private_file;
 pub mod secret;
 pub mod server;
 pub mod signals;
+pub mod systemd;
 pub mod telemetry;
 pub mod trace_context;
 pub mod transport;

@@ -3,6 +3,7 @@
 //! Enters: random bytes, or a file that nobody else may read. Leaves: the text, only on an
 //! explicit [`Secret::expose`]. Decides: whether a presented token is the same one.
 
+use crate::private_file::too_open;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::hint::black_box;
@@ -104,13 +105,12 @@ impl Secret {
     /// file that was judged is the file that is read.
     ///
     /// # Errors
-    /// When it cannot be read, when group or others have any access, and as [`Secret::new`].
+    /// When it cannot be read, when others than its owner have access (of root's files a group may read), and as [`Secret::new`].
     pub fn from_file(path: &Path) -> Result<Self, SecretError> {
         let unreadable = |source| SecretError::Read { path: path.to_owned(), source };
         let file = File::open(path).map_err(unreadable)?;
         let metadata = file.metadata().map_err(unreadable)?;
-        let mode = metadata.permissions().mode() & 0o7777;
-        if mode & 0o077 != 0 {
+        if let Some(mode) = too_open(&metadata) {
             return Err(SecretError::TooOpen { path: path.to_owned(), mode });
         }
         let mut bytes = Vec::new();

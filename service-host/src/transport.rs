@@ -1,4 +1,4 @@
-//! Connections between services: TCP across machines, in-memory pipes within a process, one face for both.
+//! Connections between services: TCP across machines, encrypted where there are certificates, in-memory pipes within a process, one face for both.
 //!
 //! Enters: an address, several of them, or one end of [`memory`]. Leaves: a [`Dial`] for the client, an [`Incoming`] for
 //! the server. A service is written once and does not know which of these it runs on.
@@ -10,6 +10,7 @@ mod dial;
 mod endpoints;
 mod memory;
 mod severable;
+mod wire;
 
 pub(crate) use accept::{accept_tcp, connections};
 pub use any_channel::{AnyChannel, CallError};
@@ -18,6 +19,7 @@ pub use dial::{Dial, Incoming, TransportError};
 pub use endpoints::{Endpoints, EndpointsError, MAX_ENDPOINTS};
 pub use memory::{MemoryConnector, MemoryIncoming, memory};
 pub(crate) use severable::Severable;
+pub use wire::Wire;
 
 use std::time::Duration;
 

@@ -3,6 +3,7 @@
 use crate::{Credentials, EventWatch};
 use pm_proto::v1::event_service_client::EventServiceClient;
 use pm_proto::v1::instance_service_client::InstanceServiceClient;
+use pm_proto::v1::watch_events_response::Frame;
 use pm_proto::v1::{Instance, ListInstancesRequest, WatchEventsRequest};
 use std::sync::OnceLock;
 use tokio::runtime::Runtime;
@@ -98,6 +99,24 @@ impl Api {
         // A stream has no end, so the deadline of calls must not cut it.
         let answer = self.wait(client.watch_events(request));
         EventWatch::new(answer.expect("events can be watched").into_inner())
+    }
+
+    /// Revisions of all events there have been, in their order.
+    ///
+    /// # Panics
+    /// When the call fails.
+    #[must_use]
+    pub fn events_so_far(&self) -> Vec<u64> {
+        let mut client = EventServiceClient::new(self.channel());
+        let request = WatchEventsRequest { from_revision: 1, ..WatchEventsRequest::default() };
+        let mut stream = self.wait(client.watch_events(request)).expect("events can be watched").into_inner();
+        let mut revisions = Vec::new();
+        while let Some(message) = self.wait(stream.message()).expect("they come to their end") {
+            if let Some(Frame::Event(event)) = message.frame {
+                revisions.push(event.revision);
+            }
+        }
+        revisions
     }
 
     /// The newest revision.

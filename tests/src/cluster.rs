@@ -55,6 +55,7 @@ pub struct Cluster<'s> {
     ports: [u16; 4],
     ops: [u16; 4],
     token: String,
+    environment: Vec<(String, String)>,
 }
 
 impl<'s> Cluster<'s> {
@@ -72,7 +73,20 @@ impl<'s> Cluster<'s> {
         let _ = secret("service.token", "a-token-that-the-services-share-0123456789");
         let token = "a-token-of-the-administrator-0123456789".to_owned();
         let _ = secret("admin.token", &token);
-        Self { sandbox, ports: std::array::from_fn(|_| free_port()), ops: std::array::from_fn(|_| free_port()), token }
+        Self {
+            sandbox,
+            ports: std::array::from_fn(|_| free_port()),
+            ops: std::array::from_fn(|_| free_port()),
+            token,
+            environment: Vec::new(),
+        }
+    }
+
+    /// The same, every service with these variables.
+    #[must_use]
+    pub fn with_environment(mut self, variables: &[(&str, &str)]) -> Self {
+        self.environment.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        self
     }
 
     /// The address of a service, by its place: gateway, registry, monitor, runner.
@@ -87,15 +101,21 @@ impl<'s> Cluster<'s> {
         self.ops[index]
     }
 
-    fn start(&self, name: &str, index: usize, args: &[String]) -> Service {
+    fn start(&self, name: &str, index: usize, args: &[String], environment: &[(&str, &str)]) -> Service {
+        self.start_at(name, [self.ports[index], self.ops[index]], args, environment)
+    }
+
+    fn start_at(&self, name: &str, [port, ops]: [u16; 2], args: &[String], environment: &[(&str, &str)]) -> Service {
         let mut command = Command::new(binary::path(name));
-        command.args(["--listen", &format!("127.0.0.1:{}", self.ports[index])]);
-        command.args(["--ops-listen", &format!("127.0.0.1:{}", self.ops[index])]).args(args);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.envs(environment.iter().copied());
+        command.args(["--listen", &format!("127.0.0.1:{port}")]);
+        command.args(["--ops-listen", &format!("127.0.0.1:{ops}")]).args(args);
         command.current_dir(self.sandbox.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let log = Lines::of(child.stderr.take().unwrap());
         let service = Service { child, log };
-        let ops = format!("127.0.0.1:{}", self.ops[index]);
+        let ops = format!("127.0.0.1:{ops}");
         until(&format!("{name} is ready"), || {
             std::net::TcpStream::connect(&ops).is_ok() && http::get(&ops, "/readyz", None).status == 200
         });
@@ -110,13 +130,13 @@ impl<'s> Cluster<'s> {
     #[must_use]
     pub fn registry(&self) -> Service {
         let data = ["--data-dir".to_owned(), self.sandbox.file("registry")];
-        self.start("registry-svc", 1, &[data, self.service_token()].concat())
+        self.start("registry-svc", 1, &[data, self.service_token()].concat(), &[])
     }
 
     /// Starts the monitor and waits until it is ready.
     #[must_use]
     pub fn monitor(&self) -> Service {
-        self.start("monitor-svc", 2, &self.service_token())
+        self.start("monitor-svc", 2, &self.service_token(), &[])
     }
 
     /// Starts the gateway and waits until it is ready.
@@ -124,7 +144,7 @@ impl<'s> Cluster<'s> {
     pub fn gateway(&self) -> Service {
         let admin = ["--admin-token-file".to_owned(), self.sandbox.file("admin.token")];
         let back = ["--registry".to_owned(), self.url(1), "--monitor".to_owned(), self.url(2)];
-        self.start("gateway", 0, &[&admin[..], &back, &self.service_token()].concat())
+        self.start("gateway", 0, &[&admin[..], &back, &self.service_token()].concat(), &[])
     }
 
     /// Starts the runner and waits until it is ready.
@@ -136,28 +156,48 @@ impl<'s> Cluster<'s> {
     /// The same with options of one's own.
     #[must_use]
     pub fn runner_with(&self, options: &[&str]) -> Service {
+        self.runner_in(options, &[])
+    }
+
+    /// The same with variables of one's own, too.
+    #[must_use]
+    pub fn runner_in(&self, options: &[&str], environment: &[(&str, &str)]) -> Service {
         let back = ["--registry".to_owned(), self.url(1), "--monitor".to_owned(), self.url(2)];
         let place =
             ["--state-dir".to_owned(), self.sandbox.file("runner"), "--log-dir".to_owned(), self.sandbox.file("logs")];
         let node = ["--node".to_owned(), "node-a".to_owned()];
         let own: Vec<String> = options.iter().map(|word| (*word).to_owned()).collect();
-        self.start("runner-svc", 3, &[&back[..], &place, &node, &own, &self.service_token()].concat())
+        self.start("runner-svc", 3, &[&back[..], &place, &node, &own, &self.service_token()].concat(), environment)
+    }
+
+    /// Starts the runner of one of several nodes, with labels (`zone=eu`), and
+    /// waits until it is ready. Started again, it is the same node.
+    #[must_use]
+    pub fn node(&self, name: &str, labels: &[&str]) -> Service {
+        let back = ["--registry".to_owned(), self.url(1), "--monitor".to_owned(), self.url(2)];
+        let (state, logs) = (self.sandbox.file(&format!("{name}.runner")), self.sandbox.file(&format!("{name}.logs")));
+        let place = ["--node", name, "--state-dir", &state, "--log-dir", &logs].map(str::to_owned);
+        let labels: Vec<String> = labels.iter().map(|label| format!("--label={label}")).collect();
+        let args = [&back[..], &place, &labels, &self.service_token()].concat();
+        self.start_at("runner-svc", [free_port(), free_port()], &args, &[])
+    }
+
+    /// The file with the admin's token.
+    #[must_use]
+    pub fn token_file(&self) -> String {
+        self.sandbox.file("admin.token")
     }
 
     /// A gRPC client of the gateway with the admin's token.
     #[must_use]
     pub fn api(&self) -> Api {
-        Api::new(&Credentials {
-            endpoint: self.url(0),
-            token: self.token.clone(),
-            token_file: self.sandbox.file("admin.token"),
-        })
+        Api::new(&Credentials { endpoint: self.url(0), token: self.token.clone(), token_file: self.token_file() })
     }
 
     /// Runs `pmctl` against it.
     #[must_use]
     pub fn pmctl(&self, args: &[&str]) -> Outcome {
-        let token_file = self.sandbox.file("admin.token");
+        let token_file = self.token_file();
         self.sandbox.pmctl(&[&["--endpoint", &self.url(0), "--token-file", &token_file], args].concat())
     }
 }

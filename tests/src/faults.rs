@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `netns` | partitions of any shape, loss, pulled cables, detours |
 //! | `proxy` | wires that are slow, silent or cut |
+//! | `relay` | what a runner and its registry say to each other, said twice or once more |
 //! | `disk` | small, full, and after a power cut |
 //! | `syscalls` | system calls that fail or take long |
 //! | `clock` | a wrong wall clock |
@@ -15,10 +16,12 @@ pub mod clock;
 mod disk;
 mod netns;
 mod proxy;
+mod relay;
 mod syscalls;
 mod tool;
 
 pub use disk::{Ballast, Disk, Image};
 pub use netns::Net;
 pub use proxy::{Proxy, Wire};
+pub use relay::{Relay, Words};
 pub use syscalls::Injection;

@@ -52,6 +52,17 @@ pub fn request(authority: &str, method: &str, path: &str, token: Option<&str>, b
     parse(&exchange(authority, text.as_bytes()))
 }
 
+/// A number among the metrics of a service; `authority` is its operations port.
+///
+/// # Panics
+/// When it does not answer, or has no metric of that name.
+#[must_use]
+pub fn metric(authority: &str, name: &str) -> u64 {
+    let text = get(authority, "/metrics", None).body;
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("{name} is missing in\n{text}")).parse().expect("it is a whole number")
+}
+
 /// A GET.
 #[must_use]
 pub fn get(authority: &str, path: &str, token: Option<&str>) -> Answer {

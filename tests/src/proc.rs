@@ -46,6 +46,25 @@ pub fn environment_variable(pid: u32, name: &str) -> Option<String> {
     })
 }
 
+/// What it has in memory, in KiB; 0 when it is gone.
+#[must_use]
+pub fn resident_kib(pid: u32) -> u64 {
+    let line = status_line(pid, "VmRSS");
+    line.and_then(|line| line.trim_end_matches(" kB").parse().ok()).unwrap_or_default()
+}
+
+/// What it is called in its own PID namespace.
+#[must_use]
+pub fn innermost(pid: u32) -> Option<u32> {
+    status_line(pid, "NSpid")?.split_whitespace().next_back()?.parse().ok()
+}
+
+/// A line of proc_pid_status(5).
+fn status_line(pid: u32, name: &str) -> Option<String> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_owned()))
+}
+
 /// Its arguments, the program first.
 #[must_use]
 pub fn arguments(pid: u32) -> Vec<String> {

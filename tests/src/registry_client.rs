@@ -7,6 +7,7 @@
 
 use crate::api::runtime;
 use pm_proto::v1;
+use pm_proto::v1::action_service_client::ActionServiceClient;
 use pm_proto::v1::backup_service_client::BackupServiceClient;
 use pm_proto::v1::cluster_service_client::ClusterServiceClient;
 use pm_proto::v1::event_service_client::EventServiceClient;
@@ -86,6 +87,12 @@ impl RegistryClient {
         EventServiceClient::new(self.channel.clone())
     }
 
+    /// Calls about actions.
+    #[must_use]
+    pub fn actions(&self) -> ActionServiceClient<ServiceChannel> {
+        ActionServiceClient::new(self.channel.clone())
+    }
+
     /// Calls about the cluster.
     #[must_use]
     pub fn cluster(&self) -> ClusterServiceClient<ServiceChannel> {
@@ -143,6 +150,55 @@ impl RegistryClient {
         };
         let request = v1::ApplyProcessesRequest { specs: vec![spec], ..Default::default() };
         self.wait(self.processes().apply_processes(request)).map(drop)
+    }
+
+    /// Wants these to run.
+    ///
+    /// # Errors
+    /// As the call.
+    pub fn apply(&self, specs: &[process_model::ProcessSpec]) -> Result<(), Status> {
+        let specs = specs.iter().map(pm_proto::convert::spec_to_wire).collect();
+        let request = v1::ApplyProcessesRequest { specs, ..Default::default() };
+        self.wait(self.processes().apply_processes(request)).map(drop)
+    }
+
+    /// Every node, as of a majority.
+    ///
+    /// # Errors
+    /// As the call.
+    pub fn nodes(&self) -> Result<Vec<v1::Node>, Status> {
+        let mut client = NodeServiceClient::new(self.channel.clone());
+        let answer = self.wait(client.list_nodes(v1::ListNodesRequest::default()))?;
+        Ok(answer.into_inner().nodes)
+    }
+
+    /// Has what lost nodes have placed elsewhere.
+    ///
+    /// # Errors
+    /// As the call.
+    pub fn release_brake(&self) -> Result<bool, Status> {
+        let mut client = NodeServiceClient::new(self.channel.clone());
+        let answer = self.wait(client.release_brake(v1::ReleaseBrakeRequest::default()))?;
+        Ok(answer.into_inner().was_engaged)
+    }
+
+    /// Every event that is kept, oldest first.
+    ///
+    /// # Errors
+    /// As the call.
+    pub fn all_events(&self) -> Result<Vec<v1::Event>, Status> {
+        let mut events = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let request = v1::ListEventsRequest { page_size: 1_000, page_token, ..Default::default() };
+            let answer = self.wait(self.events().list_events(request))?.into_inner();
+            events.extend(answer.events);
+            page_token = answer.next_page_token;
+            if page_token.is_empty() {
+                events.sort_by_key(|event| event.revision);
+                return Ok(events);
+            }
+        }
     }
 
     /// Reads a process, as of a majority; whether there is one.

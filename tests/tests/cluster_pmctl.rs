@@ -113,3 +113,77 @@ fn an_operator_looks_joins_replaces_removes_and_hands_over() {
         assert!(refused.code != 0 && refused.stderr.contains(text), "{words}: {refused:?}");
     }
 }
+
+#[test]
+fn a_stateful_set_founds_its_cluster_gets_a_volume_back_grows_and_shrinks() {
+    let sandbox = Sandbox::new();
+    let mut replicas = Plan::new(&sandbox, 3).joiners(&sandbox, 2).arguments(&["--join=auto"]).made();
+    // Names as the pods of a StatefulSet have them.
+    let pod = |i: usize| format!("pm-registry-{i}.pm-registry.test");
+    let hosts = replicas.places().into_iter().map(|i| format!("127.0.0.1 {}\n", pod(i))).collect::<String>();
+    let hosts = sandbox.write("hosts", &format!("127.0.0.1 localhost\n{hosts}"));
+    for i in replicas.places() {
+        let port = replicas.replica(i).url().rsplit_once(':').unwrap().1.to_owned();
+        replicas.replica(i).set_advertise(&format!("http://{}:{port}", pod(i)));
+        replicas.replica(i).set_hosts(&hosts);
+    }
+    for i in 0..3 {
+        replicas.replica(i).spawn();
+    }
+    (0..3).for_each(|i| replicas.replica(i).wait_until_ready());
+    let desk = Desk::start(&sandbox, &replicas.addresses());
+    until("the cluster is founded", || desk.cluster("check").code == 0);
+    assert_eq!(desk.cluster("members -o name").succeeded().trim(), "replica/1\nreplica/2\nreplica/3");
+
+    // A volume is lost. The pod that comes in its place takes the seat, under a number of its own.
+    let victim = (replicas.wait_for_leader() + 1) % 3;
+    let old = replicas.status(victim).unwrap().id;
+    replicas.kill(victim);
+    replicas.wipe(victim);
+    replicas.replica(victim).spawn();
+    replicas.replica(victim).wait_until_ready();
+    until("it has the seat", || desk.cluster("check").code == 0);
+    let status = desk.cluster("status").succeeded();
+    assert!(status.contains(&format!("removed: {old}")), "{status}");
+    assert_eq!(desk.cluster("members -o name").succeeded().lines().count(), 3, "{status}");
+
+    // To five.
+    for i in 3..5 {
+        replicas.replica(i).spawn();
+        replicas.replica(i).wait_until_ready();
+    }
+    until("five vote", || {
+        desk.cluster("members -o name").stdout.lines().count() == 5 && desk.cluster("check").code == 0
+    });
+
+    // And back to three: the last pods are members no more before they go.
+    let nobody = desk.cluster("remove --ordinals-from 5").succeeded();
+    assert!(nobody.contains("no replica is on a host that ends in -5 or higher"), "{nobody}");
+    let removed = desk.cluster("remove --ordinals-from 3").succeeded();
+    assert_eq!(removed.matches("is removed; voters: ").count(), 2, "{removed}");
+    for i in 3..5 {
+        replicas.replica(i).is_refused(&[NOT_OURS], &["was removed"]);
+    }
+    until("three are well", || desk.cluster("check").code == 0);
+
+    // Their volumes are kept. What was just removed does not come back by itself; later the volume is used again.
+    replicas.replica(3).spawn();
+    replicas.replica(3).is_refused(&[NOT_OURS], &["turned the data directory", "pmctl cluster reset --data-dir"]);
+    let directory = replicas.replica(3).directory().display().to_string();
+    let early = desk.cluster(&format!("reset --data-dir {directory} --after 10m")).succeeded();
+    assert!(early.contains("left as it is until 10m are over"), "{early}");
+    replicas.replica(3).spawn();
+    replicas.replica(3).is_refused(&[NOT_OURS], &["turned the data directory"]);
+    let reset = desk.cluster(&format!("reset --data-dir {directory}")).succeeded();
+    assert!(reset.contains("is empty now") && reset.contains("/set-aside"), "{reset}");
+    assert!(replicas.replica(3).directory().join("set-aside/identity").exists());
+    replicas.replica(3).spawn();
+    replicas.replica(3).wait_until_ready();
+    until("four vote", || desk.cluster("members -o name").stdout.lines().count() == 4);
+    // Whoever is welcome is left alone.
+    replicas.kill(3);
+    let welcome = desk.cluster(&format!("reset --data-dir {directory}")).succeeded();
+    assert!(welcome.contains("was not turned away: nothing to reset"), "{welcome}");
+    replicas.replica(3).spawn();
+    replicas.replica(3).wait_until_ready();
+}

@@ -1,13 +1,18 @@
 //! R07, a node's half: the leader that a runner talks to stands still for
 //! longer than an election, and goes on. What it says from then on moves
-//! nothing on the node.
+//! nothing on the node; and the silence that it found when it awoke, which was
+//! its own, is nobody's loss.
 
 // Outside of a test function, too, a test may end by a panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use pm_proto::v1::Instance;
 use std::collections::BTreeMap;
-use system_tests::{Beside, RegistryClient, Replicas, Sandbox, TermWatch, proc, rounds, until};
+use std::time::{Duration, Instant};
+use system_tests::{Beside, Plan, RegistryClient, Sandbox, TermWatch, proc, rounds, until};
+
+/// Of nodes: longer than an election and a way to whoever was elected.
+const LEASE: Duration = Duration::from_secs(4);
 
 /// Programs that run, by the generation that they run and their process ids.
 fn running(client: &RegistryClient) -> BTreeMap<String, u32> {
@@ -18,7 +23,7 @@ fn running(client: &RegistryClient) -> BTreeMap<String, u32> {
 #[test]
 fn r07_a_leader_that_was_paused_gives_a_node_no_old_order() {
     let sandbox = Sandbox::new();
-    let mut replicas = Replicas::start(&sandbox, 3);
+    let mut replicas = Plan::new(&sandbox, 3).arguments(&["--heartbeat-interval", "1s", "--lease", "4s"]).start();
     let (token, state, logs) = (sandbox.file("service.token"), sandbox.file("runner"), sandbox.file("logs"));
     let addresses = replicas.addresses();
     let words = ["--registry", &addresses, "--monitor", "http://127.0.0.1:9", "--node", "node-a"];
@@ -35,6 +40,7 @@ fn r07_a_leader_that_was_paused_gives_a_node_no_old_order() {
         let leader = replicas.wait_for_leader();
         let (term, before) = (replicas.term(), running(replicas.client(leader)));
         replicas.pause(leader);
+        let paused = Instant::now();
         let next = replicas.wait_for_leader_other_than(Some(leader));
         assert!(replicas.term() > term, "invalid: nobody else was elected");
         // The node hears of the new term, by an order.
@@ -45,6 +51,8 @@ fn r07_a_leader_that_was_paused_gives_a_node_no_old_order() {
         until("the program runs as it was changed", || changed().is_some());
         let after = running(replicas.client(next));
 
+        // When it awakes, it has heard of nobody for longer than any lease.
+        until("its leases are over", || paused.elapsed() > LEASE + LEASE / 4);
         replicas.cont(leader);
         until("the old leader follows", || {
             replicas.status(leader).is_some_and(|status| status.term > term && status.leader_id != status.id)
@@ -58,6 +66,10 @@ fn r07_a_leader_that_was_paused_gives_a_node_no_old_order() {
         assert!(after.values().all(|pid| proc::is_running(*pid)), "{after:?}");
         assert!(["stays-1", "stays-2"].iter().all(|id| now[*id] == before[*id]), "{before:?}, and then {now:?}");
     }
+    let leader = replicas.wait_for_leader();
+    let events = replicas.client(leader).all_events().unwrap();
+    let losses: Vec<_> = events.iter().filter(|event| event.r#type == "node.lost").collect();
+    assert!(losses.is_empty(), "the node was there all the time, and heard by somebody: {losses:?}");
     let _ = terms.finish();
     assert!(!runner.said().contains("panicked"), "{}", runner.said());
 }

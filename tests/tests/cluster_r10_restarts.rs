@@ -28,6 +28,7 @@ fn r10_restarts_of_any_replica_are_hardly_felt() {
         let bound = if dice.below(2) == 0 {
             let end = replicas.stop(victim);
             assert_eq!(end.code, 0, "{}", end.said);
+            assert!(!end.said.contains("after the grace period"), "it waited for the others: {}", end.said);
             IN_ORDER
         } else {
             replicas.kill(victim);

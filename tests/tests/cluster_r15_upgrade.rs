@@ -69,7 +69,7 @@ fn r15_replicas_are_upgraded_one_by_one_and_what_is_new_comes_with_the_last() {
     replicas.kill(2);
     replicas.replica(2).set_arguments(&EARLIER);
     replicas.replica(2).spawn();
-    replicas.replica(2).is_refused(&[NOT_KNOWN], &["level 2"]);
+    replicas.replica(2).is_refused(&[NOT_KNOWN], &["level 3"]);
     load.wait_for_successes(SOME, "after one has ended");
     // What it has kept: it does not even open.
     replicas.replica(2).set_arguments(&[]);
@@ -78,7 +78,7 @@ fn r15_replicas_are_upgraded_one_by_one_and_what_is_new_comes_with_the_last() {
     assert_eq!(end.code, 0, "{}", end.said);
     replicas.replica(2).set_arguments(&EARLIER);
     replicas.replica(2).spawn();
-    replicas.replica(2).is_refused(&[NOT_KNOWN], &["level 2", "--feature-level-max"]);
+    replicas.replica(2).is_refused(&[NOT_KNOWN], &["level 3", "--feature-level-max"]);
     load.wait_for_successes(SOME, "after it did not open");
 
     replicas.replica(2).set_arguments(&[]);

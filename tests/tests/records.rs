@@ -61,7 +61,9 @@ fn a_change_is_listed_compared_taken_back_and_proven() {
     );
     assert!(diff.starts_with("--- web generation 1, by admin") && diff.contains("ago: new port"), "{diff}");
     let file = sandbox.write("next.yaml", &web(8081, CANARY));
-    let next = up.pmctl(&["diff", "-f", &file]).succeeded();
+    let next = up.pmctl(&["diff", "-f", &file]);
+    assert_eq!(next.code, 1, "something differs: {next}");
+    let next = next.stdout;
     assert!(next.contains("+command.shell: exec sleep 1000 # --port 8081") && !next.contains("env.PLAIN"), "{next}");
     shown.extend([diff, next]);
     shown.push(up.pmctl(&["diff", "web", "1", "2", "-o", "json"]).succeeded());

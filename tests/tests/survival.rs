@@ -36,7 +36,7 @@ fn kill_9_of_up_then_up_again_keeps_pids_and_restart_counts() {
     let mut events = up.api().events_from(1);
     events.wait_for("the second start of crasher", |event| match &event.detail {
         Some(Detail::Instance(detail)) => event.r#type == "instance.started" && detail.restarts == 1,
-        Some(Detail::Action(_)) | None => false,
+        Some(Detail::Action(_) | Detail::Rollout(_)) | None => false,
     });
     let before = running(&up.api());
     let keeper = up.keeper();

@@ -6,45 +6,12 @@
 
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::process::{Child, Stdio};
-use system_tests::{DEADLINE, Lines, Sandbox, proc, python};
-
-/// The receiver; ends with the test.
-struct Sink {
-    child: Child,
-    lines: Lines,
-    endpoint: String,
-}
-
-impl Sink {
-    fn start() -> Self {
-        let mut command = python::program("otlp_sink.py");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
-        let mut child = command.spawn().expect("Python can be started");
-        let lines = Lines::of(child.stdout.take().expect("it is piped"));
-        let first = lines.wait_for("\"port\"");
-        let port = serde_json::from_str::<Value>(&first).expect("a line of JSON")["port"].clone();
-        Self { child, lines, endpoint: format!("http://127.0.0.1:{port}") }
-    }
-
-    fn spans(&self, trace: &str) -> Vec<Value> {
-        let text = self.lines.text();
-        let spans = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        spans.filter(|span| span["trace"] == trace).collect()
-    }
-}
-
-impl Drop for Sink {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use system_tests::{DEADLINE, OtlpSink, Sandbox, proc};
 
 #[test]
 fn one_trace_runs_from_pmctl_to_the_exec_of_the_program() {
     let sandbox = Sandbox::new();
-    let sink = Sink::start();
+    let sink = OtlpSink::start();
     let exporting = [("OTEL_EXPORTER_OTLP_ENDPOINT", sink.endpoint.as_str()), ("OTEL_BSP_SCHEDULE_DELAY", "100")];
     let file = sandbox.write("up.yaml", "processes:\n  web:\n    command: [sleep, '1000']\n    autostart: false\n");
     let mut up = sandbox.up_with(&["-f", &file], &exporting);
@@ -61,11 +28,8 @@ fn one_trace_runs_from_pmctl_to_the_exec_of_the_program() {
     let trace = parts[1].to_owned();
 
     // It is the exec's own span that the program was given as its parent.
-    let exec = sink.lines.find(DEADLINE, |line| {
-        serde_json::from_str::<Value>(line).is_ok_and(|span| span["trace"] == trace && span["span"] == parts[2])
-    });
-    let exec = exec.unwrap_or_else(|| panic!("no span {traceparent} in\n{}\n{}", sink.lines.text(), up.said()));
-    let exec: Value = serde_json::from_str(&exec).expect("a line of JSON");
+    let exec = sink.find(DEADLINE, |span| span["trace"] == trace && span["span"] == parts[2]);
+    let exec = exec.unwrap_or_else(|| panic!("no span {traceparent} in\n{}\n{}", sink.text(), up.said()));
     assert_eq!(exec["name"], "exec web-1", "{exec}");
     assert_eq!(exec["attributes"]["pm.process"], "web", "{exec}");
     assert_eq!(exec["attributes"]["process.pid"], pid.to_string(), "{exec}");

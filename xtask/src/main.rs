@@ -6,9 +6,14 @@
 //! | `fix` | what a tool can mend | sources |
 //! | `test` | builds all and runs every test | only below `target/` |
 //! | `proto-baseline` | makes today's contract the one that `verify` compares with | `proto/baseline.binpb` |
+//! | `chart-docs` | the chart's table of values, and its copies of dashboards and rules | `helm/` |
 //! | `tools` | fetches what the other verbs need | only below `target/tools/` |
+//! | `dist` | packages, tarball, checksums | `target/dist` |
+//! | `debian-root` | makes the fresh Debian that tests install packages in, and says where it is | below `target/tools/` |
 //! | `etcd` | installs what `benches -- registry` measures against | a Debian package |
 
+mod chart_docs;
+mod dist;
 mod exec;
 mod fix;
 mod policy;
@@ -40,8 +45,14 @@ enum Verb {
     Test,
     /// Make today's contract the baseline of `buf breaking`: on a release, never to silence it
     ProtoBaseline,
+    /// Bring helm/README.md up to values.yaml, and copy dashboards and rules into the chart
+    ChartDocs,
     /// Fetch the tools that verify and test need, and nothing else
     Tools,
+    /// Make packages, tarball and checksums
+    Dist(dist::Options),
+    /// Make a fresh Debian for tests, unless it is there, and print its path last
+    DebianRoot,
     /// Install etcd, which the registry's measures run against
     Etcd,
 }
@@ -52,7 +63,10 @@ fn main() -> ExitCode {
         Verb::Fix => fix::run(&workspace),
         Verb::Test => suite::run(&workspace),
         Verb::ProtoBaseline => tools::buf::write_baseline(&workspace),
+        Verb::ChartDocs => chart_docs::write(&workspace),
         Verb::Tools => tools::all(&workspace),
+        Verb::Dist(options) => dist::run(&workspace, options),
+        Verb::DebianRoot => tools::debian_root::ready(&workspace).map(|root| println!("{}", root.display())),
         Verb::Etcd => tools::etcd::ready(),
     });
     match outcome {

@@ -26,6 +26,20 @@ impl Workspace {
         &self.root
     }
 
+    /// The target directory.
+    pub(crate) fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// The version of everything in it.
+    pub(crate) fn version(&self) -> Result<String> {
+        let path = self.root.join("Cargo.toml");
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let section = text.split("[workspace.package]").nth(1).context("Cargo.toml has no [workspace.package]")?;
+        let line = section.lines().find_map(|line| line.strip_prefix("version = ")).context("it has no version")?;
+        Ok(line.trim().trim_matches('"').to_owned())
+    }
+
     /// Where fetched tools live: under the target directory, so that a clean
     /// clone is clean and `cargo clean` takes everything away.
     pub(crate) fn tools(&self) -> PathBuf {

@@ -11,6 +11,7 @@ use crate::node::{memory, processor_time};
 use crate::place::Place;
 use anyhow::{Context as _, Result, bail, ensure};
 use std::time::{Duration, Instant};
+use system_tests::Invited;
 use tonic::transport::Channel;
 
 /// The file of the token that ours share.
@@ -106,6 +107,12 @@ impl Cluster {
         let replica = self.replicas.get(index).context("there is no such replica")?;
         let channel = Channel::from_shared(replica.url.clone())?.connect_lazy();
         Ok(tonic::service::interceptor::InterceptedService::new(channel, self.bearer.clone()))
+    }
+
+    /// So many nodes that know this server of ours alone.
+    pub(crate) fn invite(&self, index: usize, count: u32) -> Result<Vec<Invited>> {
+        let url = &self.replicas.get(index).context("there is no such replica")?.url;
+        Ok((0..count).map(|number| Invited::with_token(format!("node-{number:05}"), url, TOKEN)).collect())
     }
 
     /// One connection to each server.

@@ -8,7 +8,7 @@
 //! | [`door`], [`our_door`], [`etcd_door`], [`etcd_messages`], [`workload`] | the client and what it asks for |
 //! | [`load`], [`throughput`], [`sequential`], [`metrics`] | many clients; one client |
 //! | [`outage`], [`leadership`] | a new leader, wanted and not |
-//! | [`scale`], [`simulated_node`] | a large state |
+//! | [`scale`] | a large state |
 //! | [`soak`], [`drive`] | load without a table |
 
 mod cluster;
@@ -27,13 +27,13 @@ mod ports;
 mod replica;
 mod scale;
 mod sequential;
-mod simulated_node;
 mod soak;
 mod throughput;
 mod workload;
 
 pub(crate) use options::Options;
 
+use crate::crowded;
 use crate::floor::Floor;
 use crate::table::{Demand, Row};
 use anyhow::{Context as _, Result, bail};
@@ -55,7 +55,7 @@ pub(crate) fn run(floor: &Floor) -> Result<Vec<Row>> {
 /// once all servers and their data are gone.
 pub(crate) fn run_with(floor: &Floor, options: &Options) -> Result<Vec<Row>> {
     etcd_is_there()?;
-    raise_descriptors()?;
+    crowded::raise_open_files()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     // On this thread, the main one: servers are tethered to the thread that
     // starts them.
@@ -172,13 +172,4 @@ fn etcd_is_there() -> Result<()> {
         bail!("etcd is missing and cannot be installed");
     }
     Ok(())
-}
-
-/// A thousand simulated runners are as many sockets, here and in the leader,
-/// which inherits the limit.
-fn raise_descriptors() -> Result<()> {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
-        .context("cannot raise the limit of open files")
 }

@@ -5,8 +5,8 @@
 use super::cluster::Cluster;
 use super::options::{Options, Side};
 use super::our_door::Bearer;
-use super::simulated_node::{self, Told};
 use super::workload;
+use crate::crowded;
 use crate::node::memory;
 use crate::quantile::Times;
 use crate::table::{Demand, Row};
@@ -15,8 +15,7 @@ use pm_proto::v1::instance_service_client::InstanceServiceClient;
 use pm_proto::v1::process_service_client::ProcessServiceClient;
 use pm_proto::v1::{ApplyProcessesRequest, ListInstancesRequest, ProcessSpec, process_spec};
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use system_tests::Crowd;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
@@ -24,7 +23,7 @@ use tonic::transport::Channel;
 const PAGE: u32 = 1_000;
 /// Lists that are taken, and writes.
 const LISTS: usize = 50;
-/// Longest wait for the state to be there.
+/// Longest wait for a registry that serves again.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// Starting is over and its garbage is given back.
 const SETTLED: Duration = Duration::from_secs(5);
@@ -36,22 +35,15 @@ pub(crate) async fn rows(options: &Options) -> Result<Vec<Row>> {
     eprintln!("  a large state …");
     let mut cluster = Cluster::found(Side::Ours, options).await?;
     let leader = cluster.leader().await?;
-    let mut nodes = JoinSet::new();
-    let (told, mut heard) = mpsc::unbounded_channel();
-    for number in 0..options.nodes {
-        nodes.spawn(simulated_node::run(number, cluster.channel(leader)?, told.clone()));
-    }
-    let nodes_wanted = options.nodes as usize;
-    let connecting = until(&mut heard, &mut nodes, nodes_wanted, |told| usize::from(matches!(told, Told::Welcome)));
-    let connected = connecting.await.context("not all simulated nodes were welcome")?;
+    let wanted = (options.nodes as usize, (options.nodes * options.instances) as usize);
+    let began = Instant::now();
+    let crowd = Crowd::gather(cluster.invite(leader, options.nodes)?);
+    crowded::until(&crowd, "all sessions begin", |seen| seen.connected == wanted.0).await?;
+    let connected = began.elapsed();
     let instances = options.nodes * options.instances;
     let began = Instant::now();
     apply(cluster.channel(leader)?, instances).await?;
-    let reported = |told: &Told| match told {
-        Told::Welcome => 0,
-        Told::Reported(count) => *count,
-    };
-    until(&mut heard, &mut nodes, instances as usize, reported).await.context("not all instances were reported")?;
+    crowded::until(&crowd, "all instances are reported", |seen| seen.reported >= wanted.1).await?;
     let built = began.elapsed();
     tokio::time::sleep(SETTLED).await;
 
@@ -60,7 +52,7 @@ pub(crate) async fn rows(options: &Options) -> Result<Vec<Row>> {
     let named = ListInstancesRequest { selectors: vec![process(0)], ..ListInstancesRequest::default() };
     let named = lists(cluster.channel(leader)?, &named).await?;
     let writes = writes(cluster.channel(leader)?).await?;
-    nodes.shutdown().await;
+    drop(crowd);
     let restart = restart(&mut cluster).await?;
     tokio::time::sleep(SETTLED).await;
     let after = largest(&cluster)?;
@@ -94,27 +86,6 @@ pub(crate) async fn rows(options: &Options) -> Result<Vec<Row>> {
 fn largest(cluster: &Cluster) -> Result<f64> {
     let all = cluster.pids()?.into_iter().map(|pid| memory(pid, "Pss")).collect::<Result<Vec<f64>>>()?;
     Ok(all.into_iter().fold(0.0, f64::max) / 1e6)
-}
-
-/// Waits until what the nodes tell adds up to `wanted`.
-async fn until(
-    heard: &mut mpsc::UnboundedReceiver<Told>,
-    nodes: &mut JoinSet<Result<()>>,
-    wanted: usize,
-    worth: impl Fn(&Told) -> usize,
-) -> Result<Duration> {
-    let began = Instant::now();
-    let mut had = 0;
-    while had < wanted {
-        tokio::select! {
-            told = heard.recv() => had += told.as_ref().map_or(0, &worth),
-            ended = nodes.join_next() => ended.context("there are no nodes")??.context("a node ended")?,
-            () = tokio::time::sleep_until((began + PATIENCE).into()) => {
-                anyhow::bail!("{had} of {wanted} after {PATIENCE:?}");
-            }
-        }
-    }
-    Ok(began.elapsed())
 }
 
 /// Processes of a page of instances each.

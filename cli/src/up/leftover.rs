@@ -23,6 +23,7 @@ pub async fn stop(runner_state: PathBuf, log_dir: PathBuf, terminal: &Terminal) 
         // Nothing is started here.
         types_dir: None,
         plugins_dir: None,
+        labels: [].into(),
         policy_file: None,
         log_quota: None,
         node,

@@ -57,6 +57,7 @@ impl Services {
         })?;
         let monitor = Monitor::new(monitor_svc::Options::new(token.clone()));
         let gateway = Gateway::new(gateway::Options {
+            identity: None,
             registry: registry_dial.clone(),
             monitor: monitor_dial.clone(),
             service_token: token.clone(),
@@ -91,6 +92,7 @@ impl Services {
             policy_file: None,
             log_quota: None,
             node: home.node().clone(),
+            labels: [].into(),
             registry: Some(self.registry_dial.clone()),
             monitor: Some(self.monitor_dial.clone()),
             token: self.token.clone(),

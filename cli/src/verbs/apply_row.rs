@@ -3,7 +3,7 @@
 
 use crate::output::{Cell, Column, Listed, Tone};
 use pm_proto::json::JsonError;
-use pm_proto::v1::{ApplyOutcome, ApplyResult};
+use pm_proto::v1::{ApplyOutcome, ApplyResult, InstancePlan, InstanceStep};
 
 /// What applying did to one process.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +23,12 @@ impl ApplyRow {
         format!("process/{} {what}{dry}", self.result.name)
     }
 
+    /// What becomes of each instance, as one line each; only of a dry run.
+    #[must_use]
+    pub fn plan(&self) -> Vec<String> {
+        plan_lines(&self.result.plan)
+    }
+
     /// The tone of its line.
     #[must_use]
     pub fn tone(&self) -> Tone {
@@ -33,6 +39,23 @@ impl ApplyRow {
             ApplyOutcome::Unspecified => Tone::Plain,
         }
     }
+}
+
+/// A line for each instance that something becomes of.
+#[must_use]
+pub fn plan_lines(plan: &[InstancePlan]) -> Vec<String> {
+    let told = plan.iter().filter_map(|one| {
+        let what = match one.step() {
+            InstanceStep::Create => "is created",
+            InstanceStep::Restart => "is restarted",
+            InstanceStep::InPlace => "takes it in while it runs",
+            InstanceStep::Remove => "ends and goes",
+            InstanceStep::Surge => "comes for the time of the rollout",
+            InstanceStep::None | InstanceStep::Unspecified => return None,
+        };
+        Some(format!("  {} {what}", one.instance_id))
+    });
+    told.collect()
 }
 
 /// The word for an outcome.

@@ -1,10 +1,14 @@
 //! `pmctl cluster`: the registry's replicas. How they fare, who takes part, who
 //! leads.
 
+mod certificates;
 mod change;
 mod check;
+mod init;
+mod issue;
 mod member_row;
 mod recover;
+mod reset;
 mod status;
 
 use crate::connection::Connection;
@@ -25,6 +29,8 @@ use pm_proto::v1::{GetClusterHealthRequest, GetClusterHealthResponse};
   pmctl cluster join 4 --replaces 2    in the place of replica 2, which is gone for good
   pmctl cluster remove 5
   pmctl cluster transfer-leader 3
+  pmctl cluster init --dir pki --name prod --replicas 3    a CA, and certificates for every service
+  pmctl cluster issue --dir pki gateway/gateway            a new certificate, in the place of the old one
   pmctl cluster recover --data-dir /var/lib/pm/registry    a majority is lost for good"
 )]
 pub struct Args {
@@ -38,6 +44,12 @@ enum Verb {
     Online(Online),
     /// Offline, a majority is lost: make one directory a new cluster of one
     Recover(recover::Args),
+    /// Offline: let a new replica begin in a directory that its cluster has turned away
+    Reset(reset::Args),
+    /// Offline: make a CA, and certificates for every service and an operator
+    Init(init::Args),
+    /// Offline: make one more certificate, or the next one of a service
+    Issue(issue::Args),
 }
 
 #[derive(Debug, Subcommand)]
@@ -63,6 +75,9 @@ enum Online {
 pub fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     let verb = match args.verb {
         Verb::Recover(args) => return recover::run(context, &args),
+        Verb::Reset(args) => return reset::run(context, &args),
+        Verb::Init(args) => return init::run(context, &args),
+        Verb::Issue(args) => return issue::run(context, &args),
         Verb::Online(verb) => verb,
     };
     context.block_on("cluster", async {

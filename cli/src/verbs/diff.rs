@@ -10,7 +10,9 @@
 //! !env.API_KEY: ***
 //! ```
 
+use super::apply_row::plan_lines;
 use super::generation_row::GenerationRow;
+use crate::applying::{Manner, apply};
 use crate::connection::Connection;
 use crate::context::Context;
 use crate::error::Failure;
@@ -19,10 +21,11 @@ use crate::files;
 use crate::output::{Format, Terminal, Tone, document};
 use crate::pages;
 use pm_proto::convert::spec_from_wire;
-use pm_proto::v1::{FieldChange, GetProcessDiffRequest, ListProcessesRequest};
+use pm_proto::v1::{FieldChange, GetProcessDiffRequest, InstancePlan, ListProcessesRequest};
 use process_model::ProcessSpec;
 use process_model::change::changes;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Arguments of `diff`.
@@ -31,7 +34,9 @@ use std::path::PathBuf;
   pmctl diff web           what the last change was
   pmctl diff web 3         from generation 3 to the current one
   pmctl diff web 3 4
-  pmctl diff -f app.yaml   what `pmctl apply -f app.yaml` would change")]
+  pmctl diff -f app.yaml   what `pmctl apply -f app.yaml` would change, and what becomes of each instance
+
+With -f the exit code is 0 when nothing differs and 1 when something does.")]
 pub struct Args {
     /// A process
     #[arg(value_name = "NAME", required_unless_present = "files", conflicts_with = "files")]
@@ -53,6 +58,8 @@ struct Difference {
     before: String,
     after: String,
     changes: Vec<FieldChange>,
+    /// What applying does to each instance; of generations nothing.
+    plan: Vec<InstancePlan>,
 }
 
 /// Shows what differs.
@@ -68,7 +75,9 @@ pub fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
             None => with_file(&connection, &local).await?,
         };
         print(context, &differences)?;
-        Ok(Exit::Done)
+        // As other tools that compare what is with a file.
+        let differs = !local.is_empty() && differences.iter().any(|one| !one.changes.is_empty());
+        Ok(if differs { Exit::Failed } else { Exit::Done })
     })
 }
 
@@ -86,12 +95,19 @@ async fn generations(
     let phrase = |side: Option<pm_proto::v1::Generation>| {
         side.map_or_else(|| "nothing before it is kept".to_owned(), |side| GenerationRow(side).phrase())
     };
-    Ok(Difference { name, before: phrase(answer.from), after: phrase(answer.to), changes: answer.changes })
+    Ok(Difference {
+        name,
+        before: phrase(answer.from),
+        after: phrase(answer.to),
+        changes: answer.changes,
+        plan: Vec::new(),
+    })
 }
 
 /// What applying the specs would change, process by process.
 async fn with_file(connection: &Connection, local: &[ProcessSpec]) -> Result<Vec<Difference>, Failure> {
     let stored = pages::processes(connection, "list processes", ListProcessesRequest::default()).await?.processes;
+    let mut plans = plans(connection, local).await?;
     let mut differences = Vec::new();
     for spec in local {
         let process = stored.iter().find(|p| p.spec.as_ref().is_some_and(|stored| stored.name == spec.name.as_str()));
@@ -107,9 +123,21 @@ async fn with_file(connection: &Connection, local: &[ProcessSpec]) -> Result<Vec
             before: process.map_or_else(|| "does not exist".to_owned(), |p| format!("generation {}", p.generation)),
             after: "in the file".to_owned(),
             changes: changes(before.as_ref(), spec).iter().map(Into::into).collect(),
+            plan: plans.remove(spec.name.as_str()).unwrap_or_default(),
         });
     }
     Ok(differences)
+}
+
+/// What becomes of each instance, by process. Whoever may only read is told of
+/// the fields alone.
+async fn plans(connection: &Connection, local: &[ProcessSpec]) -> Result<BTreeMap<String, Vec<InstancePlan>>, Failure> {
+    let manner = Manner { dry_run: true, ..Manner::default() };
+    match apply(connection, "plan the change", local, &manner).await {
+        Ok(answer) => Ok(answer.results.into_iter().map(|result| (result.name, result.plan)).collect()),
+        Err(failure) if failure.exit() == Exit::NotAllowed => Ok(BTreeMap::new()),
+        Err(failure) => Err(failure),
+    }
 }
 
 fn print(context: &Context, differences: &[Difference]) -> Result<(), Failure> {
@@ -136,7 +164,8 @@ fn print(context: &Context, differences: &[Difference]) -> Result<(), Failure> {
 
 fn value(one: &Difference) -> Result<Value, Failure> {
     let changes = one.changes.iter().map(pm_proto::json::to_value).collect::<Result<Vec<_>, _>>()?;
-    Ok(json!({ "process": one.name, "before": one.before, "after": one.after, "changes": changes }))
+    let plan = one.plan.iter().map(pm_proto::json::to_value).collect::<Result<Vec<_>, _>>()?;
+    Ok(json!({ "process": one.name, "before": one.before, "after": one.after, "changes": changes, "plan": plan }))
 }
 
 fn unified(terminal: &Terminal, one: &Difference) -> Result<(), Failure> {
@@ -151,7 +180,7 @@ fn unified(terminal: &Terminal, one: &Difference) -> Result<(), Failure> {
         };
         terminal.line(paint.paint(tone, format_args!("{mark}{text}")))?;
     }
-    Ok(())
+    plan_lines(&one.plan).iter().try_for_each(|line| terminal.line(paint.paint(Tone::Dim, line)))
 }
 
 /// Lines with their mark: gone, come, or changed where it cannot be seen.

@@ -1,5 +1,8 @@
 //! `pmctl explain restart`: what a restart policy does, in words and numbers,
-//! and where each instance is in it.
+//! and where each instance is in it; `explain placement`: why each is where it
+//! is.
+
+mod placement;
 
 use super::instance_row::{next, state};
 use crate::connection::Connection;
@@ -21,7 +24,8 @@ use std::time::Duration;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   pmctl explain restart web
-  pmctl explain restart -f processes.yaml web")]
+  pmctl explain restart -f processes.yaml web
+  pmctl explain placement web")]
 pub struct Args {
     #[command(subcommand)]
     topic: Topic,
@@ -31,6 +35,8 @@ pub struct Args {
 enum Topic {
     /// When and how soon a process is started again
     Restart(RestartArgs),
+    /// Why each instance is where it is, or why it waits
+    Placement(placement::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -52,7 +58,10 @@ struct RestartArgs {
 /// # Errors
 /// There is no such process, the file is not valid, or the server refuses.
 pub fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
-    let Topic::Restart(args) = args.topic;
+    let args = match args.topic {
+        Topic::Restart(args) => args,
+        Topic::Placement(args) => return placement::run(context, args),
+    };
     if let Some(file) = &args.file {
         let read = files::read(std::slice::from_ref(file))?;
         let found = read.processes.into_iter().find(|spec| spec.name.as_str() == args.name);

@@ -35,7 +35,7 @@ pub fn last_exit(instance: &Instance, events: &[&Event]) -> Option<String> {
     let text = exit_text(exit);
     let of_this_end = |event: &&&Event| match &event.detail {
         Some(Detail::Instance(detail)) => detail.exit.as_ref() == Some(exit),
-        Some(Detail::Action(_)) | None => false,
+        Some(Detail::Action(_) | Detail::Rollout(_)) | None => false,
     };
     let told = events.iter().rev().find(of_this_end).map_or("", |event| event.message.as_str());
     let starved = [told, instance.message.as_str()].iter().any(|text| text.to_lowercase().contains("out of memory"));

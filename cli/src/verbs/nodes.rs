@@ -1,102 +1,74 @@
-//! `pmctl nodes`: the servers, with their newest measurement.
+//! `pmctl nodes`: the servers, and what they are used for.
+
+mod change;
+mod drain;
+mod join_command;
+mod list;
+mod package;
+mod release_brake;
+mod status;
+mod words;
 
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::output::{Cell, Column, Listed, Tone, human, list};
-use crate::pages;
-use pm_proto::json::JsonError;
-use pm_proto::v1::{ListLatestSamplesRequest, ListNodesRequest, Node, NodeSample, NodeState};
+use clap::Subcommand;
 
 /// Arguments of `nodes`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  pmctl nodes -o wide")]
-pub struct Args {}
+#[command(after_help = "Examples:
+  pmctl nodes -o wide
+  pmctl nodes status server-7
+  pmctl nodes drain server-7 --deadline 10m --wait    empty it, to be taken away
+  pmctl nodes uncordon server-7
+  pmctl nodes label server-7 zone=eu-1 gpu-           set one, take one away
+  pmctl nodes remove server-7
+  pmctl nodes join-command --node db-1                a command that makes another server a node
+  pmctl nodes release-brake --reason \"rack 7 is gone for good\"")]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
 
-/// Lists the nodes.
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// List the nodes
+    List,
+    /// All that is known of one: state, labels, what is on it
+    Status(status::Args),
+    /// It keeps what it has, and gets nothing new
+    Cordon(change::Cordon),
+    /// It takes new instances again; ends a drain
+    Uncordon(change::Cordon),
+    /// Move what it has to other nodes
+    Drain(drain::Args),
+    /// Set labels, for the placement of processes: NAME=VALUE, or NAME- for none
+    Label(change::Label),
+    /// Forget a node that will not come back
+    Remove(change::Remove),
+    /// Print the command that makes another server a node; it works once
+    JoinCommand(join_command::Args),
+    /// Place elsewhere what lost nodes have, though many were lost at once
+    ReleaseBrake(release_brake::Args),
+}
+
+/// Carries it out.
 ///
 /// # Errors
-/// The server refuses.
-pub fn run(context: &Context, _: &Args) -> Result<Exit, Failure> {
+/// There is no such node, or the server refuses.
+pub fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     context.block_on("nodes", async {
         let connection = context.connect().await?;
-        let mut samples = connection.samples();
-        let (answer, samples) = tokio::join!(
-            pages::nodes(&connection, "list nodes", ListNodesRequest::default()),
-            connection.call("read measurements", samples.list_latest_samples(ListLatestSamplesRequest::default())),
-        );
-        let answer = answer?;
-        // A list without measurements is still a list.
-        let samples = samples.map(|samples| samples.nodes).unwrap_or_default();
-        let rows: Vec<_> = answer
-            .nodes
-            .into_iter()
-            .map(|node| {
-                let sample = samples.iter().find(|sample| sample.node == node.name).cloned();
-                NodeRow { node, sample }
-            })
-            .collect();
-        list(&context.terminal, context.format, &rows, Some(answer.revision))?;
-        Ok(Exit::Done)
-    })
-}
-
-struct NodeRow {
-    node: Node,
-    sample: Option<NodeSample>,
-}
-
-impl Listed for NodeRow {
-    const COLUMNS: &'static [Column] = &[
-        Column::text("NODE"),
-        Column::text("STATE"),
-        Column::number("SINCE"),
-        Column::number("INSTANCES"),
-        Column::number("CPUS"),
-        Column::number("CPU"),
-        Column::number("LOAD"),
-        Column::text("MEMORY"),
-        Column::text("RUNNER"),
-        Column::text("BOOT").wide(),
-    ];
-
-    fn cells(&self, _: bool) -> Vec<Cell> {
-        let (node, sample) = (&self.node, self.sample.as_ref());
-        let (tone, state) = match node.state() {
-            NodeState::Ready => (Tone::Good, "ready"),
-            NodeState::Lost => (Tone::Bad, "lost"),
-            NodeState::Unspecified => (Tone::Warn, "unknown"),
-        };
-        let memory = match sample {
-            Some(sample) => {
-                format!("{} of {}", human::bytes(sample.memory_used_bytes), human::bytes(sample.memory_total_bytes))
-            }
-            None => human::bytes(node.memory_bytes),
-        };
-        vec![
-            Cell::plain(&node.name),
-            Cell::new(tone, state),
-            Cell::plain(human::ago(human::time(node.state_time.as_ref()), human::now())),
-            Cell::plain(node.instances.to_string()),
-            Cell::plain(node.cpus.to_string()),
-            Cell::optional(sample.map(|sample| format!("{:.1}%", sample.cpu_percent))),
-            Cell::optional(sample.map(|sample| format!("{:.2}", sample.load1))),
-            Cell::plain(memory),
-            Cell::plain(&node.runner_version),
-            Cell::plain(&node.boot_id),
-        ]
-    }
-
-    fn name(&self) -> String {
-        format!("node/{}", self.node.name)
-    }
-
-    /// The node, and under `sample` its measurement.
-    fn value(&self) -> Result<serde_json::Value, JsonError> {
-        let mut value = pm_proto::json::to_value(&self.node)?;
-        if let (Some(sample), Some(fields)) = (&self.sample, value.as_object_mut()) {
-            fields.insert("sample".to_owned(), pm_proto::json::to_value(sample)?);
+        match args.verb.unwrap_or(Verb::List) {
+            Verb::List => list::run(context, &connection).await,
+            Verb::Status(args) => status::run(context, &connection, args).await,
+            Verb::Cordon(args) => change::cordon(context, &connection, args, false).await,
+            Verb::Uncordon(args) => change::cordon(context, &connection, args, true).await,
+            Verb::Drain(args) => drain::run(context, &connection, args).await,
+            Verb::Label(args) => change::label(context, &connection, args).await,
+            Verb::Remove(args) => change::remove(context, &connection, args).await,
+            Verb::JoinCommand(args) => join_command::run(context, &connection, &args).await,
+            Verb::ReleaseBrake(args) => release_brake::run(context, &connection, args).await,
         }
-        Ok(value)
-    }
+    })
 }

@@ -7,7 +7,7 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::list;
 use crate::wait::{self, ActionRow, DEFAULT_WAIT, Progress};
-use pm_proto::v1::{Action, ActionState};
+use pm_proto::v1::Action;
 use std::time::Duration;
 
 /// Arguments of every order.
@@ -61,12 +61,11 @@ pub async fn carry_out(
     if people {
         // What had ended before the answer came is told by no event.
         let open = progress.open();
-        let ended =
-            |row: &&ActionRow| row.action.state() != ActionState::Failed && !open.contains(&row.action.instance_id);
+        let ended = |row: &&ActionRow| !row.is_bad() && !open.contains(&row.subject());
         progress.rows().iter().filter(ended).try_for_each(say)?;
     }
     let waited = wait::actions(connection, &mut progress, revision, target.timeout, |row| {
-        if people && row.action.state() != ActionState::Failed { say(row) } else { Ok(()) }
+        if people && !row.is_bad() { say(row) } else { Ok(()) }
     })
     .await;
     if !people {
@@ -80,21 +79,26 @@ pub async fn carry_out(
 /// when some were.
 fn refusal(progress: &Progress) -> Option<Failure> {
     let rows = progress.rows();
-    let failed: Vec<_> = rows.iter().filter(|row| row.action.state() == ActionState::Failed).collect();
+    let failed: Vec<_> = rows.iter().filter(|row| row.is_bad()).collect();
     let first = failed.first()?;
     let failure = if failed.len() == 1 {
         Failure::new(progress.exit(), first.sentence())
     } else {
-        let count = format!("{} of {} instances failed", failed.len(), rows.len());
+        let count = format!("{} of {} failed", failed.len(), rows.len());
         Failure::new(progress.exit(), count).faults(failed.iter().map(|row| row.sentence()))
     };
     let id = &first.action.instance_id;
-    Some(failure.help(format!("`pmctl status {id}` says more, `pmctl logs {id}` shows what the program wrote")))
+    let help = match id.is_empty() {
+        false => format!("`pmctl status {id}` says more, `pmctl logs {id}` shows what the program wrote"),
+        true => format!("`systemctl status {}` on the node says more", first.action.unit),
+    };
+    Some(failure.help(help))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pm_proto::v1::ActionState;
 
     fn progress(states: &[ActionState]) -> Progress {
         let action = |(number, state): (usize, &ActionState)| Action {
@@ -115,7 +119,7 @@ mod tests {
         let one = refusal(&progress(&[Failed])).unwrap();
         assert_eq!((one.exit(), one.summary()), (Exit::Failed, "web-1 start failed: why"));
         let some = refusal(&progress(&[Done, Failed, Failed])).unwrap();
-        assert_eq!((some.exit(), some.summary()), (Exit::Partial, "2 of 3 instances failed"));
+        assert_eq!((some.exit(), some.summary()), (Exit::Partial, "2 of 3 failed"));
         assert!(some.to_string().contains("web-2") && some.to_string().contains("web-3"));
     }
 }

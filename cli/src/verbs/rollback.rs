@@ -1,6 +1,7 @@
 //! `pmctl rollback`: an earlier definition again, as a new generation.
 
 use super::apply_row::ApplyRow;
+use crate::connection::Connection;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -36,25 +37,41 @@ pub struct Args {
 pub fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     context.block_on("rollback", async {
         let connection = context.connect().await?;
-        let what = format!("roll {} back", args.name);
-        let request = RollbackProcessRequest {
-            name: args.name,
-            to: args.to.unwrap_or(0),
-            expected_generation: args.if_version,
-            request_id: uuid::Uuid::new_v4().to_string(),
-            reason: args.reason,
-        };
-        let mut client = connection.processes();
-        let answer = connection.call(&what, client.rollback_process(request)).await?;
-        let row = ApplyRow { result: answer.result.unwrap_or_default(), dry_run: false };
-        if context.format.is_machine() {
-            list(&context.terminal, context.format, &[row], Some(answer.revision))?;
-        } else {
-            let text = sentence(&row.result);
-            context.terminal.line(context.terminal.out.paint(row.tone(), text))?;
-        }
+        bring_back(context, &connection, &args.name, args.to, args.if_version, args.reason).await?;
         Ok(Exit::Done)
     })
+}
+
+/// Brings a definition back and says so; returns the generation that it is now.
+///
+/// # Errors
+/// It is not kept, somebody else was first, or the server refuses.
+pub async fn bring_back(
+    context: &Context,
+    connection: &Connection,
+    name: &str,
+    to: Option<u64>,
+    expected_generation: Option<u64>,
+    reason: String,
+) -> Result<u64, Failure> {
+    let request = RollbackProcessRequest {
+        name: name.to_owned(),
+        to: to.unwrap_or(0),
+        expected_generation,
+        request_id: uuid::Uuid::new_v4().to_string(),
+        reason,
+    };
+    let mut client = connection.processes();
+    let answer = connection.call(&format!("roll {name} back"), client.rollback_process(request)).await?;
+    let row = ApplyRow { result: answer.result.unwrap_or_default(), dry_run: false };
+    let generation = row.result.process.as_ref().map_or(0, |process| process.generation);
+    if context.format.is_machine() {
+        list(&context.terminal, context.format, &[row], Some(answer.revision))?;
+    } else {
+        let text = sentence(&row.result);
+        context.terminal.line(context.terminal.out.paint(row.tone(), text))?;
+    }
+    Ok(generation)
 }
 
 fn sentence(result: &ApplyResult) -> String {

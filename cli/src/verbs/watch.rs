@@ -116,6 +116,7 @@ async fn watch(context: &Context, args: &Args, log: &Path, spec: ProcessSpec, de
         // A command of its own is run, which has no type.
         types_dir: None,
         plugins_dir: None,
+        labels: [].into(),
         policy_file: None,
         log_quota: None,
         node,
@@ -142,6 +143,8 @@ async fn watch(context: &Context, args: &Args, log: &Path, spec: ProcessSpec, de
         wanted: true,
         restart_count: 0,
         traceparent: String::new(),
+        fencing_token: 0,
+        plan: None,
     }]);
     let show = |notice: &Notice| show(context, notice);
     let stop = loop {

@@ -24,7 +24,7 @@ pub(crate) async fn forward(
     method: &Method,
     backend: &Backend,
     request: Request<Incoming>,
-    visitor: Visitor,
+    visitor: &Visitor,
     shutdown: &CancellationToken,
     observation: Observation,
 ) -> Response<Body> {

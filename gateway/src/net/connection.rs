@@ -3,17 +3,19 @@
 
 use super::opening::{self, OPENING_TIME, Speaks};
 use crate::door::Door;
+use crate::visitor::Peer;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
+use service_host::identity::{Clients, Identity, Role, accept};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
@@ -28,23 +30,47 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 /// No answer within this time, and it is gone.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Serves a connection until it ends; after `shutdown` only what it has begun.
-pub(crate) async fn serve(mut stream: TcpStream, peer: SocketAddr, door: Arc<Door>, shutdown: CancellationToken) {
+/// Serves a connection until it ends; after `shutdown` only what it has begun. With an identity it is encrypted.
+pub(crate) async fn serve(
+    stream: TcpStream,
+    address: SocketAddr,
+    identity: Option<Identity>,
+    door: Arc<Door>,
+    shutdown: CancellationToken,
+) {
+    let Some(identity) = identity else {
+        let (read, write) = stream.into_split();
+        return talk(read, write, Peer { address, operator: None }, door, shutdown).await;
+    };
+    match accept(&identity, Clients::Public, stream).await {
+        Ok((stream, caller)) => {
+            let operator = caller.name_as(Role::Operator).map(Arc::from);
+            let (read, write) = tokio::io::split(stream);
+            talk(read, write, Peer { address, operator }, door, shutdown).await;
+        }
+        Err(error) => tracing::debug!(%address, %error, "connection ended before its first request"),
+    }
+}
+
+async fn talk<R, W>(mut read: R, write: W, peer: Peer, door: Arc<Door>, shutdown: CancellationToken)
+where
+    R: AsyncRead + Unpin + Send + 'static,
+    W: AsyncWrite + Unpin + Send + 'static,
+{
     let opened = tokio::select! {
         () = shutdown.cancelled() => return,
-        opened = opening::listen(&mut stream, OPENING_TIME) => opened,
+        opened = opening::listen(&mut read, OPENING_TIME) => opened,
     };
     let (speaks, seen) = match opened {
         Ok(opened) => opened,
-        Err(error) => return tracing::debug!(%peer, %error, "connection ended before its first request"),
+        Err(error) => return tracing::debug!(peer = %peer.address, %error, "connection ended before its first request"),
     };
-    let (read, write) = stream.into_split();
     let io = TokioIo::new(tokio::io::join(std::io::Cursor::new(seen).chain(read), write));
     let service = {
-        let shutdown = shutdown.clone();
+        let (peer, shutdown) = (peer.clone(), shutdown.clone());
         service_fn(move |request: http::Request<Incoming>| {
-            let (door, shutdown) = (Arc::clone(&door), shutdown.clone());
-            async move { Ok::<_, Infallible>(door.answer(request, peer, &shutdown).await) }
+            let (door, peer, shutdown) = (Arc::clone(&door), peer.clone(), shutdown.clone());
+            async move { Ok::<_, Infallible>(door.answer(request, &peer, &shutdown).await) }
         })
     };
     let ended = match speaks {
@@ -68,7 +94,7 @@ pub(crate) async fn serve(mut stream: TcpStream, peer: SocketAddr, door: Arc<Doo
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%peer, %error, "connection broke off");
+        tracing::debug!(peer = %peer.address, %error, "connection broke off");
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::connection;
 use crate::door::Door;
+use service_host::identity::Identity;
 use service_host::server::STOP_GRACE;
 use std::io;
 use std::sync::Arc;
@@ -22,7 +23,12 @@ const MAX_CONNECTIONS: usize = 768;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until `shutdown`.
-pub(crate) async fn serve(listener: TcpListener, door: Arc<Door>, shutdown: CancellationToken) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    identity: Option<Identity>,
+    door: Arc<Door>,
+    shutdown: CancellationToken,
+) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let tasks = TaskTracker::new();
     let sever = CancellationToken::new();
@@ -36,12 +42,12 @@ pub(crate) async fn serve(listener: TcpListener, door: Arc<Door>, shutdown: Canc
         // Small messages with an answer each are what Nagle's algorithm
         // delays. Failing means that the peer has gone; reading will say so.
         let _ = stream.set_nodelay(true);
-        let (door, shutdown, sever) = (Arc::clone(&door), shutdown.clone(), sever.clone());
+        let (door, shutdown, sever, identity) = (Arc::clone(&door), shutdown.clone(), sever.clone(), identity.clone());
         tasks.spawn(async move {
             let _open = door.meters.connection();
             tokio::select! {
                 () = sever.cancelled() => {}
-                () = connection::serve(stream, peer, Arc::clone(&door), shutdown) => {}
+                () = connection::serve(stream, peer, identity, Arc::clone(&door), shutdown) => {}
             }
             drop(place);
         });

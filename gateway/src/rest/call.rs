@@ -24,7 +24,7 @@ pub(crate) async fn unary(
     backend: &Backend,
     method: &Method,
     message: DynamicMessage,
-    visitor: Visitor,
+    visitor: &Visitor,
 ) -> Result<DynamicMessage, Status> {
     let mut client = client(backend, method, visitor);
     let codec = DynamicCodec::new(method.descriptor.output());
@@ -38,7 +38,7 @@ pub(crate) async fn unary(
 
 /// A list from its first page to its last, as one answer; of what is no list
 /// its only answer.
-pub(crate) async fn whole(backend: &Backend, method: &Method, visitor: Visitor) -> Result<DynamicMessage, Status> {
+pub(crate) async fn whole(backend: &Backend, method: &Method, visitor: &Visitor) -> Result<DynamicMessage, Status> {
     let mut request = DynamicMessage::new(method.descriptor.input());
     let mut whole = unary(backend, method, request.clone(), visitor).await?;
     while let Some(token) = next_page(&whole) {
@@ -70,7 +70,7 @@ pub(crate) async fn server_stream(
     backend: &Backend,
     method: &Method,
     message: DynamicMessage,
-    visitor: Visitor,
+    visitor: &Visitor,
 ) -> Result<Streaming<DynamicMessage>, Status> {
     let mut client = client(backend, method, visitor);
     let codec = DynamicCodec::new(method.descriptor.output());
@@ -83,7 +83,7 @@ pub(crate) fn attribute(backend: &Backend, status: Status) -> Status {
     if status.source().is_some() { backend.broken_off(&status) } else { status }
 }
 
-fn client(backend: &Backend, method: &Method, visitor: Visitor) -> Grpc<Caller> {
+fn client(backend: &Backend, method: &Method, visitor: &Visitor) -> Grpc<Caller> {
     Grpc::new(backend.as_caller(method, visitor)).max_decoding_message_size(MAX_ANSWER_BYTES)
 }
 

@@ -116,22 +116,22 @@ impl Rest {
         let backend = self.backends.of(first.upstream);
         match route.answer {
             Answer::Message => {
-                let answered = call::unary(backend, first, message, visitor).await?;
+                let answered = call::unary(backend, first, message, &visitor).await?;
                 answer::message(&answered).map(Reached::Answer)
             }
             Answer::MetricsText => {
-                let answered = call::unary(backend, first, message, visitor).await?;
+                let answered = call::unary(backend, first, message, &visitor).await?;
                 answer::metrics(&answered).map(Reached::Answer)
             }
             Answer::Status => {
                 let calls =
-                    methods.iter().map(|method| call::whole(self.backends.of(method.upstream), method, visitor));
+                    methods.iter().map(|method| call::whole(self.backends.of(method.upstream), method, &visitor));
                 let answered = futures::future::try_join_all(calls).await?;
                 answer::status(&answered).map(Reached::Answer)
             }
             Answer::Events | Answer::Logs | Answer::Frames => {
                 let places = sse::places(&message);
-                let frames = call::server_stream(backend, first, message, visitor).await?;
+                let frames = call::server_stream(backend, first, message, &visitor).await?;
                 Ok(Reached::Stream(Box::new(frames), (route.answer, places), backend.clone()))
             }
         }

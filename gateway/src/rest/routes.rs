@@ -72,6 +72,7 @@ const START: &[&str] = &["pm.v1.ProcessService/StartProcesses"];
 const STOP: &[&str] = &["pm.v1.ProcessService/StopProcesses"];
 const RESTART: &[&str] = &["pm.v1.ProcessService/RestartProcesses"];
 const RELOAD: &[&str] = &["pm.v1.ProcessService/ReloadProcesses"];
+const SIGNAL: &[&str] = &["pm.v1.ProcessService/SignalProcesses"];
 const LIST_INSTANCES: &str = "pm.v1.InstanceService/ListInstances";
 const LIST_NODES: &str = "pm.v1.NodeService/ListNodes";
 const CLUSTER: &str = "pm.v1.ClusterService/GetClusterStatus";
@@ -88,6 +89,7 @@ pub static ROUTES: &[Route] = &[
     post("/api/v1/processes:stop", STOP),
     post("/api/v1/processes:restart", RESTART),
     post("/api/v1/processes:reload", RELOAD),
+    post("/api/v1/processes:signal", SIGNAL),
     get("/api/v1/processes/{name}", &["pm.v1.ProcessService/GetProcess"], Answer::Message),
     Route { method: PUT, path: "/api/v1/processes/{name}", rpcs: APPLY, body: Takes::Spec, answer: Answer::Message },
     Route {
@@ -101,10 +103,19 @@ pub static ROUTES: &[Route] = &[
     post("/api/v1/processes/{selectors}:stop", STOP),
     post("/api/v1/processes/{selectors}:restart", RESTART),
     post("/api/v1/processes/{selectors}:reload", RELOAD),
+    post("/api/v1/processes/{selectors}:signal", SIGNAL),
     get("/api/v1/processes/{name}/generations", &["pm.v1.ProcessService/ListGenerations"], Answer::Message),
     get("/api/v1/processes/{name}/generation", &["pm.v1.ProcessService/GetGeneration"], Answer::Message),
     get("/api/v1/processes/{name}/diff", &["pm.v1.ProcessService/GetProcessDiff"], Answer::Message),
     post("/api/v1/processes/{name}:rollback", &["pm.v1.ProcessService/RollbackProcess"]),
+    get("/api/v1/processes/{name}/runs", &["pm.v1.ProcessService/ListRuns"], Answer::Message),
+    // Rollouts.
+    get("/api/v1/processes/{name}/rollout", &["pm.v1.RolloutService/GetRollout"], Answer::Message),
+    post("/api/v1/processes/{name}/rollout:pause", &["pm.v1.RolloutService/PauseRollout"]),
+    post("/api/v1/processes/{name}/rollout:resume", &["pm.v1.RolloutService/ResumeRollout"]),
+    post("/api/v1/processes/{name}/rollout:promote", &["pm.v1.RolloutService/PromoteRollout"]),
+    post("/api/v1/processes/{selectors}/rollout:restart", &["pm.v1.RolloutService/RestartRollout"]),
+    post("/api/v1/processes/{name}:scale", &["pm.v1.RolloutService/ScaleProcess"]),
     // Instances.
     get("/api/v1/instances", &[LIST_INSTANCES], Answer::Message),
     get("/api/v1/instances/{id}", &["pm.v1.InstanceService/GetInstance"], Answer::Message),
@@ -112,12 +123,21 @@ pub static ROUTES: &[Route] = &[
     post("/api/v1/instances/{selectors}:stop", STOP),
     post("/api/v1/instances/{selectors}:restart", RESTART),
     post("/api/v1/instances/{selectors}:reload", RELOAD),
+    post("/api/v1/instances/{selectors}:signal", SIGNAL),
     get("/api/v1/instances/{instance_id}/samples", &["pm.v1.SampleService/ListInstanceSamples"], Answer::Message),
     get("/api/v1/instances/{selectors}/logs", READ_LOGS, Answer::Logs),
     // Everything else.
     get("/api/v1/logs", READ_LOGS, Answer::Logs),
     get("/api/v1/samples", &["pm.v1.SampleService/ListLatestSamples"], Answer::Message),
     get("/api/v1/nodes", &[LIST_NODES], Answer::Message),
+    post("/api/v1/nodes/{nodes}:control-unit", &["pm.v1.ActionService/ControlUnits"]),
+    post("/api/v1/nodes:release-brake", &["pm.v1.NodeService/ReleaseBrake"]),
+    get("/api/v1/nodes/{name}", &["pm.v1.NodeService/GetNode"], Answer::Message),
+    post("/api/v1/nodes/{name}:set-schedulable", &["pm.v1.NodeService/SetNodeSchedulable"]),
+    post("/api/v1/nodes/{name}:drain", &["pm.v1.NodeService/DrainNode"]),
+    post("/api/v1/nodes/{name}:label", &["pm.v1.NodeService/LabelNode"]),
+    post("/api/v1/nodes/{name}:remove", &["pm.v1.NodeService/RemoveNode"]),
+    get("/api/v1/processes/{name}/placement", &["pm.v1.NodeService/GetPlacement"], Answer::Message),
     get("/api/v1/actions", &["pm.v1.ActionService/ListActions"], Answer::Message),
     get("/api/v1/actions/{id}", &["pm.v1.ActionService/GetAction"], Answer::Message),
     get("/api/v1/events", &["pm.v1.EventService/WatchEvents"], Answer::Events),
@@ -126,6 +146,7 @@ pub static ROUTES: &[Route] = &[
     get("/api/v1/audit", &["pm.v1.EventService/ListAuditEntries"], Answer::Message),
     get("/api/v1/cluster", &[CLUSTER], Answer::Message),
     get("/api/v1/cluster/health", &["pm.v1.ClusterService/GetClusterHealth"], Answer::Message),
+    post("/api/v1/nodes:create-join-token", &["pm.v1.JoinTokenService/CreateJoinToken"]),
     post("/api/v1/cluster:join-member", &["pm.v1.ClusterService/JoinMember"]),
     post("/api/v1/cluster:remove-member", &["pm.v1.ClusterService/RemoveMember"]),
     post("/api/v1/cluster:transfer-leadership", &["pm.v1.ClusterService/TransferLeadership"]),

@@ -9,6 +9,7 @@ mod changes;
 mod docs;
 mod grpc;
 mod lifecycle;
+mod nodes;
 mod replicas;
 mod rest;
 mod sse;

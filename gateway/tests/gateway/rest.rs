@@ -96,6 +96,19 @@ async fn reload_is_a_custom_verb_as_restart_is() {
 }
 
 #[tokio::test]
+async fn a_signal_is_named_in_the_query_or_in_the_body() {
+    let rig = Rig::start().await;
+    let answer = rig.ask("POST", "/api/v1/processes/web:signal?signal=HUP").send().await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["revision"]), (200, &json!("13")));
+    let signalled = || rig.registry.0.signalled.lock().unwrap().clone().unwrap();
+    assert_eq!((signalled().selectors, signalled().signal.as_str()), (vec!["web".to_owned()], "HUP"));
+    rig.ask("POST", "/api/v1/instances/web-2:signal").send_json(r#"{"signal":"USR1"}"#).await;
+    assert_eq!((signalled().selectors, signalled().signal.as_str()), (vec!["web-2".to_owned()], "USR1"));
+    let viewer = rig.ask_as(VIEWER, "POST", "/api/v1/processes/web:signal?signal=HUP").send().await;
+    viewer.problem(403, reason::PERMISSION_DENIED);
+}
+
+#[tokio::test]
 async fn the_status_page_is_one_document() {
     let rig = Rig::start().await;
     let json = rig.ask_as(VIEWER, "GET", "/status").send().await.json();

@@ -11,6 +11,7 @@ use crate::driver::{Driver, Session};
 use pm_proto::error::{reason, status};
 use pm_proto::v1;
 use pm_proto::v1::monitor_intake_service_server::MonitorIntakeService;
+use service_host::identity::Caller;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -47,11 +48,12 @@ impl MonitorIntakeService for IntakeApi {
     ) -> Result<Response<Self::RunIntakeStream>, Status> {
         let (outbound, responses) = mpsc::channel(OUTBOUND);
         let (driver, shutdown) = (Arc::clone(&self.driver), self.shutdown.clone());
+        let caller = Caller::of(&request);
         let inbound = request.into_inner();
         // The answer begins before the first message is read: a client may
         // wait for it before it says anything.
         let session = async move {
-            if let Err(why) = serve(driver, inbound, &outbound, shutdown).await {
+            if let Err(why) = serve(driver, &caller, inbound, &outbound, shutdown).await {
                 // Room is there as soon as the runner reads, or the stream is gone.
                 let _ = outbound.send(Err(why)).await;
             }
@@ -63,6 +65,7 @@ impl MonitorIntakeService for IntakeApi {
 
 async fn serve(
     driver: Arc<Driver>,
+    caller: &Caller,
     mut inbound: Streaming<v1::RunIntakeRequest>,
     outbound: &Outbound,
     shutdown: CancellationToken,
@@ -78,6 +81,10 @@ async fn serve(
         Some(FromRunner::Hello(node)) => node,
         Some(_) => return Err(fault("message", "is not hello", "send hello first")),
     };
+    if let Err(refusal) = caller.must_be_node(node.as_str()) {
+        tracing::warn!(caller = caller.actor(), %node, "a runner may not speak for another node");
+        return Err(refusal);
+    }
     let session = driver.connect(node);
     let node = session.node();
     tracing::info!(%node, "runner connected");

@@ -27,7 +27,7 @@ pub(super) fn differing(before: &ProcessSpec, after: &ProcessSpec) -> (Fields, F
     differing!(before, after:
         name, command, runtime, working_dir, env, user, instances, ports, restart, stop, readiness, log_file,
         log_watchdog, execution, hooks, sockets, liveness, notify_watchdog, log_rules, logs, limits, depends_on,
-        schedule, labels, autostart,
+        schedule, placement, update, singleton, labels, autostart,
     )
 }
 

@@ -165,6 +165,6 @@ pub(super) fn limits(fields: &Mapping<'_>, report: &mut Report) -> Option<Box<Re
 
 /// Thousandths of CPUs. The number is in the range of the field table.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0.01 to 1024 CPUs, rounded")]
-fn millis(cpus: f64) -> u32 {
+pub(super) fn millis(cpus: f64) -> u32 {
     (cpus * 1000.0).round() as u32
 }

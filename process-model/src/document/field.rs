@@ -88,6 +88,14 @@ pub(super) enum Shape {
     /// Names of processes: one, a list, or a map from name to one of these
     /// words or a map of these fields.
     Dependencies(fn() -> Vec<&'static str>, &'static Group),
+    /// Names of ours: one, or a list.
+    Names,
+    /// Conditions on nodes: one, or a list.
+    Constraints,
+    /// A number of instances, or a share of them.
+    Share,
+    /// `true`, `false`, or a map of these fields.
+    FlagOrGroup(&'static Group),
     /// Processes by name, or a list of them.
     Processes,
 }
@@ -101,6 +109,7 @@ impl Shape {
             | Self::WordOrGroup(_, group)
             | Self::TextOrGroup(group)
             | Self::CommandOrGroup(group)
+            | Self::FlagOrGroup(group)
             | Self::Rlimits(_, group)
             | Self::Sockets(group)
             | Self::Dependencies(_, group) => Some(group),
@@ -131,6 +140,9 @@ impl Shape {
             | Self::PortOrName
             | Self::Listen
             | Self::Rlimit
+            | Self::Names
+            | Self::Constraints
+            | Self::Share
             | Self::Processes => None,
         }
     }

@@ -31,6 +31,7 @@ mod mode;
 mod order;
 mod parse;
 mod paths;
+mod placement;
 mod ports;
 mod probe;
 mod process;

@@ -5,7 +5,7 @@ use super::mapping::Mapping;
 use super::report::Report;
 use super::shared::Shared;
 use super::suggest::suggest;
-use super::{command, execution, logs, order, paths, ports, probe, restart, sockets, stop, value};
+use super::{command, execution, logs, order, paths, placement, ports, probe, restart, sockets, stop, value};
 use crate::spec::{Command, Fault, RuntimeType};
 use crate::{ProcessName, ProcessSpec};
 
@@ -43,6 +43,9 @@ pub(super) fn read(
     spec.log_watchdog = logs::watchdog(fields, spec.log_file.as_ref(), shared, report);
     spec.log_rules = logs::rules(fields, report);
     spec.limits = execution::limits(fields, report);
+    spec.placement = placement::placement(fields, report);
+    spec.update = placement::update(fields, report);
+    spec.singleton = placement::singleton(fields, report);
     spec.labels = fields.text_map("labels", report);
     spec.autostart = fields.flag("autostart", report).unwrap_or(spec.autostart);
     Some(spec)

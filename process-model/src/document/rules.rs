@@ -40,7 +40,8 @@ fn causes(field: &str) -> &'static [&'static str] {
     match field {
         "type" => &["command"],
         "restart.backoff.max" => &["restart"],
-        "log_file" | "sockets" => &["instances"],
+        "log_file" | "sockets" | "singleton" => &["instances"],
+        "placement.replace_after" => &["singleton", "stop", "hooks"],
         "logs.quota" => &["logs.max_size"],
         _ => &[],
     }

@@ -3,9 +3,8 @@
 use crate::ProcessName;
 use serde::{Deserialize, Serialize};
 
-/// Another process on the same node, and what has to be so of every one of its
-/// instances there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Another process, and what has to be so of every one of its instances.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Dependency {
     /// The other process.
     pub process: ProcessName,
@@ -14,7 +13,7 @@ pub struct Dependency {
 }
 
 /// What has to be so of another process.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
     /// It runs.

@@ -11,7 +11,14 @@ impl ProcessSpec {
     /// no other.
     #[must_use]
     pub fn fingerprint(&self) -> Option<[u8; 32]> {
-        let noticed = Self { instances: 1, autostart: true, labels: BTreeMap::new(), ..self.clone() };
+        let noticed = Self {
+            instances: 1,
+            autostart: true,
+            labels: BTreeMap::new(),
+            placement: None,
+            update: None,
+            ..self.clone()
+        };
         serde_json::to_vec(&noticed).ok().map(|bytes| Sha256::digest(&bytes).into())
     }
 }

@@ -78,6 +78,21 @@ pub const LOG_QUOTA: RangeInclusive<u64> = 8192..=1 << 50;
 pub const LOG_COOLDOWN: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(24 * 3600);
 /// Random delay of a scheduled start.
 pub const SCHEDULE_JITTER: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(24 * 3600);
+/// Instances on one node.
+pub const MAX_PER_NODE: RangeInclusive<u32> = 1..=10_000;
+/// Thousandths of a CPU that an instance takes of a node's.
+pub const RESERVED_CPU_MILLIS: RangeInclusive<u32> = 0..=1_024_000;
+/// Memory that an instance takes of a node's, bytes.
+pub const RESERVED_MEMORY: RangeInclusive<u64> = 0..=1 << 50;
+/// Loss of a node after which its instances go elsewhere.
+pub const REPLACE_AFTER: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(365 * 24 * 3600);
+/// Silence after which a node ends a singleton. Shorter than the lease of a
+/// node helps nobody, and one lost message would end it.
+pub const SINGLETON_LEASE: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_secs(24 * 3600);
+/// Time that an instance has to have been ready for.
+pub const MIN_READY: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(24 * 3600);
+/// Time that an update may go on without progress.
+pub const PROGRESS_DEADLINE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(7 * 24 * 3600);
 /// Longest regular expression.
 pub const PATTERN_BYTES: usize = 4096;
 /// Entries of a list: environment files, sockets, rules, dependencies.
@@ -110,6 +125,14 @@ pub mod default {
     pub const KILL_TIMEOUT: Duration = Duration::from_secs(2);
     /// Time that a hook may take.
     pub const HOOK_TIMEOUT: Duration = Duration::from_secs(30);
+    /// Silence after which a node ends a singleton: three times the lease of a
+    /// node, so that a registry that changes its leader ends none.
+    pub const SINGLETON_LEASE: Duration = Duration::from_secs(30);
+    /// Instances that may not serve while others come to a new spec, of a
+    /// hundred (Kubernetes' own default).
+    pub const MAX_UNAVAILABLE_PERCENT: u8 = 25;
+    /// Time that an update may go on without progress (as in Kubernetes).
+    pub const PROGRESS_DEADLINE: Duration = Duration::from_secs(600);
     /// Waiting connections of a socket (Linux' own default since 5.4).
     pub const BACKLOG: u32 = 4096;
     /// Permission bits of a Unix socket.

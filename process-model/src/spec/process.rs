@@ -1,17 +1,19 @@
 //! The spec of one process. Its rules are in `check`.
 
 use super::{
-    Check, Command, Condition, Dependency, Execution, Hooks, LogPolicy, LogRule, LogWatchdog, Probe, ResourceLimits,
-    RestartPolicy, RuntimeType, Schedule, Socket, StopPolicy,
+    Check, Command, Condition, Dependency, Execution, Hooks, LogPolicy, LogRule, LogWatchdog, Operator, Placement,
+    Probe, ResourceLimits, RestartMode, RestartPolicy, RuntimeType, Schedule, Singleton, Socket, StopPolicy,
+    UpdatePolicy,
 };
 use crate::ProcessName;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What a user defines. Fields are public for reading and for building; a spec
-/// that comes from outside goes through [`ProcessSpec::check`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// that comes from outside goes through [`ProcessSpec::check`]. It is written
+/// by `written`, which names every field once more.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct ProcessSpec {
     /// Unique name.
     pub name: ProcessName,
@@ -77,6 +79,16 @@ pub struct ProcessSpec {
     pub labels: BTreeMap<String, String>,
     /// Whether it is started as soon as it is defined.
     pub autostart: bool,
+    /// Where instances go. `None`: the default of [`Placement`].
+    #[serde(default)]
+    pub placement: Option<Box<Placement>>,
+    /// How instances come to a new spec. `None`: the default of [`UpdatePolicy`].
+    #[serde(default)]
+    pub update: Option<Box<UpdatePolicy>>,
+    /// That there is never a second copy. `None`: there may be one while its
+    /// node is cut off.
+    #[serde(default)]
+    pub singleton: Option<Box<Singleton>>,
 }
 
 impl ProcessSpec {
@@ -111,9 +123,26 @@ impl ProcessSpec {
             limits: None,
             depends_on: Vec::new(),
             schedule: None,
+            placement: None,
+            update: None,
+            singleton: None,
             labels: BTreeMap::new(),
             autostart: true,
         }
+    }
+
+    /// Whether it says where its instances go, how they change, or that there
+    /// is one: what a registry of before there was any of it does not know.
+    #[must_use]
+    pub fn is_of_a_fleet(&self) -> bool {
+        self.placement.is_some() || self.update.is_some() || self.singleton.is_some()
+    }
+
+    /// Whether it runs to an end, by a schedule or once: to stop it is to lose
+    /// what it has done, and its runs are kept.
+    #[must_use]
+    pub fn runs_to_an_end(&self) -> bool {
+        self.schedule.is_some() || self.restart.mode == RestartMode::Never
     }
 
     /// Number of regular expressions in it, each of which costs time to build.
@@ -125,6 +154,8 @@ impl ProcessSpec {
             Check::Tcp { .. } | Check::Exec { .. } | Check::Grpc { .. } | Check::Notify => false,
         });
         let logs = self.depends_on.iter().filter(|dependency| matches!(dependency.condition, Condition::Log(_)));
-        self.log_rules.len() + probe.count() + logs.count()
+        let constraints = self.placement.iter().flat_map(|placement| &placement.constraints);
+        let nodes = constraints.filter(|constraint| constraint.operator == Operator::Regexp);
+        self.log_rules.len() + probe.count() + logs.count() + nodes.count()
     }
 }

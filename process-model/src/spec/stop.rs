@@ -40,6 +40,27 @@ pub enum StopStep {
     Wait(Duration),
 }
 
+impl StopPolicy {
+    /// The longest time from the first step until nothing is left.
+    #[must_use]
+    pub fn bound(&self) -> Duration {
+        let steps = match self.steps.as_slice() {
+            [] => self.timeout,
+            steps => steps.iter().map(StopStep::longest).sum(),
+        };
+        steps + self.kill_timeout
+    }
+}
+
+impl StopStep {
+    fn longest(&self) -> Duration {
+        match self {
+            Self::Signal { wait, .. } | Self::Wait(wait) => *wait,
+            Self::Hook(hook) => hook.timeout,
+        }
+    }
+}
+
 /// Who gets a signal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

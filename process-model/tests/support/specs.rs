@@ -335,6 +335,57 @@ fn first() -> impl Strategy<Value = ProcessSpec> {
         })
 }
 
+fn constraint() -> impl Strategy<Value = Constraint> {
+    let attribute = prop_oneof![name(), select(NODE_ATTRIBUTES.to_vec()).prop_map(str::to_owned)];
+    let value = || "[A-Za-z0-9./:_-]{1,12}";
+    let asked = prop_oneof![
+        (select(vec![Operator::Equal, Operator::NotEqual]), vec(value(), 1..2)),
+        (select(vec![Operator::In, Operator::NotIn]), vec(value(), 1..4)),
+        (Just(Operator::Regexp), vec(select(vec!["^web-[0-9]+$", "a|b"]).prop_map(str::to_owned), 1..2)),
+        (Just(Operator::Version), vec(select(vec![">= 5.15, < 6", "6.1"]).prop_map(str::to_owned), 1..2)),
+    ];
+    (attribute, asked).prop_filter_map("a label that looks like a node's own", |(attribute, (operator, values))| {
+        let known = !attribute.starts_with("node.") || NODE_ATTRIBUTES.contains(&attribute.as_str());
+        known.then_some(Constraint { attribute, operator, values })
+    })
+}
+
+fn placement() -> impl Strategy<Value = Placement> {
+    let where_to = (vec(constraint(), 0..4), select(PlacementStrategy::ALL.to_vec()), of(name()), of(1_u32..=10_000));
+    let apart = btree_set(name(), 0..3);
+    let reserve =
+        (0_u32..=102_400, 0_u64..=1 << 50).prop_map(|(tens, memory)| Reservation { cpu_millis: tens * 10, memory });
+    (where_to, apart, any::<bool>(), reserve, of(millis(0, 86_400_000))).prop_map(
+        |((constraints, strategy, spread_by, max_per_node), apart, daemon, reserve, replace_after)| Placement {
+            constraints,
+            strategy,
+            spread_by,
+            max_per_node: max_per_node.filter(|_| !daemon),
+            apart_from: apart.iter().map(|name| name.parse().unwrap()).collect(),
+            daemon,
+            reserve,
+            replace_after: replace_after.filter(|_| !daemon),
+        },
+    )
+}
+
+fn share() -> impl Strategy<Value = Share> {
+    prop_oneof![(1_u32..=10_000).prop_map(Share::Count), (1_u8..=100).prop_map(Share::Percent)]
+}
+
+fn update() -> impl Strategy<Value = UpdatePolicy> {
+    let flags = (any::<bool>(), any::<bool>());
+    (share(), share(), millis(0, 60_000), 0_u32..=10_000, flags, millis(60_001, 600_000)).prop_map(
+        |(max_unavailable, max_surge, min_ready, canary, (auto_promote, auto_revert), progress_deadline)| {
+            UpdatePolicy { max_unavailable, max_surge, min_ready, canary, auto_promote, auto_revert, progress_deadline }
+        },
+    )
+}
+
+fn singleton() -> impl Strategy<Value = Singleton> {
+    millis(5_000, 86_400_000).prop_map(|lease| Singleton { lease })
+}
+
 /// Any valid spec.
 pub(crate) fn spec() -> impl Strategy<Value = ProcessSpec> {
     let second = (
@@ -348,10 +399,23 @@ pub(crate) fn spec() -> impl Strategy<Value = ProcessSpec> {
         of(limits()),
         depends_on(),
         weighted(0.2, schedule()),
+        (weighted(0.3, placement()), weighted(0.3, update()), weighted(0.2, singleton())),
     );
     (first(), second).prop_map(|(spec, second)| {
-        let (execution, hooks, sockets, liveness, notify_watchdog, log_rules, logs, limits, depends_on, schedule) =
-            second;
+        let (
+            execution,
+            hooks,
+            sockets,
+            liveness,
+            notify_watchdog,
+            log_rules,
+            logs,
+            limits,
+            depends_on,
+            schedule,
+            fleet,
+        ) = second;
+        let (placement, update, singleton) = fleet;
         let mut spec = ProcessSpec {
             execution: execution.filter(|execution| !execution.is_empty()).map(Box::new),
             hooks: hooks.filter(|hooks| !hooks.is_empty()).map(Box::new),
@@ -363,11 +427,25 @@ pub(crate) fn spec() -> impl Strategy<Value = ProcessSpec> {
             limits: limits.map(Box::new),
             depends_on,
             schedule: schedule.map(Box::new),
+            placement: placement.filter(|placement| !placement.is_empty()).map(Box::new),
+            update: update.map(Box::new),
+            singleton: singleton.map(Box::new),
             ..spec
         };
         let single = spec.log_file.is_some() || !spec.sockets.is_empty();
         spec.instances = if single { spec.instances.min(1) } else { spec.instances };
+        let daemon = spec.placement.as_ref().is_some_and(|placement| placement.daemon);
+        if daemon || spec.singleton.is_some() {
+            spec.instances = 1;
+        }
+        spec.singleton = spec.singleton.filter(|_| !daemon);
         let own = spec.name.clone();
+        let fence = spec.fence().unwrap_or_default();
+        if let Some(placement) = &mut spec.placement {
+            placement.apart_from.retain(|other| *other != own);
+            placement.replace_after = placement.replace_after.map(|after| after.max(fence));
+        }
+        spec.placement = spec.placement.filter(|placement| !placement.is_empty());
         spec.depends_on.retain(|dependency| dependency.process != own);
         if spec.schedule.is_some() && !matches!(spec.restart.mode, RestartMode::OnFailure) {
             spec.restart.mode = RestartMode::Never;

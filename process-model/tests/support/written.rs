@@ -24,6 +24,29 @@ pub(crate) fn written(spec: &ProcessSpec) -> Value {
             "catch_up": schedule.catch_up.as_str(),
             "jitter": time(&schedule.jitter),
         })),
+        "placement": spec.placement.as_ref().map(|placement| json!({
+            "constraints": placement.constraints.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "strategy": placement.strategy.as_str(),
+            "spread_by": placement.spread_by,
+            "max_per_node": placement.max_per_node,
+            "apart_from": placement.apart_from,
+            "daemon": placement.daemon,
+            "reserve": {
+                "cpu": f64::from(placement.reserve.cpu_millis) / 1000.0,
+                "memory": placement.reserve.memory,
+            },
+            "replace_after": placement.replace_after.as_ref().map(time),
+        })),
+        "update": spec.update.as_ref().map(|update| json!({
+            "max_unavailable": share(update.max_unavailable),
+            "max_surge": share(update.max_surge),
+            "min_ready": time(&update.min_ready),
+            "canary": update.canary,
+            "auto_promote": update.auto_promote,
+            "auto_revert": update.auto_revert,
+            "progress_deadline": time(&update.progress_deadline),
+        })),
+        "singleton": spec.singleton.as_ref().map(|singleton| json!({ "lease": time(&singleton.lease) })),
         "hooks": spec.hooks.as_ref().map(|hooks| json!({
             "pre_start": hooks.pre_start.as_ref().map(hook),
             "post_start": hooks.post_start.as_ref().map(hook),
@@ -207,4 +230,11 @@ fn logs(logs: &LogPolicy) -> Value {
         "merge": logs.merge,
         "when_full": logs.when_full.as_str(),
     })
+}
+
+fn share(share: Share) -> Value {
+    match share {
+        Share::Count(count) => json!(count),
+        Share::Percent(percent) => json!(format!("{percent}%")),
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::{WireFault, timestamp_to_wire};
 use crate::v1;
-use process_model::{Action, ActionState, ActionVerb};
+use process_model::{Action, ActionState, ActionTarget, ActionVerb};
 
 impl From<ActionVerb> for v1::ActionVerb {
     fn from(verb: ActionVerb) -> Self {
@@ -11,6 +11,7 @@ impl From<ActionVerb> for v1::ActionVerb {
             ActionVerb::Stop => Self::Stop,
             ActionVerb::Restart => Self::Restart,
             ActionVerb::Reload => Self::Reload,
+            ActionVerb::Signal => Self::Signal,
         }
     }
 }
@@ -23,6 +24,7 @@ impl TryFrom<v1::ActionVerb> for ActionVerb {
             v1::ActionVerb::Stop => Ok(Self::Stop),
             v1::ActionVerb::Restart => Ok(Self::Restart),
             v1::ActionVerb::Reload => Ok(Self::Reload),
+            v1::ActionVerb::Signal => Ok(Self::Signal),
             v1::ActionVerb::Unspecified => Err(WireFault::new("verb", "is missing or unknown")),
         }
     }
@@ -35,6 +37,7 @@ impl From<ActionState> for v1::ActionState {
             ActionState::Delivered => Self::Delivered,
             ActionState::Done => Self::Done,
             ActionState::Failed => Self::Failed,
+            ActionState::Expired => Self::Expired,
         }
     }
 }
@@ -47,6 +50,7 @@ impl TryFrom<v1::ActionState> for ActionState {
             v1::ActionState::Delivered => Ok(Self::Delivered),
             v1::ActionState::Done => Ok(Self::Done),
             v1::ActionState::Failed => Ok(Self::Failed),
+            v1::ActionState::Expired => Ok(Self::Expired),
             v1::ActionState::Unspecified => Err(WireFault::new("state", "is missing or unknown")),
         }
     }
@@ -57,7 +61,7 @@ impl From<&Action> for v1::Action {
         Self {
             id: action.id.clone(),
             verb: v1::ActionVerb::from(action.verb).into(),
-            instance_id: action.instance.to_string(),
+            instance_id: action.target.instance().map(ToString::to_string).unwrap_or_default(),
             node: action.node.as_ref().map(ToString::to_string).unwrap_or_default(),
             state: v1::ActionState::from(action.state).into(),
             message: action.message.clone(),
@@ -65,6 +69,12 @@ impl From<&Action> for v1::Action {
             update_time: Some(timestamp_to_wire(action.updated)),
             actor: action.actor.clone(),
             reason: action.reason.clone(),
+            expire_time: action.expires.map(timestamp_to_wire),
+            unit: match &action.target {
+                ActionTarget::Instance(_) => String::new(),
+                ActionTarget::Unit(unit) => unit.clone(),
+            },
+            signal: action.signal.map(|signal| signal.to_string()).unwrap_or_default(),
         }
     }
 }

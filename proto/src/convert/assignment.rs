@@ -1,8 +1,8 @@
 //! Assignments.
 
-use super::{WireFault, spec_from_wire, spec_to_wire};
+use super::{WireFault, spec_from_wire, spec_to_wire, timestamp_from_wire, timestamp_to_wire};
 use crate::v1;
-use process_model::{Assignment, InstanceId};
+use process_model::{Assignment, InstanceId, Plan};
 use std::sync::Arc;
 
 impl From<&Assignment> for v1::Assignment {
@@ -15,6 +15,10 @@ impl From<&Assignment> for v1::Assignment {
             wanted: assignment.wanted,
             restart_count: assignment.restart_count,
             traceparent: assignment.traceparent.clone(),
+            fencing_token: assignment.fencing_token,
+            plan: assignment
+                .plan
+                .map(|plan| v1::SchedulePlan { due_time: Some(timestamp_to_wire(plan.due)), certain: plan.certain }),
         }
     }
 }
@@ -37,6 +41,13 @@ impl TryFrom<&v1::Assignment> for Assignment {
             wanted: wire.wanted,
             restart_count: wire.restart_count,
             traceparent: wire.traceparent.clone(),
+            fencing_token: wire.fencing_token,
+            plan: wire.plan.as_ref().map(plan).transpose()?,
         })
     }
+}
+
+fn plan(wire: &v1::SchedulePlan) -> Result<Plan, WireFault> {
+    let due = wire.due_time.as_ref().ok_or_else(|| WireFault::missing("plan.due_time"))?;
+    Ok(Plan { due: timestamp_from_wire("plan.due_time", due)?, certain: wire.certain })
 }

@@ -24,6 +24,10 @@ impl From<&Event> for v1::Event {
                     exit: instance.exit.as_ref().map(Into::into),
                     log_lines: instance.log_lines.clone(),
                 }),
+                EventDetail::Rollout(rollout) => {
+                    let process = event.process.as_ref().map(ToString::to_string).unwrap_or_default();
+                    v1::event::Detail::Rollout(v1::Rollout { process, ..rollout.as_ref().into() })
+                }
                 EventDetail::Action(action) => v1::event::Detail::Action(action.as_ref().into()),
             }),
         }

@@ -4,9 +4,12 @@
 mod action;
 mod assignment;
 mod audit;
+mod elsewhere;
 mod event;
 mod instance;
 mod report;
+mod rollout;
+mod run;
 mod sample;
 mod spec;
 mod time;

@@ -32,6 +32,12 @@ impl Standing {
     pub fn leads(&self) -> bool {
         self.role == Role::Leader && self.suspended.is_none() && self.fault.is_none()
     }
+
+    /// The term in which it does.
+    #[must_use]
+    pub fn leading(&self) -> Option<u64> {
+        self.leads().then_some(self.term)
+    }
 }
 
 /// What a replica does.

@@ -73,8 +73,14 @@ fn main() {
     let mut state = State::default();
     let nodes: Vec<NodeName> = (0..NODES).map(|n| format!("node-{n:04}").parse().unwrap()).collect();
     for (n, node) in nodes.iter().enumerate() {
-        let hello =
-            NodeHello { node: node.clone(), boot_id: "b".into(), runner_version: "1".into(), cpus: 2, memory_bytes: 1 };
+        let hello = NodeHello {
+            node: node.clone(),
+            boot_id: "b".into(),
+            runner_version: "1".into(),
+            cpus: 2,
+            memory_bytes: 1,
+            fences: true,
+        };
         run(&mut state, n, Order::NodeConnected(hello));
     }
     timed("apply of 1,000 specs x 1 instance in one command", || run(&mut state, 1_000, specs(0, 1_000, 1)));

@@ -4,9 +4,10 @@ use crate::audit::{Account, Subject};
 use crate::command::Apply;
 use crate::decided::Decided;
 use crate::draft::{Draft, Fact};
+use crate::placement::{self, Scope};
 use crate::reply::{Applied, ApplyOutcome, Reply};
-use crate::{Instance, Process, Refusal, State, history, limits, placement, retire};
-use process_model::{InstanceId, NodeName, ProcessName, ProcessSpec, Timestamp, event_type};
+use crate::{Instance, Process, Refusal, State, daemons, history, limits, moving, retire, rollout, runs};
+use process_model::{InstanceId, NodeName, ProcessName, ProcessSpec, RolloutCause, Timestamp, event_type};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -87,7 +88,10 @@ fn check_room(state: &State, order: &Apply, results: &[Applied]) -> Result<(), R
     let more: usize = order
         .specs
         .iter()
-        .map(|spec| (spec.instances as usize).saturating_sub(state.instances_of(&spec.name).count()))
+        .map(|spec| {
+            let wanted = if placement::of(spec).daemon { state.nodes.len() } else { spec.instances as usize };
+            wanted.saturating_sub(state.instances_of(&spec.name).count())
+        })
         .sum();
     let instances = state.instances.len() + more;
     if instances > limits::INSTANCES {
@@ -107,6 +111,15 @@ pub(crate) enum Why {
     Apply,
     /// A request to bring back this generation.
     Rollback(u64),
+    /// A request to have another number of instances.
+    Scale,
+    /// The registry takes a change back that failed.
+    Revert {
+        /// To what this generation was.
+        to: u64,
+        /// The generation that failed.
+        failed: u64,
+    },
 }
 
 impl Why {
@@ -114,13 +127,23 @@ impl Why {
         match self {
             Self::Apply => "apply",
             Self::Rollback(_) => "rollback",
+            Self::Scale => "scale",
+            Self::Revert { .. } => "revert",
         }
     }
 
     fn restored(self) -> Option<u64> {
         match self {
-            Self::Apply => None,
-            Self::Rollback(generation) => Some(generation),
+            Self::Apply | Self::Scale => None,
+            Self::Rollback(generation) | Self::Revert { to: generation, .. } => Some(generation),
+        }
+    }
+
+    fn cause(self) -> RolloutCause {
+        match self {
+            Self::Apply | Self::Scale => RolloutCause::Change,
+            Self::Rollback(_) => RolloutCause::Rollback,
+            Self::Revert { failed, .. } => RolloutCause::Revert { failed },
         }
     }
 }
@@ -132,6 +155,9 @@ pub(crate) fn apply(draft: &mut Draft<'_>, order: &Apply) -> Result<Decided, Ref
 pub(crate) fn carry_out(draft: &mut Draft<'_>, order: &Apply, why: Why) -> Result<Decided, Refusal> {
     let results = check(draft.state(), order)?;
     let mut account = Account::default();
+    // Who asked for something of nodes may ask for less now, and others can go there.
+    let asks = |name: &ProcessName| draft.state().processes.get(name).is_some_and(|p| p.spec.placement.is_some());
+    let frees = results.iter().any(|result| result.outcome != ApplyOutcome::Unchanged && asks(&result.name));
     for (spec, result) in order.specs.iter().zip(&results) {
         match result.outcome {
             ApplyOutcome::Created => create(draft, spec, order, why, &mut account),
@@ -141,11 +167,11 @@ pub(crate) fn carry_out(draft: &mut Draft<'_>, order: &Apply, why: Why) -> Resul
             ApplyOutcome::Pruned => {}
         }
     }
-    for result in results.iter().filter(|r| r.outcome == ApplyOutcome::Pruned) {
-        history::end(draft, &result.name, &mut account);
-        retire::process(draft, &result.name, &format!("process {} is no longer in its source", result.name));
-    }
-    placement::place(draft);
+    let pruned: Vec<&ProcessName> =
+        results.iter().filter(|r| r.outcome == ApplyOutcome::Pruned).map(|r| &r.name).collect();
+    retire::processes(draft, &pruned, "is no longer in its source", &mut account);
+    let names: Vec<ProcessName> = order.specs.iter().map(|spec| spec.name.clone()).collect();
+    placement::settle(draft, if frees { Scope::Everything } else { Scope::Processes(&names) });
     let audit = Subject::new(why.command(), results.iter().map(|r| r.name.as_str())).with(account);
     let revision = draft.state().revision();
     Ok(Decided { reply: Reply::Applied { results, revision }, audit: Some(audit) })
@@ -161,6 +187,7 @@ fn create(draft: &mut Draft<'_>, spec: &Arc<ProcessSpec>, order: &Apply, why: Wh
         source: order.source.clone(),
         created: now,
         updated: now,
+        rollout: None,
     };
     history::note(draft, &process, why.restored(), account);
     draft.put_process(process);
@@ -168,7 +195,8 @@ fn create(draft: &mut Draft<'_>, spec: &Arc<ProcessSpec>, order: &Apply, why: Wh
     scale(draft, spec, generation, true, &order.traceparent);
 }
 
-fn update(draft: &mut Draft<'_>, spec: &Arc<ProcessSpec>, order: &Apply, why: Why, account: &mut Account) {
+/// Gives a process another spec.
+pub(crate) fn update(draft: &mut Draft<'_>, spec: &Arc<ProcessSpec>, order: &Apply, why: Why, account: &mut Account) {
     history::adopt(draft, &spec.name);
     let Some(old) = draft.state().processes.get(&spec.name).cloned() else { return };
     let generation = old.generation + 1;
@@ -180,11 +208,25 @@ fn update(draft: &mut Draft<'_>, spec: &Arc<ProcessSpec>, order: &Apply, why: Wh
         source: order.source.clone(),
         created: old.created,
         updated: draft.header.time,
+        rollout: old.rollout.clone(),
     };
     history::note(draft, &process, why.restored(), account);
     draft.put_process(process);
     emit(draft, event_type::PROCESS_UPDATED, spec, "changed");
-    scale(draft, spec, generation, reassign, &order.traceparent);
+    // Those who do not know of rollouts give it to all at once.
+    let rolls = draft.state().meta().level() >= 3;
+    if rolls && reassign {
+        rollout::begin(draft, &spec.name, why.cause(), old.generation, &order.traceparent);
+    }
+    scale(draft, spec, generation, reassign && !rolls, &order.traceparent);
+    if old.spec.placement != spec.placement {
+        moving::look_again(draft, &spec.name);
+    }
+    if rolls && old.spec.schedule != spec.schedule {
+        let ids: Vec<InstanceId> = draft.state().instances_of(&spec.name).map(|one| one.id.clone()).collect();
+        ids.iter().for_each(|id| runs::replan(draft, id));
+    }
+    rollout::advance(draft, &spec.name);
 }
 
 /// The same spec from elsewhere belongs to its new source from now on.
@@ -205,12 +247,16 @@ fn emit(draft: &mut Draft<'_>, kind: &str, spec: &ProcessSpec, what: &str) {
 
 /// Brings the instances of a process to the number that its spec asks for.
 fn scale(draft: &mut Draft<'_>, spec: &ProcessSpec, generation: u64, reassign: bool, traceparent: &str) {
+    if placement::of(spec).daemon {
+        return daemons::respec(draft, &spec.name, reassign.then_some(generation), traceparent);
+    }
     let now = draft.header.time;
     for index in 1..=spec.instances {
         let id = InstanceId::new(spec.name.clone(), index);
         match draft.state().instances().get(&id).map(|i| i.removing) {
             None => {
-                let instance = draft.state().taking_over(Instance::new(id, generation, spec.autostart, now));
+                let Some(process) = draft.state().processes.get(&spec.name) else { return };
+                let instance = draft.state().taking_over(rollout::for_new(draft.state(), process, id, now));
                 draft.put_instance(Instance { traceparent: traceparent.to_owned(), ..instance });
             }
             // Its node is letting go of it, and may say so late: what it says then must not be taken for the end of a
@@ -225,8 +271,10 @@ fn scale(draft: &mut Draft<'_>, spec: &ProcessSpec, generation: u64, reassign: b
             }
         }
     }
+    // Which of them go is the rollout's to say while one goes on: some may serve in the place of others.
+    let rolls = draft.state().processes.get(&spec.name).is_some_and(|process| process.active_rollout().is_some());
     let surplus: Vec<InstanceId> = (draft.state().instances_of(&spec.name))
-        .filter(|i| i.id.index > spec.instances && !i.removing)
+        .filter(|i| i.id.index > spec.instances && (i.moving.is_some() || !(i.removing || rolls)))
         .map(|i| i.id.clone())
         .collect();
     for id in surplus {
@@ -234,16 +282,23 @@ fn scale(draft: &mut Draft<'_>, spec: &ProcessSpec, generation: u64, reassign: b
     }
 }
 
-/// A node has let go of an instance. Its process may want it again by now.
-pub(crate) fn wanted_again(draft: &mut Draft<'_>, id: &InstanceId, node: &NodeName, seq: u64) {
+/// A node has let go of an instance, or was given up. Its process may want it
+/// again by now, there or elsewhere. `by`: the node, and the number of its
+/// report.
+pub(crate) fn wanted_again(draft: &mut Draft<'_>, left: &Instance, by: Option<(&NodeName, u64)>) {
+    let id = &left.id;
     let process = draft.state().processes.get(&id.process).filter(|p| (1..=p.spec.instances).contains(&id.index));
-    let Some((generation, autostart)) = process.map(|p| (p.generation, p.spec.autostart)) else { return };
-    draft.put_instance(Instance::new(id.clone(), generation, autostart, draft.header.time));
-    placement::place(draft);
+    let Some(process) = process.filter(|p| !placement::of(&p.spec).daemon) else { return runs::forget(draft, id) };
+    let fresh = rollout::for_new(draft.state(), process, id.clone(), draft.header.time);
+    let instance = moving::successor(draft.state(), left, fresh);
+    draft.put_instance(instance);
+    placement::settle(draft, Scope::Processes(std::slice::from_ref(&id.process)));
     // That node repeats what was not acknowledged, and counts its reports for ever; another one counts its own.
-    draft.change_instance(id, |instance| {
-        if instance.node.as_ref() == Some(node) {
-            instance.seen.seq = seq;
-        }
-    });
+    if let Some((node, seq)) = by {
+        draft.change_instance(id, |instance| {
+            if instance.node.as_ref() == Some(node) {
+                instance.seen.seq = seq;
+            }
+        });
+    }
 }

@@ -1,9 +1,13 @@
 //! What enters: commands, as they stand in the replicated log. Decoded by
 //! every later version, so fields are only ever added, with a default.
 
-use crate::members::{Enroll, MemberGone, MemberNote, MemberUp};
-use crate::{ConfirmRestore, NodeInventory, RestoreStep, Retention};
-use process_model::{ActionReport, ActionVerb, InstanceReport, NodeName, ProcessName, ProcessSpec, Timestamp};
+use crate::invitations::{Admit, Invite};
+use crate::members::{Enroll, MemberCertified, MemberGone, MemberNote, MemberUp};
+use crate::{ConfirmRestore, NodeFacts, NodeInventory, RestoreStep, Retention};
+use process_model::spec::Signal;
+use process_model::{
+    ActionReport, ActionVerb, InstanceReport, NodeName, ProcessName, ProcessSpec, RunReport, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -62,6 +66,22 @@ pub enum Order {
         /// The node.
         node: NodeName,
     },
+    /// Half of a node's lease has run out.
+    NodeSuspect {
+        /// The node.
+        node: NodeName,
+    },
+    /// A node is still lost, and something on it is to be placed elsewhere.
+    NodeSilent {
+        /// The node.
+        node: NodeName,
+        /// For how long the leader has known it lost, by its monotonic clock.
+        silent: Duration,
+        /// Which loss of the node it is.
+        loss: u64,
+    },
+    /// What lost nodes have is to be placed elsewhere though many were lost at once.
+    ReleaseBrake,
     /// What a runner saw.
     Report(Report),
     /// Actions were handed to their node.
@@ -94,6 +114,49 @@ pub enum Order {
         /// The level.
         level: u16,
     },
+    /// The time of the command has come for what waits for it.
+    Tick,
+    /// Send a signal.
+    Signal(SendSignal),
+    /// A word to units of systemd.
+    ControlUnits(ControlUnits),
+    /// A replica's certificate has this name.
+    MemberCertified(MemberCertified),
+    /// A node may join.
+    Invite(Invite),
+    /// A node joins.
+    Admit(Admit),
+    /// A node's session began, and this is all that it says of itself.
+    NodeArrived(NodeArrived),
+    /// A node gets nothing new, or does again.
+    SetSchedulable(SetSchedulable),
+    /// What a node has goes elsewhere.
+    Drain(DrainNode),
+    /// Labels of a node.
+    LabelNode(LabelNode),
+    /// A node is forgotten.
+    RemoveNode(RemoveNode),
+    /// Hold a rollout.
+    PauseRollout {
+        /// The process.
+        process: ProcessName,
+    },
+    /// Go on with a rollout.
+    ResumeRollout {
+        /// The process.
+        process: ProcessName,
+    },
+    /// Let the others follow the canaries.
+    PromoteRollout {
+        /// The process.
+        process: ProcessName,
+    },
+    /// Restart instances, some at a time.
+    RollingRestart(RollingRestart),
+    /// Another number of instances.
+    Scale(Scale),
+    /// What a runner says of runs.
+    Runs(RunReports),
 }
 
 /// Settings of the cluster.
@@ -181,6 +244,57 @@ pub struct Switch {
     pub traceparent: String,
 }
 
+/// Sends the main processes of instances a signal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendSignal {
+    /// Process names, instance ids or patterns.
+    pub selectors: Vec<String>,
+    /// The signal.
+    pub signal: Signal,
+    /// W3C `traceparent` of the request; may be empty.
+    #[serde(default)]
+    pub traceparent: String,
+}
+
+/// Restarts what runs of some processes, as their update policies say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollingRestart {
+    /// Process names or patterns.
+    pub selectors: Vec<String>,
+    /// W3C `traceparent` of the request; may be empty.
+    #[serde(default)]
+    pub traceparent: String,
+}
+
+/// Starts, stops, restarts or reloads a unit of systemd.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControlUnits {
+    /// Names or patterns of nodes.
+    pub nodes: Vec<String>,
+    /// The unit.
+    pub unit: String,
+    /// Which of them.
+    pub verb: ActionVerb,
+    /// W3C `traceparent` of the request; may be empty.
+    #[serde(default)]
+    pub traceparent: String,
+}
+
+/// Changes how many instances a process has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scale {
+    /// The process.
+    pub process: ProcessName,
+    /// So many from now on.
+    pub instances: u32,
+    /// Expected current generation.
+    #[serde(default)]
+    pub expected: Option<u64>,
+    /// W3C `traceparent` of the request; may be empty.
+    #[serde(default)]
+    pub traceparent: String,
+}
+
 /// How a node introduces itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeHello {
@@ -194,6 +308,56 @@ pub struct NodeHello {
     pub cpus: u32,
     /// Memory in bytes.
     pub memory_bytes: u64,
+    /// Whether its runner ends a singleton by itself when its lease is over.
+    #[serde(default)]
+    pub fences: bool,
+}
+
+/// How a node introduces itself to a registry that knows of labels. Before
+/// that there is [`Order::NodeConnected`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeArrived {
+    /// As ever.
+    pub hello: NodeHello,
+    /// What it says beyond that.
+    pub facts: NodeFacts,
+}
+
+/// Cordons a node, or ends that and its drain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetSchedulable {
+    /// The node.
+    pub node: NodeName,
+    /// Whether it takes new instances.
+    pub schedulable: bool,
+}
+
+/// Drains a node, or gives its drain another deadline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrainNode {
+    /// The node.
+    pub node: NodeName,
+    /// After so long what is left is stopped; `None`: it is waited for.
+    pub deadline: Option<Duration>,
+}
+
+/// Sets labels of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelNode {
+    /// The node.
+    pub node: NodeName,
+    /// Values by name, already checked; an empty text: it is to have none of
+    /// this name.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Forgets a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoveNode {
+    /// The node.
+    pub node: NodeName,
+    /// Even if it is ready or has instances, which are given up.
+    pub force: bool,
 }
 
 /// What a runner saw, in the order in which it happened.
@@ -212,4 +376,13 @@ pub struct Report {
     /// Changes of actions.
     #[serde(default)]
     pub actions: Vec<ActionReport>,
+}
+
+/// What a runner says of runs, in the order in which it happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunReports {
+    /// The node.
+    pub node: NodeName,
+    /// The runs.
+    pub runs: Vec<RunReport>,
 }

@@ -54,6 +54,15 @@ impl From<&Instance> for Orders {
             seen: _,
             lost_since: _,
             born: _,
+            token: _,
+            left: _,
+            reserved: _,
+            unfit: _,
+            moving: _,
+            handover: _,
+            // For a node that is new to it: one that has it has its own.
+            plan: _,
+            stops_after: _,
         } = instance;
         let (wanted, restart_count, generation, removing) = (*wanted, *restart_count, *generation, *removing);
         Self { node: node.clone(), generation, wanted, restart_count, removing }
@@ -78,11 +87,11 @@ impl<'a> Draft<'a> {
 
     pub(crate) fn put_process(&mut self, process: Process) {
         let name = process.spec.name.clone();
-        self.touch(RowKey::Process(name.clone())).processes.insert(name, process.into());
+        self.touch(RowKey::Process(name)).put_process(process.into());
     }
 
     pub(crate) fn remove_process(&mut self, name: &ProcessName) {
-        self.touch(RowKey::Process(name.clone())).processes.remove(name);
+        self.touch(RowKey::Process(name.clone())).remove_process(name);
     }
 
     pub(crate) fn put_instance(&mut self, instance: Instance) {
@@ -111,6 +120,15 @@ impl<'a> Draft<'a> {
 
     pub(crate) fn put_node(&mut self, node: Node) {
         self.touch(RowKey::Node(node.name.clone())).put_node(node.into());
+    }
+
+    /// A node is forgotten; its session has to end.
+    pub(crate) fn remove_node(&mut self, name: &NodeName) {
+        self.orders.insert(name.clone());
+        self.touch(RowKey::Node(name.clone())).remove_node(name);
+        if self.state.inventories.contains_key(name) {
+            self.touch(RowKey::Inventory(name.clone())).inventories.remove(name);
+        }
     }
 
     /// A new action; its node has to be told of it.

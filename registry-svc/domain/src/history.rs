@@ -19,9 +19,11 @@ pub use kept::History;
 use crate::audit::Account;
 use crate::draft::Draft;
 use crate::row::RowKey;
-use crate::{Process, State, retention};
-use process_model::ProcessName;
+use crate::{Process, Stage, State, retention};
 use process_model::change::changes;
+use process_model::{ProcessName, ProcessSpec};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// The number of the first generation of a process that is made now.
 pub(crate) fn first_generation(state: &State, name: &ProcessName) -> u64 {
@@ -102,20 +104,45 @@ pub(crate) fn bound_all(draft: &mut Draft<'_>) {
     }
 }
 
-fn bound(draft: &mut Draft<'_>, name: &ProcessName) {
+/// The spec of a generation, if it is kept.
+pub(crate) fn kept(state: &State, name: &ProcessName, generation: u64) -> Option<Arc<ProcessSpec>> {
+    state.history.get(name, generation).map(|one| one.spec.clone())
+}
+
+/// Whether instances of a process may have other generations than its last.
+fn is_settled(process: &Process) -> bool {
+    process.rollout.as_ref().is_none_or(|rollout| rollout.stage == Stage::Succeeded)
+}
+
+/// Generations that are kept whatever their age: an instance has one, or may
+/// have to go back to it.
+fn pinned(state: &State, name: &ProcessName) -> BTreeSet<u64> {
+    let Some(process) = state.processes.get(name).filter(|process| !is_settled(process)) else {
+        return BTreeSet::new();
+    };
+    let named = process.rollout.iter().flat_map(|rollout| [rollout.from, rollout.to]);
+    state.instances_of(name).map(|instance| instance.generation).chain(named).collect()
+}
+
+/// Forgets what is beyond the bounds: what was kept for a rollout alone, too,
+/// once that is over.
+pub(crate) fn bound(draft: &mut Draft<'_>, name: &ProcessName) {
     let kept = draft.state().meta.retention.generations;
     let Some(last) = draft.state().history.lineage(name).map(|lineage| lineage.last) else { return };
-    while let Some(oldest) = draft.state().history.oldest(name).map(|one| one.generation)
-        && oldest.saturating_add(kept) <= last
-    {
-        remove(draft, name, oldest);
+    let pinned = pinned(draft.state(), name);
+    let over = |generation: &u64| generation.saturating_add(kept) <= last;
+    let over: Vec<u64> = draft.state().history.of(name).map(|one| one.generation).take_while(over).collect();
+    for generation in over.into_iter().filter(|generation| !pinned.contains(generation)) {
+        remove(draft, name, generation);
     }
     drop_oldest(draft);
 }
 
 fn drop_oldest(draft: &mut Draft<'_>) {
     while draft.state().history.count_past() > retention::PAST_GENERATIONS {
-        let Some((name, generation)) = draft.state().history.oldest_past().cloned() else { return };
+        let state = draft.state();
+        let free = |(name, generation): &&(ProcessName, u64)| !pinned(state, name).contains(generation);
+        let Some((name, generation)) = state.history.past().find(free).cloned() else { return };
         remove(draft, &name, generation);
     }
 }

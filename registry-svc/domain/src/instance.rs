@@ -1,7 +1,9 @@
 //! A stored instance: what is wanted, what was decided and what was seen, in
 //! three places.
 
-use process_model::{ExitStatus, InstanceDetail, InstanceId, InstanceReport, NodeName, Phase, Timestamp};
+use crate::{Handover, Left, StopsAfter};
+use process_model::spec::Reservation;
+use process_model::{ExitStatus, InstanceDetail, InstanceId, InstanceReport, NodeName, Phase, Plan, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A stored instance.
@@ -31,6 +33,66 @@ pub struct Instance {
     /// earlier one is another instance of the same name.
     #[serde(default)]
     pub born: u64,
+    /// Decided: revision of its placement, which grows from one to the next; 0: of before it was kept.
+    #[serde(default)]
+    pub token: u64,
+    /// Seen: nodes that were lost with it and may run it still, the newest last.
+    #[serde(default)]
+    pub left: Vec<Left>,
+    /// Decided: what it takes of its node's capacity.
+    #[serde(default)]
+    pub reserved: Reservation,
+    /// Decided: its node is no longer one that its process asks for; it leaves
+    /// as soon as it can.
+    #[serde(default)]
+    pub unfit: bool,
+    /// Decided: it leaves its node and goes to another one; it is `removing`
+    /// meanwhile.
+    #[serde(default)]
+    pub moving: Option<Moving>,
+    /// Decided: its turn in the rollout that goes on, or the last one.
+    #[serde(default)]
+    pub handover: Option<Handover>,
+    /// Decided: where its schedule stood when it left the node before.
+    #[serde(default)]
+    pub plan: Option<Plan>,
+    /// Decided: whom its stop waits for, on other nodes; of its last stop once
+    /// it is wanted again.
+    #[serde(default)]
+    pub stops_after: Option<Box<StopsAfter>>,
+}
+
+/// An instance that leaves its node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moving {
+    /// Whether it should run where it goes.
+    pub wanted: bool,
+    /// Why it leaves.
+    pub cause: Cause,
+}
+
+/// Why an instance leaves its node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The node is being drained.
+    Drain,
+    /// Its process asks for other nodes by now.
+    Unfit,
+    /// The node was given up.
+    Removed,
+}
+
+impl Cause {
+    /// In words.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Drain => "the node is being drained",
+            Self::Unfit => "its process asks for other nodes",
+            Self::Removed => "the node was removed",
+        }
+    }
 }
 
 /// What a node last said of an instance.
@@ -62,6 +124,12 @@ pub struct Seen {
     /// What the program says of itself.
     #[serde(default)]
     pub status: String,
+    /// The generation that it runs; 0: that was not said.
+    #[serde(default)]
+    pub generation: u64,
+    /// Since when it has been ready in this run, by the time of commands.
+    #[serde(default)]
+    pub ready_since: Option<Timestamp>,
 }
 
 impl Seen {
@@ -81,6 +149,8 @@ impl Seen {
             next_restart: None,
             containment: String::new(),
             status: String::new(),
+            generation: 0,
+            ready_since: None,
         }
     }
 }
@@ -100,6 +170,14 @@ impl Instance {
             seen: Seen::nothing(time),
             lost_since: None,
             born: generation,
+            token: 0,
+            left: Vec::new(),
+            reserved: Reservation::default(),
+            unfit: false,
+            moving: None,
+            handover: None,
+            plan: None,
+            stops_after: None,
         }
     }
 
@@ -121,10 +199,13 @@ impl Instance {
         self.seen.ready && self.lost_since.is_none()
     }
 
-    /// Takes in what its node says.
-    pub(crate) fn observe(&mut self, report: &InstanceReport) {
+    /// Takes in what its node says. `now`: the time of the command, where
+    /// every replica notes it.
+    pub(crate) fn observe(&mut self, report: &InstanceReport, now: Option<Timestamp>) {
         let phase_time = if report.phase == self.seen.phase { self.seen.phase_time } else { report.time };
         self.lost_since = None;
+        let serves = report.phase == Phase::Running && report.ready;
+        let before = self.seen.ready_since.filter(|_| report.started == self.seen.started);
         self.seen = Seen {
             seq: report.seq,
             phase: report.phase,
@@ -138,6 +219,8 @@ impl Instance {
             next_restart: report.next_restart,
             containment: report.containment.clone(),
             status: report.status.clone(),
+            generation: now.map_or(0, |_| report.generation),
+            ready_since: now.filter(|_| serves).map(|now| before.unwrap_or(now)),
         };
     }
 

@@ -2,7 +2,7 @@
 //! property tests and simulations ask for it after each step.
 
 use crate::index::{Index, Spot, Turn};
-use crate::{State, dedupe, limits, placement};
+use crate::{State, daemons, dedupe, limits, placement};
 use std::collections::BTreeSet;
 
 /// Everything that is wrong with a state; nothing, unless the registry has a
@@ -16,13 +16,24 @@ pub fn broken(state: &State) -> Vec<String> {
     index(state, &mut faults);
     bounds(state, &mut faults);
     crate::members::broken(state, &mut faults);
+    crate::invitations::broken(state, &mut faults);
+    faults.extend(crate::runs::broken(state));
     state.broken_history(&mut faults);
     faults
 }
 
 fn instances(state: &State, faults: &mut Vec<String>) {
     for (id, instance) in &state.instances {
-        let wanted = state.processes.get(&id.process).is_some_and(|p| (1..=p.spec.instances).contains(&id.index));
+        let process = state.processes.get(&id.process);
+        let is_daemon = process.is_some_and(|p| placement::of(&p.spec).daemon);
+        let wanted = is_daemon
+            || process.is_some_and(|p| (1..=p.spec.instances).contains(&id.index) || p.active_rollout().is_some());
+        if !instance.removing && process.is_some_and(|p| placement::reserve(&p.spec) != instance.reserved) {
+            faults.push(format!("{id}: reserves {:?}, its process something else", instance.reserved));
+        }
+        if instance.moving.is_some() && !instance.removing || instance.unfit && instance.removing {
+            faults.push(format!("{id}: moves without being removed, or has yet to move and is removed"));
+        }
         // Wanted again while it goes, it goes all the same; another one takes its place then.
         if !wanted && !instance.removing {
             faults.push(format!("{id}: its process does not want it, and it is not being removed"));
@@ -41,8 +52,14 @@ fn instances(state: &State, faults: &mut Vec<String>) {
         }
     }
     for (name, process) in &state.processes {
+        if placement::of(&process.spec).daemon {
+            faults.extend(daemons::broken(state, name));
+            continue;
+        }
+        // While it is rolled out, there may be instances beyond the number.
+        let exact = process.active_rollout().is_none();
         let indexes: BTreeSet<u32> = (state.instances_of(name))
-            .filter(|i| !i.removing || i.id.index <= process.spec.instances)
+            .filter(|i| i.id.index <= process.spec.instances || exact && !i.removing)
             .map(|i| i.id.index)
             .collect();
         if indexes != (1..=process.spec.instances).collect() {
@@ -50,7 +67,7 @@ fn instances(state: &State, faults: &mut Vec<String>) {
         }
     }
     if !placement::plan(state).is_empty() {
-        faults.push("instances wait for a node although one is ready".to_owned());
+        faults.push("instances wait for a node although one can take them".to_owned());
     }
 }
 
@@ -76,7 +93,8 @@ fn actions(state: &State, faults: &mut Vec<String>) {
         if crate::action_number(&action.id) != Some(*number) {
             faults.push(format!("{}: stands under another number, {number}", action.id));
         }
-        let instance = state.instances.get(&action.instance);
+        let Some(id) = action.target.instance() else { continue };
+        let instance = state.instances.get(id);
         if !action.state.is_final() && instance.is_none_or(|i| i.node != action.node) {
             faults.push(format!("{}: open, and its instance is gone or elsewhere", action.id));
         }
@@ -86,7 +104,8 @@ fn actions(state: &State, faults: &mut Vec<String>) {
 /// What is found quickly is what a look through everything finds.
 fn index(state: &State, faults: &mut Vec<String>) {
     let mut scanned = Index::default();
-    state.nodes.values().for_each(|node| scanned.node(node));
+    state.nodes.iter().for_each(|(name, node)| scanned.node(name, None, Some(node)));
+    state.processes.iter().for_each(|(name, process)| scanned.process(name, None, Some(process)));
     state.instances.iter().for_each(|(id, instance)| scanned.instance(id, None, Some(Spot::from(&**instance))));
     state.actions.iter().for_each(|(number, action)| scanned.action(*number, None, Some(Turn::from(&**action))));
     if scanned != state.index {

@@ -1,27 +1,25 @@
-//! What the registry decides, and nothing else: `State × Command → State +
-//! Events`, pure. Every replica runs the same commands through [`step`] and
-//! comes to the same state; the service around it (`registry-svc`) replicates,
-//! stores and serves.
+//! What the registry decides, and nothing else: `State × Command → State + Events`, pure. Every replica runs the same
+//! commands through [`step`] and comes to the same state; the service around it replicates, stores and serves.
 //!
 //! ```text
 //!            ┌─ dedupe ── answered before? ─▶ first reply
 //! Command ──▶│
-//!            └─ apply · delete · switch · nodes · reports · actions ─▶ Outcome { reply, events, touched, orders }
+//!            └─ apply · delete · switch · nodes · reports · actions … ─▶ Outcome { reply, events, touched, orders }
 //!                          └──────── placement ────────┘
 //! ```
 //!
 //! | module | what |
 //! |---|---|
 //! | [`step()`] | the one entrance |
-//! | `apply`, `delete`, `switch` | specs become processes and instances, and go; what is wanted of them |
-//! | `nodes`, `reports`, `actions`, [`placement`] | nodes come and fall silent; what runners saw; which instance goes where |
-//! | `selection`, `suggestion` | what a selector means, and what was meant instead |
-//! | `restore`, `level` | a backup takes the place of the state, which looks on then; what every replica knows |
-//! | `history`, `rollback`, [`retention`] | every spec that a process has had; the way back; how long it is kept |
+//! | `apply`, `delete`, `switch`, `order_once` | specs become processes and instances, and go; what is wanted of them, and what is once |
+//! | `nodes`, `reports`, `runs`, `actions`, `tick` | nodes come and fall silent; what runners saw; runs; whose time has come |
+//! | [`placement`], `daemons`, `moving`, [`drains`] | which instance goes where; one on each node; who has to leave; a node is emptied |
+//! | `dependencies` | what a node has to know of others: how what it depends on stands there, whose stop comes first |
+//! | `restore`, `level`, [`invitations`] | a backup takes the place of the state; what every replica knows; nodes that may join |
+//! | `history`, `rollout`, `rollback`, [`retention`] | every spec of a process; the way there, and back; how long it is kept |
 //! | `audit`, `refused`, `dedupe` | who asked for what, in vain too; answers to repeated requests |
-//! | [`members`] | the registry's own replicas: their numbers, who they are |
-//! | [`row`], `index` | the state as rows, so that storage writes only what changed; what is found quickly |
-//! | [`digest`], [`invariants`] | what equal states have in common, as 32 bytes; what holds in every state |
+//! | [`row`], `index`, `selection` | the state as rows, so that storage writes only what changed; what is found quickly |
+//! | [`members`], [`digest`], [`invariants`] | the registry's own replicas; what equal states have in common, as 32 bytes; what holds in every state |
 
 mod action_log;
 mod actions;
@@ -29,20 +27,26 @@ mod apply;
 mod audit;
 mod command;
 mod configure;
+mod daemons;
 mod decided;
 mod dedupe;
 mod delete;
+mod dependencies;
 pub mod digest;
 mod draft;
+pub mod drains;
 mod history;
 mod index;
 mod instance;
 pub mod invariants;
+pub mod invitations;
 mod level;
 pub mod limits;
 pub mod members;
+mod moving;
 mod node;
 mod nodes;
+mod order_once;
 pub mod placement;
 mod process;
 mod refusal;
@@ -53,28 +57,22 @@ mod restore;
 pub mod retention;
 mod retire;
 mod rollback;
+mod rollout;
 pub mod row;
+mod runs;
 mod selection;
 mod state;
 mod step;
-mod suggestion;
 mod switch;
+mod tick;
 
-pub use action_log::{action_id, action_number};
-pub use apply::check as check_apply;
-pub use command::{Apply, Command, Configure, Denial, Header, NodeHello, Order, Report, Rollback, Switch};
-pub use dedupe::StoredReply;
 pub use history::{Generation, History, Lineage};
-pub use instance::{Instance, Seen};
-pub use node::{Node, NodeState};
-pub use process::Process;
-pub use process_model::AuditEntry;
-pub use refusal::{Miss, Refusal};
-pub use refused::Repeated;
+pub use nodes::{Brake, Left, replacement};
 pub use reply::{Applied, ApplyOutcome, Outcome, Reply};
-pub use restore::*;
-pub use retention::Retention;
+pub use rollout::{Handover, InstancePlan, Rollout, Stage, Step, preview};
 pub use row::{Meta, Row, RowKey};
-pub use selection::Selection;
-pub use state::{Frozen, Roster, State};
-pub use step::step;
+pub use state::{Frozen, Roster, State, Usage};
+pub use {action_log::action_id, action_log::action_number, apply::check as check_apply, dependencies::StopsAfter};
+pub use {command::*, instance::*, node::*, refusal::*, restore::*};
+pub use {dedupe::StoredReply, process::Process, process_model::AuditEntry, refused::Repeated, runs::Runs};
+pub use {retention::Retention, selection::Selection, step::step};

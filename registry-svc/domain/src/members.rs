@@ -38,6 +38,9 @@ pub struct Member {
     pub since: Timestamp,
     /// When it was removed.
     pub gone: Option<Timestamp>,
+    /// The name in its certificate, for as long as it is a member; empty: it was never said.
+    #[serde(default)]
+    pub certificate: String,
 }
 
 /// A replica says who it is: at its start, and to each new leader that does not know it.
@@ -92,6 +95,28 @@ pub struct MemberNote {
     pub targets: Vec<String>,
     /// The highest number among the members there.
     pub above: u64,
+}
+
+/// A replica's certificate has this name, and it is that of no other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberCertified {
+    /// Its number.
+    pub id: u64,
+    /// The name.
+    pub name: String,
+}
+
+pub(crate) fn certified(draft: &mut Draft<'_>, order: &MemberCertified) -> Result<Decided, Refusal> {
+    let MemberCertified { id, name } = order.clone();
+    let members = &draft.state().members;
+    let known = members.get(&id).filter(|known| known.gone.is_none()).cloned().ok_or(Refusal::MemberGone(id))?;
+    let of_another = members.values().any(|other| other.id != id && other.certificate == name);
+    // Said once: under another name it would be another one.
+    if known.certificate != name && (of_another || !known.certificate.is_empty()) {
+        return Err(Refusal::MemberCertificate { id, name, known: known.certificate.clone() });
+    }
+    put(draft, Member { certificate: name, ..(*known).clone() });
+    Ok(Decided::noted(draft))
 }
 
 pub(crate) fn up(draft: &mut Draft<'_>, order: &MemberUp) -> Result<Decided, Refusal> {

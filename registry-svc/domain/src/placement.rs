@@ -1,59 +1,80 @@
-//! Which node an instance goes to: spread over the ready nodes, the one with
-//! the fewest instances first, ties by name. An instance that has a node keeps
-//! it.
+//! Which node an instance goes to, and why. Pure: state in, decisions out, the
+//! same on every replica; planning again over its own result decides nothing.
+//! An instance that has a node keeps it, until something says that it has to
+//! go (`moving`).
+//!
+//! ```text
+//! waiting instances ─▶ groups by process ─▶ Asked ─┐
+//! nodes that take new ─▶ Queue by constraints ─────┴▶ Board: the best that has room ─▶ Placed
+//! ```
+//!
+//! | module | what |
+//! |---|---|
+//! | `plan` | who waits, in which order |
+//! | `board`, `queue`, `seat` | nodes as they fill up while one plan is made; those that fit some constraints, the least loaded first |
+//! | `asked`, `score` | what a process asks of a node; which of the nodes that can is the best |
+//! | `fitting` | why a node is not an option: the one place where that is decided |
+//! | `explain` | all of it for one process, in words |
+
+mod asked;
+mod board;
+mod explain;
+mod fitting;
+mod plan;
+mod queue;
+mod score;
+mod seat;
+
+pub(crate) use asked::Asked;
+pub(crate) use board::Board;
+pub use explain::{Candidate, Explanation, Standing, explain};
+pub use fitting::Exclusion;
+pub(crate) use fitting::{compiled, constraint, room, takes_new};
+pub use plan::{Placed, plan};
+pub(crate) use plan::{Scope, groups};
+pub(crate) use seat::Seat;
 
 use crate::draft::Draft;
-use crate::{State, actions};
-use process_model::{InstanceId, NodeName, event_type};
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use crate::{actions, daemons, moving};
+use process_model::ProcessSpec;
+use process_model::event_type;
+use process_model::spec::{Placement, Reservation};
+use std::sync::LazyLock;
 
-/// One decision.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Placement {
-    /// The instance.
-    pub instance: InstanceId,
-    /// Where it goes.
-    pub node: NodeName,
+/// What a process that says nothing asks for.
+static NOTHING: LazyLock<Placement> = LazyLock::new(Placement::default);
+
+/// What a process asks for.
+pub(crate) fn of(spec: &ProcessSpec) -> &Placement {
+    spec.placement.as_deref().unwrap_or(&NOTHING)
 }
 
-/// Where every instance without a node goes. A function: planning again over
-/// its own result decides nothing.
-#[must_use]
-pub fn plan(state: &State) -> Vec<Placement> {
-    if !state.meta.mode.acts() {
-        // What waits for a node may run on one already, which will say so.
-        return Vec::new();
-    }
-    let unplaced = state.index.unplaced();
-    let mut nodes = state.index.ready().map(|(load, node)| (*load, node)).peekable();
-    // Nodes that were given something already, with what they have now. Only
-    // as many are looked at as instances wait.
-    let mut given: BinaryHeap<Reverse<(usize, &NodeName)>> = BinaryHeap::new();
-    let mut placements = Vec::with_capacity(unplaced.len());
-    for instance in unplaced {
-        let next = match (nodes.peek(), given.peek()) {
-            (Some(fresh), Some(Reverse(used))) if fresh > used => given.pop().map(|Reverse(used)| used),
-            (Some(_), _) => nodes.next(),
-            (None, _) => given.pop().map(|Reverse(used)| used),
-        };
-        let Some((load, node)) = next else { break };
-        placements.push(Placement { instance: instance.clone(), node: node.clone() });
-        given.push(Reverse((load + 1, node)));
-    }
-    placements
+/// What one instance of a process takes of its node.
+pub(crate) fn reserve(spec: &ProcessSpec) -> Reservation {
+    of(spec).reserve
+}
+
+/// Something has changed that may give instances a node, or ask one of them to
+/// leave: daemons first, which have no choice; then who waits; then who has to
+/// go and can.
+pub(crate) fn settle(draft: &mut Draft<'_>, scope: Scope<'_>) {
+    daemons::settle(draft, scope);
+    moving::reconsider(draft, scope);
+    place(draft, scope);
+    moving::advance(draft);
 }
 
 /// Plans, and does it.
-pub(crate) fn place(draft: &mut Draft<'_>) {
-    let placements = plan(draft.state());
+fn place(draft: &mut Draft<'_>, scope: Scope<'_>) {
+    let placements = plan::plan_within(draft.state(), scope);
     if placements.is_empty() {
         return;
     }
-    for Placement { instance: id, node } in placements {
-        draft.change_instance(&id, |instance| instance.node = Some(node.clone()));
+    for Placed { instance: id, node } in placements {
+        let token = (draft.state().meta.level() >= 3).then(|| draft.next_revision());
+        draft.change_instance(&id, |instance| instance.go_to(&node, token));
         actions::placed(draft, &id, &node);
         draft.emit_instance(event_type::INSTANCE_ASSIGNED, &id, format!("instance {id} was assigned to node {node}"));
     }
-    debug_assert!(plan(draft.state()).is_empty(), "placement is not idempotent");
+    debug_assert!(plan::plan_within(draft.state(), scope).is_empty(), "placement is not idempotent");
 }

@@ -1,6 +1,7 @@
 //! A stored process.
 
-use process_model::{ProcessSpec, Timestamp};
+use crate::Rollout;
+use process_model::{ProcessSpec, Timestamp, change};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -19,6 +20,9 @@ pub struct Process {
     pub created: Timestamp,
     /// When its spec last changed.
     pub updated: Timestamp,
+    /// How its instances come to it: the rollout that goes on, or the last one.
+    #[serde(default)]
+    pub rollout: Option<Box<Rollout>>,
 }
 
 impl Process {
@@ -29,15 +33,22 @@ impl Process {
         format!("{:x}-{:x}", self.changed, self.generation)
     }
 
+    /// Its rollout, while that may do something yet.
+    #[must_use]
+    pub fn active_rollout(&self) -> Option<&Rollout> {
+        self.rollout.as_deref().filter(|rollout| rollout.is_active())
+    }
+
+    /// When it has to be looked at.
+    pub(crate) fn due(&self) -> Option<Timestamp> {
+        self.rollout.as_ref().and_then(|rollout| rollout.due)
+    }
+
     /// Whether instances of this process need not notice a change to `spec`:
     /// it differs only in what the registry itself acts on. Without this, a
     /// change of the number of instances would restart all of them.
     #[must_use]
     pub fn runs_like(&self, spec: &ProcessSpec) -> bool {
-        let mut old = ProcessSpec::clone(&self.spec);
-        old.instances = spec.instances;
-        old.autostart = spec.autostart;
-        old.labels.clone_from(&spec.labels);
-        old == *spec
+        !change::is_noticed(&self.spec, spec)
     }
 }

@@ -94,6 +94,19 @@ pub enum Refusal {
         /// How often by what is known.
         known: u64,
     },
+    /// The replica is known under another certificate.
+    #[error(
+        "replica {id} shows the certificate registry/{name}, and is known as {}: start it with the certificate that it had, \
+         or as a new replica, with an empty directory and --join", certificate(.known)
+    )]
+    MemberCertificate {
+        /// The replica.
+        id: u64,
+        /// What it shows.
+        name: String,
+        /// What is known; empty: the name is that of another one.
+        known: String,
+    },
     /// There is something that a restore would replace.
     #[error("this cluster is not empty: it has {what}; restore into an empty one, or replace all of it with --force")]
     NotEmpty {
@@ -123,9 +136,41 @@ pub enum Refusal {
         /// What is unknown, in words.
         what: String,
     },
+    /// A token that lets nobody in, or not this one. Why is told to nobody.
+    #[error(
+        "this join token lets nobody in as this node: it is wrong, used, expired or for another one; ask for a new one with `pmctl nodes join-command`"
+    )]
+    NotInvited,
+    /// No rollout of the process is under way.
+    #[error("process {0} has no rollout under way; `pmctl rollout status {0}` tells of its last one")]
+    NoRollout(String),
+    /// The rollout of the process is not where this can be done.
+    #[error("process {process}: {why}")]
+    RolloutUnfit {
+        /// The process.
+        process: String,
+        /// Where it is instead, and what to do.
+        why: String,
+    },
+    /// The process has as many instances as it has to have.
+    #[error("process {process} cannot be scaled: {why}")]
+    FixedNumber {
+        /// The process.
+        process: String,
+        /// Why.
+        why: String,
+    },
     /// The node has never connected.
     #[error("node {0} is not known; it has to connect first")]
     UnknownNode(String),
+    /// The node is in use.
+    #[error("node {node} was not removed: {why}, or give it up with --force")]
+    NodeInUse {
+        /// The node.
+        node: String,
+        /// Why.
+        why: String,
+    },
 }
 
 impl Refusal {
@@ -139,15 +184,25 @@ impl Refusal {
             Self::GenerationMismatch { .. } => "GENERATION_MISMATCH",
             Self::RequestIdReused(_) => "REQUEST_ID_REUSED",
             Self::TooMany { .. } => "REQUEST_TOO_LARGE",
-            Self::MemberGone(_) | Self::MemberStore(_) | Self::MemberBoot { .. } => "MEMBER_CHANGE_REFUSED",
+            Self::MemberGone(_) | Self::MemberStore(_) | Self::MemberBoot { .. } | Self::MemberCertificate { .. } => {
+                "MEMBER_CHANGE_REFUSED"
+            }
             Self::NotEmpty { .. } => "CLUSTER_NOT_EMPTY",
             Self::Restoring => "RESTORING",
             Self::NotRestored { .. } => "BACKUP_UNUSABLE",
             Self::Observing => "OBSERVE_MODE",
             Self::NotObserving => "NOT_OBSERVING",
             Self::UnknownRuns { .. } => "UNKNOWN_INSTANCES",
+            Self::NotInvited => "PERMISSION_DENIED",
+            Self::NodeInUse { .. } => "NODE_IN_USE",
+            Self::NoRollout(_) | Self::RolloutUnfit { .. } => "ROLLOUT_STATE",
+            Self::FixedNumber { .. } => "FIXED_NUMBER",
         }
     }
+}
+
+fn certificate(known: &str) -> String {
+    if known.is_empty() { "one whose name is not another replica's".to_owned() } else { format!("registry/{known}") }
 }
 
 fn by(actor: &str, actual: u64) -> String {

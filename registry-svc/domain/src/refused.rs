@@ -61,21 +61,42 @@ pub(crate) fn command(draft: &mut Draft<'_>, order: &Order, refusal: &Refusal) {
         Order::Apply(apply) => ("apply", apply.specs.iter().map(|spec| spec.name.to_string()).collect()),
         Order::Delete { selectors } => ("delete", selectors.clone()),
         Order::Switch(switch) => (switch.verb.as_str(), switch.selectors.clone()),
+        Order::Signal(order) => ("signal", order.selectors.clone()),
+        Order::ControlUnits(order) => ("control-units", vec![order.unit.clone()]),
         Order::Rollback(rollback) => ("rollback", vec![rollback.process.to_string()]),
+        Order::PauseRollout { process } => ("pause-rollout", vec![process.to_string()]),
+        Order::ResumeRollout { process } => ("resume-rollout", vec![process.to_string()]),
+        Order::PromoteRollout { process } => ("promote-rollout", vec![process.to_string()]),
+        Order::RollingRestart(order) => ("rolling-restart", order.selectors.clone()),
+        Order::Scale(order) => ("scale", vec![order.process.to_string()]),
         Order::Enroll(enroll) => ("enroll-member", vec![enroll.address.clone()]),
         Order::MemberGone(order) => ("retire-member", vec![order.id.to_string()]),
+        Order::Invite(order) => ("invite-node", order.node.iter().map(ToString::to_string).collect()),
+        Order::Admit(order) => ("admit-node", vec![order.node.to_string()]),
         Order::Restore(step) if step.is_last() => ("restore", Vec::new()),
         Order::ConfirmRestore(_) => ("confirm-restore", Vec::new()),
+        Order::ReleaseBrake => ("release-brake", Vec::new()),
+        Order::SetSchedulable(order) if order.schedulable => ("uncordon-node", vec![order.node.to_string()]),
+        Order::SetSchedulable(order) => ("cordon-node", vec![order.node.to_string()]),
+        Order::Drain(order) => ("drain-node", vec![order.node.to_string()]),
+        Order::LabelNode(order) => ("label-node", vec![order.node.to_string()]),
+        Order::RemoveNode(order) => ("remove-node", vec![order.node.to_string()]),
         Order::Restore(_)
         | Order::Inventory(_)
         | Order::SetLevel { .. }
+        | Order::Tick
         | Order::Configure(_)
         | Order::NodeConnected(_)
+        | Order::NodeArrived(_)
         | Order::NodeLost { .. }
+        | Order::NodeSuspect { .. }
+        | Order::NodeSilent { .. }
         | Order::Report(_)
+        | Order::Runs(_)
         | Order::ActionsDelivered { .. }
         | Order::RecordRefusals(_)
         | Order::MemberUp(_)
+        | Order::MemberCertified(_)
         | Order::MemberNote(_) => return,
     };
     let header = draft.header.clone();

@@ -73,6 +73,13 @@ pub enum Reply {
         /// Revision after it.
         revision: u64,
     },
+    /// To what is said of rollouts.
+    Rollouts {
+        /// The processes.
+        processes: Vec<ProcessName>,
+        /// Revision after it.
+        revision: u64,
+    },
     /// To everything that is no request of a user.
     Noted {
         /// Revision after it.
@@ -90,6 +97,7 @@ impl Reply {
             | Self::Switched { revision, .. }
             | Self::Enrolled { revision, .. }
             | Self::Restored { revision, .. }
+            | Self::Rollouts { revision, .. }
             | Self::Noted { revision } => *revision,
         }
     }

@@ -6,7 +6,9 @@
 use crate::command::Report;
 use crate::decided::Decided;
 use crate::draft::{Draft, Fact};
-use crate::{Refusal, Seen, actions, apply, limits, retire};
+use crate::nodes::replacement;
+use crate::placement::{self, Scope};
+use crate::{Refusal, Seen, actions, apply, limits, moving, retire, rollout};
 use process_model::{EventDetail, ExitStatus, InstanceReport, NodeName, event_type};
 
 pub(crate) fn report(draft: &mut Draft<'_>, report: &Report) -> Result<Decided, Refusal> {
@@ -16,6 +18,8 @@ pub(crate) fn report(draft: &mut Draft<'_>, report: &Report) -> Result<Decided, 
     for seen in &report.instances {
         instance(draft, &report.node, seen);
     }
+    moving::advance(draft);
+    rollout::advance_of(draft, report.instances.iter().map(|seen| &seen.instance));
     for action in &report.actions {
         actions::reported(draft, &report.node, action);
     }
@@ -24,13 +28,18 @@ pub(crate) fn report(draft: &mut Draft<'_>, report: &Report) -> Result<Decided, 
 
 fn instance(draft: &mut Draft<'_>, node: &NodeName, report: &InstanceReport) {
     let id = &report.instance;
+    if draft.state().meta().level() >= 3 && replacement::said_of_left(draft, node, report) {
+        return;
+    }
     let news =
         draft.state().instances().get(id).is_some_and(|i| i.node.as_ref() == Some(node) && report.seq > i.seen.seq);
     if !news {
         return;
     }
+    // Those who do not know of rollouts would not note it.
+    let now = (draft.state().meta().level() >= 3).then_some(draft.header.time);
     let observed = draft.change_instance(id, |instance| {
-        instance.observe(report);
+        instance.observe(report, now);
         // One that does not say which was there may have had any.
         let is_this = report.generation == 0 || report.generation >= instance.born;
         (instance.removing && is_this, instance.detail(ending(report), log_lines(report)))
@@ -49,8 +58,10 @@ fn instance(draft: &mut Draft<'_>, node: &NodeName, report: &InstanceReport) {
         });
     }
     if report.gone && removing {
-        retire::removed(draft, id);
-        apply::wanted_again(draft, id, node, report.seq);
+        if let Some(left) = retire::removed(draft, id) {
+            apply::wanted_again(draft, &left, Some((node, report.seq)));
+            placement::settle(draft, Scope::Node(node));
+        }
     } else if report.gone {
         // Said once more, of an instance that was given to the node again: it
         // begins there, or has to go there again.

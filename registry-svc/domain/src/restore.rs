@@ -27,7 +27,7 @@ use crate::decided::Decided;
 use crate::draft::{Draft, Fact};
 use crate::reply::Reply;
 use crate::row::{Meta, Row, RowKey};
-use crate::{Node, NodeState, Refusal, State, action_number};
+use crate::{Node, NodeState, Process, Refusal, Rollout, Stage, State, action_number};
 use process_model::audit::Anchor;
 use process_model::{Action, ActionState, Timestamp, event_type};
 use std::sync::Arc;
@@ -194,8 +194,11 @@ pub fn is_content(row: &Row) -> bool {
         | Row::Audit(_)
         | Row::Reply(_)
         | Row::Generation(_)
-        | Row::Lineage(_) => true,
+        | Row::Lineage(_)
+        | Row::Runs(_) => true,
         Row::Piece(_) | Row::Inventory(_) => false,
+        // A restored token would be good a second time.
+        Row::Invitation(_) => false,
         // Who the replicas are does not change with what they hold.
         Row::Member(_) => false,
     }
@@ -220,7 +223,7 @@ fn settle(state: &mut State, before: &Meta, begin: &RestoreBegin, now: Timestamp
 fn nobody_is_there(state: &mut State, now: Timestamp) {
     let nodes: Vec<Arc<Node>> = state.nodes.values().cloned().collect();
     for node in nodes {
-        if node.state == NodeState::Ready {
+        if node.state != NodeState::Lost {
             state.put_node(Node { state: NodeState::Lost, state_time: now, ..Node::clone(&node) }.into());
         }
     }
@@ -231,6 +234,14 @@ fn nobody_is_there(state: &mut State, now: Timestamp) {
             // What its node has may have begun at any time.
             instance.born = 0;
         });
+    }
+    // What it counted on is long over: somebody looks at it first.
+    let rolling: Vec<Arc<Process>> = state.processes.values().cloned().collect();
+    for process in rolling {
+        let Some(rollout) = process.active_rollout() else { continue };
+        let stage = if rollout.is_over() { rollout.stage.clone() } else { Stage::Paused };
+        let held = Rollout { stage, due: None, ..rollout.clone() };
+        state.put_process(Process { rollout: Some(held.into()), ..Process::clone(&process) }.into());
     }
     let open: Vec<Arc<Action>> = state.actions.values().filter(|one| !one.state.is_final()).cloned().collect();
     for action in open {

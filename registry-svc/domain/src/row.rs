@@ -3,10 +3,14 @@
 //! taking one out copies nothing.
 
 use crate::history::{Generation, Lineage};
+use crate::invitations::Invitation;
 use crate::members::Member;
-use crate::{AuditEntry, Instance, Inventory, Mode, Node, Piece, Process, Repeated, Restoring, Retention, StoredReply};
+use crate::{
+    AuditEntry, Brake, Instance, Inventory, Mode, Node, Piece, Process, Repeated, Restoring, Retention, Runs,
+    StoredReply,
+};
 use process_model::audit::Anchor;
-use process_model::{Action, Event, InstanceId, NodeName, ProcessName};
+use process_model::{Action, Event, InstanceId, NodeName, ProcessName, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -15,7 +19,7 @@ use std::sync::Arc;
 #[serde(rename_all = "snake_case")]
 pub enum Row {
     /// The one row of counters and settings.
-    Meta(Meta),
+    Meta(Box<Meta>),
     /// A process.
     Process(Arc<Process>),
     /// An instance.
@@ -40,6 +44,10 @@ pub enum Row {
     Piece(Arc<Piece>),
     /// What a node has, as it said.
     Inventory(Arc<Inventory>),
+    /// An invitation of a node.
+    Invitation(Arc<Invitation>),
+    /// Runs of an instance.
+    Runs(Arc<Runs>),
 }
 
 /// Key of a row; unique over all kinds.
@@ -71,6 +79,10 @@ pub enum RowKey {
     Piece(u32),
     /// By node.
     Inventory(NodeName),
+    /// By the hash of its token.
+    Invitation(String),
+    /// By instance.
+    Runs(InstanceId),
 }
 
 /// Counters and settings.
@@ -114,6 +126,12 @@ pub struct Meta {
     /// The highest level of commands that every replica knows; 0: 1.
     #[serde(default)]
     pub level: u16,
+    /// Nothing of lost nodes is placed elsewhere.
+    #[serde(default)]
+    pub brake: Option<Box<Brake>>,
+    /// When somebody last released it.
+    #[serde(default)]
+    pub brake_released: Timestamp,
 }
 
 impl Default for Meta {
@@ -133,6 +151,8 @@ impl Default for Meta {
             restoring: None,
             cut: 0,
             level: 0,
+            brake: None,
+            brake_released: Timestamp::default(),
         }
     }
 }
@@ -156,6 +176,8 @@ impl Row {
             Self::Member(member) => RowKey::Member(member.id),
             Self::Piece(piece) => RowKey::Piece(piece.number),
             Self::Inventory(inventory) => RowKey::Inventory(inventory.node.clone()),
+            Self::Invitation(invitation) => RowKey::Invitation(invitation.hash.clone()),
+            Self::Runs(runs) => RowKey::Runs(runs.instance.clone()),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! What selectors mean. A selector that matches nothing is an error: it is a
 //! typing error far more often than an intention.
 
-use crate::{Miss, Refusal, State, suggestion};
-use process_model::{InstanceId, ProcessName, Selector};
+mod suggestion;
+
+use crate::{Instance, Miss, Refusal, State};
+use process_model::{InstanceId, NodeName, ProcessName, Selector};
 use std::collections::BTreeSet;
 
 /// Several selectors.
@@ -72,10 +74,37 @@ impl Selection {
             }
         }
         if self.is_everything() {
-            found.extend(state.instances.values().filter(|i| !i.removing).map(|i| i.id.clone()));
+            found.extend(state.instances.values().filter(|i| is_there(i)).map(|i| i.id.clone()));
         }
         if misses.is_empty() { Ok(found.into_iter().collect()) } else { Err(Refusal::NotFound(misses)) }
     }
+}
+
+impl Selection {
+    /// The nodes that it names.
+    ///
+    /// # Errors
+    /// `NotFound` with every selector that names none.
+    pub fn nodes(&self, state: &State) -> Result<Vec<NodeName>, Refusal> {
+        let mut found = BTreeSet::new();
+        let mut misses = Vec::new();
+        for selector in &self.0 {
+            let mut named = state.nodes.keys().filter(|node| selector.matches(node.as_str())).peekable();
+            if named.peek().is_none() {
+                misses.push(miss(state, selector, Kind::Nodes));
+            }
+            found.extend(named.cloned());
+        }
+        if self.is_everything() {
+            found.extend(state.nodes.keys().cloned());
+        }
+        if misses.is_empty() { Ok(found.into_iter().collect()) } else { Err(Refusal::NotFound(misses)) }
+    }
+}
+
+/// What is being removed is not; what only goes to another node is.
+fn is_there(instance: &Instance) -> bool {
+    !instance.removing || instance.moving.is_some()
 }
 
 /// A plain name that is a process's means that process only: with processes
@@ -83,17 +112,17 @@ impl Selection {
 fn named(state: &State, text: &str, found: &mut BTreeSet<InstanceId>) -> bool {
     let process = text.parse().ok().filter(|name: &ProcessName| state.processes.contains_key(name));
     if let Some(name) = process {
-        found.extend(state.instances_of(&name).filter(|i| !i.removing).map(|i| i.id.clone()));
+        found.extend(state.instances_of(&name).filter(|i| is_there(i)).map(|i| i.id.clone()));
         return true;
     }
-    let instance = text.parse().ok().and_then(|id: InstanceId| state.instances.get(&id)).filter(|i| !i.removing);
+    let instance = text.parse().ok().and_then(|id: InstanceId| state.instances.get(&id)).filter(|i| is_there(i));
     found.extend(instance.map(|i| i.id.clone()));
     instance.is_some()
 }
 
 fn matching(state: &State, pattern: &Selector, found: &mut BTreeSet<InstanceId>) -> bool {
     let mut hit = state.processes.keys().any(|name| pattern.matches(name.as_str()));
-    for instance in state.instances.values().filter(|i| !i.removing && pattern.selects_instance(&i.id)) {
+    for instance in state.instances.values().filter(|i| is_there(i) && pattern.selects_instance(&i.id)) {
         hit = true;
         found.insert(instance.id.clone());
     }
@@ -108,6 +137,7 @@ pub(crate) fn no_process(state: &State, name: &str) -> Refusal {
 enum Kind {
     Processes,
     Instances,
+    Nodes,
 }
 
 fn miss(state: &State, selector: &Selector, kind: Kind) -> Miss {
@@ -118,8 +148,9 @@ fn miss(state: &State, selector: &Selector, kind: Kind) -> Miss {
             .filter(|id| state.instances.contains_key(id) && state.processes.contains_key(&id.process))
             .map(|id| id.process.to_string())
             .or_else(|| suggestion::closest(text, state.processes.keys().map(ToString::to_string))),
+        Kind::Nodes => suggestion::closest(text, state.nodes.keys().map(ToString::to_string)),
         Kind::Instances => {
-            let ids = state.instances.values().filter(|i| !i.removing).map(|i| i.id.to_string());
+            let ids = state.instances.values().filter(|i| is_there(i)).map(|i| i.id.to_string());
             suggestion::closest(text, state.processes.keys().map(ToString::to_string).chain(ids))
         }
     };

@@ -8,15 +8,15 @@ mod frozen;
 mod listing;
 
 pub use frozen::Frozen;
-pub use listing::Roster;
+pub use listing::{Roster, Usage};
 
 use crate::index::Index;
+use crate::invitations::Invitation;
 use crate::members::Member;
 use crate::row::{Meta, Row, RowKey};
-use crate::{AuditEntry, History, Instance, Inventory, Node, NodeState, Piece, Process, StoredReply};
+use crate::{AuditEntry, History, Instance, Inventory, Node, NodeState, Piece, Process, Runs, StoredReply};
 use process_model::{Action, Assignment, Event, InstanceId, NodeName, Phase, ProcessName};
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 /// Everything that the registry knows.
@@ -34,6 +34,8 @@ pub struct State {
     pub(crate) members: BTreeMap<u64, Arc<Member>>,
     pub(crate) pieces: BTreeMap<u32, Arc<Piece>>,
     pub(crate) inventories: BTreeMap<NodeName, Arc<Inventory>>,
+    pub(crate) invitations: BTreeMap<String, Arc<Invitation>>,
+    pub(crate) runs: BTreeMap<InstanceId, Arc<Runs>>,
     /// Found from `replies`: hash of the request id, number.
     pub(crate) reply_by_request: BTreeSet<(u64, u64)>,
     /// Found from instances, nodes and actions.
@@ -123,9 +125,7 @@ impl State {
 
     /// The instances of a process, by index.
     pub fn instances_of<'a>(&'a self, process: &ProcessName) -> impl Iterator<Item = &'a Arc<Instance>> + use<'a> {
-        let all = InstanceId::new(process.clone(), 0)..=InstanceId::new(process.clone(), u32::MAX);
-        let all: RangeInclusive<InstanceId> = all;
-        self.instances.range(all).map(|(_, instance)| instance)
+        self.instances.range(InstanceId::all_of(process)).map(|(_, instance)| instance)
     }
 
     /// The instances on a node, those being removed included, by id.
@@ -139,14 +139,16 @@ impl State {
         self.instances_on(node)
             .filter(|instance| !instance.removing)
             .filter_map(|instance| {
-                let process = self.processes.get(&instance.id.process)?;
+                let spec = self.spec_of(instance)?;
                 Some(Assignment {
                     instance: instance.id.clone(),
                     generation: instance.generation,
-                    spec: process.spec.clone(),
+                    spec,
                     wanted: instance.wanted,
                     restart_count: instance.restart_count,
                     traceparent: instance.traceparent.clone(),
+                    fencing_token: instance.token,
+                    plan: self.plan_of(instance),
                 })
             })
             .collect()
@@ -167,7 +169,7 @@ impl State {
     #[must_use]
     pub fn row(&self, key: &RowKey) -> Option<Row> {
         match key {
-            RowKey::Meta => Some(Row::Meta(self.meta.clone())),
+            RowKey::Meta => Some(Row::Meta(self.meta.clone().into())),
             RowKey::Process(name) => self.processes.get(name).cloned().map(Row::Process),
             RowKey::Instance(id) => self.instances.get(id).cloned().map(Row::Instance),
             RowKey::Node(name) => self.nodes.get(name).cloned().map(Row::Node),
@@ -180,12 +182,14 @@ impl State {
             RowKey::Member(id) => self.members.get(id).cloned().map(Row::Member),
             RowKey::Piece(number) => self.pieces.get(number).cloned().map(Row::Piece),
             RowKey::Inventory(node) => self.inventories.get(node).cloned().map(Row::Inventory),
+            RowKey::Invitation(hash) => self.invitations.get(hash).cloned().map(Row::Invitation),
+            RowKey::Runs(id) => self.runs.get(id).cloned().map(Row::Runs),
         }
     }
 
     /// Every row, kind by kind, each in the order of its keys.
     pub fn rows(&self) -> impl Iterator<Item = Row> + '_ {
-        std::iter::once(Row::Meta(self.meta.clone()))
+        std::iter::once(Row::Meta(self.meta.clone().into()))
             .chain(self.processes.values().cloned().map(Row::Process))
             .chain(self.instances.values().cloned().map(Row::Instance))
             .chain(self.nodes.values().cloned().map(Row::Node))
@@ -198,6 +202,8 @@ impl State {
             .chain(self.members.values().cloned().map(Row::Member))
             .chain(self.pieces.values().cloned().map(Row::Piece))
             .chain(self.inventories.values().cloned().map(Row::Inventory))
+            .chain(self.invitations.values().cloned().map(Row::Invitation))
+            .chain(self.runs.values().cloned().map(Row::Runs))
     }
 }
 

@@ -6,8 +6,8 @@ use crate::decided::Decided;
 use crate::draft::Draft;
 use crate::reply::{Outcome, Reply};
 use crate::{
-    Refusal, State, actions, apply, audit, configure, dedupe, delete, level, members, nodes, refused, reports, restore,
-    rollback, switch,
+    Refusal, State, actions, apply, audit, configure, dedupe, delete, drains, invitations, level, members, nodes,
+    order_once, refused, reports, restore, rollback, rollout, runs, switch, tick,
 };
 
 /// Decides one command. Deterministic: the same state and command give the
@@ -39,9 +39,13 @@ fn decide(draft: &mut Draft<'_>, order: &Order) -> Result<Decided, Refusal> {
         Order::Apply(order) => apply::apply(draft, order),
         Order::Delete { selectors } => delete::delete(draft, selectors),
         Order::Switch(order) => switch::switch(draft, order),
-        Order::NodeConnected(hello) => Ok(nodes::connected(draft, hello.clone())),
+        Order::NodeConnected(hello) => Ok(nodes::connected(draft, hello.clone(), None)),
         Order::NodeLost { node } => nodes::lost(draft, node),
+        Order::NodeSuspect { node } => nodes::suspect(draft, node),
+        Order::NodeSilent { node, silent, loss } => nodes::replacement::silent(draft, node, *silent, *loss),
+        Order::ReleaseBrake => Ok(nodes::brake::release(draft)),
         Order::Report(report) => reports::report(draft, report),
+        Order::Runs(order) => runs::report(draft, order),
         Order::ActionsDelivered { node, actions } => actions::delivered(draft, node, actions),
         Order::Rollback(order) => rollback::rollback(draft, order),
         Order::RecordRefusals(denials) => Ok(refused::denials(draft, denials)),
@@ -53,6 +57,22 @@ fn decide(draft: &mut Draft<'_>, order: &Order) -> Result<Decided, Refusal> {
         Order::Inventory(inventory) => restore::inventory(draft, inventory),
         Order::ConfirmRestore(order) => restore::confirm(draft, order),
         Order::SetLevel { level } => Ok(level::set(draft, *level)),
+        Order::Tick => Ok(tick::tick(draft)),
+        Order::Signal(order) => order_once::signal(draft, order),
+        Order::ControlUnits(order) => order_once::units(draft, order),
+        Order::MemberCertified(order) => members::certified(draft, order),
+        Order::Invite(order) => invitations::invite(draft, order),
+        Order::Admit(order) => invitations::admit(draft, order),
+        Order::NodeArrived(one) => Ok(nodes::connected(draft, one.hello.clone(), Some(one.facts.clone()))),
+        Order::SetSchedulable(order) => drains::schedulable(draft, order),
+        Order::Drain(order) => drains::drain(draft, order),
+        Order::LabelNode(order) => nodes::label(draft, order),
+        Order::RemoveNode(order) => nodes::remove(draft, order),
+        Order::PauseRollout { process } => rollout::pause(draft, process),
+        Order::ResumeRollout { process } => rollout::resume(draft, process),
+        Order::PromoteRollout { process } => rollout::promote(draft, process),
+        Order::RollingRestart(order) => rollout::restart(draft, order),
+        Order::Scale(order) => rollout::scale(draft, order),
     }
 }
 

@@ -7,8 +7,10 @@
 
 mod world;
 
+use process_model::spec::{Placement, PlacementStrategy, Reservation};
 use process_model::{ActionState, ActionVerb, Phase};
 use proptest::prelude::*;
+use registry_domain::invitations::{Admit, Invite, RUNNER};
 use registry_domain::*;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -31,9 +33,49 @@ fn selector() -> impl Strategy<Value = String> {
     ]
 }
 
+fn a_placement() -> impl Strategy<Value = Option<Box<Placement>>> {
+    let constraint = prop::sample::select(vec!["zone = eu", "zone != eu", "node.name in alpha, beta", "node.cpus = 2"]);
+    let constraints = prop::collection::vec(constraint.prop_map(|text| text.parse().unwrap()), 0..2);
+    let strategy = prop::sample::select(PlacementStrategy::ALL.to_vec());
+    let apart = prop::collection::btree_set(name().prop_map(|name| name.parse().unwrap()), 0..2);
+    let reserve = (prop::sample::select(vec![0, 500, 1500]), prop::sample::select(vec![0, 1 << 28]));
+    let fields = (constraints, strategy, any::<bool>(), prop::option::of(1..3u32), apart, prop::bool::weighted(0.2));
+    prop::option::weighted(0.6, (fields, reserve)).prop_map(|placement| {
+        placement.map(|((constraints, strategy, spread, max_per_node, apart, daemon), (cpu_millis, memory))| {
+            Box::new(Placement {
+                constraints,
+                strategy,
+                spread_by: spread.then(|| "zone".to_owned()),
+                max_per_node: max_per_node.filter(|_| !daemon),
+                apart_from: apart.into_iter().collect(),
+                daemon,
+                reserve: Reservation { cpu_millis, memory },
+                replace_after: None,
+            })
+        })
+    })
+}
+
+fn a_node_order() -> impl Strategy<Value = Order> {
+    let zone = || prop::sample::select(vec!["eu", "us"]);
+    prop_oneof![
+        3 => (node(), zone(), 1..4u32).prop_map(|(node, zone, cpus)| arrived(node, &[&format!("zone={zone}")], cpus, 1)),
+        1 => (node(), any::<bool>()).prop_map(|(node, schedulable)| cordon(node, schedulable)),
+        2 => (node(), prop::option::of(0..20u64)).prop_map(|(node, deadline)| drain(node, deadline)),
+        1 => (node(), prop::sample::select(vec!["", "eu", "us"])).prop_map(|(node, zone)| label(node, &[("zone", zone)])),
+        1 => (node(), any::<bool>()).prop_map(|(node, force)| remove_node(node, force)),
+        1 => Just(Order::Tick),
+        1 => Just(fleet()),
+    ]
+}
+
 fn a_spec() -> impl Strategy<Value = process_model::ProcessSpec> {
-    (name(), 0..4u32, any::<bool>(), 0..2u8).prop_map(|(name, instances, autostart, version)| {
+    (name(), 0..4u32, any::<bool>(), 0..2u8, a_placement()).prop_map(|(name, instances, autostart, version, place)| {
         let mut spec = spec(name, instances);
+        spec.placement = place.map(|mut place| {
+            place.apart_from.retain(|other| *other != spec.name);
+            place
+        });
         spec.autostart = autostart;
         spec.env.insert("V".into(), version.to_string());
         spec
@@ -101,6 +143,26 @@ fn a_member_order() -> impl Strategy<Value = Order> {
     ]
 }
 
+fn an_invitation_order() -> impl Strategy<Value = Order> {
+    let hash = || (0..3u8).prop_map(|n| format!("hash-{n}"));
+    prop_oneof![
+        (hash(), prop::option::of(node()), 0..20u64).prop_map(|(hash, node, seconds)| Order::Invite(Invite {
+            hash,
+            role: RUNNER.into(),
+            node: node.map(|node| node.parse().unwrap()),
+            ttl: Duration::from_secs(seconds),
+        })),
+        (hash(), node(), 0..2u8).prop_map(|(hash, node, key)| Order::Admit(Admit {
+            hash,
+            role: RUNNER.into(),
+            node: node.parse().unwrap(),
+            key: format!("key-{key}"),
+        })),
+        (0..4u64, 0..3u8)
+            .prop_map(|(id, n)| Order::MemberCertified(members::MemberCertified { id, name: format!("registry-{n}") })),
+    ]
+}
+
 fn an_order() -> impl Strategy<Value = Order> {
     let verb = prop::sample::select(vec![ActionVerb::Start, ActionVerb::Stop, ActionVerb::Restart, ActionVerb::Reload]);
     let states = vec![ActionState::Delivered, ActionState::Done, ActionState::Failed];
@@ -125,6 +187,8 @@ fn an_order() -> impl Strategy<Value = Order> {
         }),
         1 => prop::collection::vec(a_denial(), 0..4).prop_map(Order::RecordRefusals),
         3 => a_member_order(),
+        3 => an_invitation_order(),
+        6 => a_node_order(),
     ]
 }
 
@@ -186,7 +250,8 @@ proptest! {
         }
         let header = Header { actor: "admin".into(), request_id: "once".into(), ..Header::default() };
         let user =
-            matches!(order, Order::Apply(_) | Order::Delete { .. } | Order::Switch(_) | Order::Rollback(_));
+            matches!(order, Order::Apply(_) | Order::Delete { .. } | Order::Switch(_) | Order::Rollback(_)
+                | Order::SetSchedulable(_) | Order::Drain(_) | Order::LabelNode(_) | Order::RemoveNode(_));
         let first = world.run(header.clone(), order.clone());
         let second = world.run(header, order);
         if user && first.reply.is_ok() {

@@ -7,7 +7,7 @@
 //!             └ the others ─────▶ Wait … sees the plan ─▶ Adopt(plan): write it, show it
 //! all N have written the plan ── lowest address ─▶ Initialise(plan)
 //!             └ the others, and everybody once a member is founded ─▶ Start(plan)
-//! a founded cluster, and --join ─▶ Join
+//! a founded cluster, and --join, =auto ─▶ Join
 //! ```
 //!
 //! The plan is written durably before anything follows from it, so each step
@@ -15,11 +15,13 @@
 //! Deciding twice over the same introductions says the same.
 
 mod decision;
+mod entry;
 mod introduction;
 mod plan;
 mod refusal;
 
 pub use decision::{Decision, decide};
+pub use entry::Entry;
 pub use introduction::{Condition, Introduction};
 pub use plan::{Founder, FoundingPlan};
 pub use refusal::FoundingRefusal;

@@ -4,7 +4,9 @@
 // Helpers outside of `#[test]` functions are tests too.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm)]
 
-use registry_quorum::founding::{Condition, Decision, Founder, FoundingPlan, FoundingRefusal, Introduction, decide};
+use registry_quorum::founding::{
+    Condition, Decision, Entry, Founder, FoundingPlan, FoundingRefusal, Introduction, decide,
+};
 use registry_quorum::{Chance, ReplicaId};
 use std::collections::BTreeMap;
 
@@ -29,7 +31,7 @@ fn three() -> Vec<Introduction> {
 fn ask(all: &[Introduction], me: usize) -> Decision {
     let peers: Vec<Introduction> =
         all.iter().enumerate().filter(|(at, _)| *at != me).map(|(_, it)| it.clone()).collect();
-    decide(&all[me], &peers, false, &format!("cluster-{}", all[me].address))
+    decide(&all[me], &peers, Entry::Found, &format!("cluster-{}", all[me].address))
 }
 
 fn the_plan() -> FoundingPlan {
@@ -51,12 +53,20 @@ fn refusal(decision: Decision) -> FoundingRefusal {
 }
 
 #[test]
+fn a_replica_that_was_handed_the_plan_while_it_asked_is_not_two_replicas() {
+    let (all, plan) = (three(), the_plan());
+    let planned = |at: usize| with(all[at].clone(), Condition::Planned(plan.clone()));
+    let seen = [planned(0), planned(1), all[2].clone()];
+    assert_eq!(decide(&all[1], &seen, Entry::Found, "x"), Decision::Adopt(plan.clone()));
+}
+
+#[test]
 fn a_lone_replica_founds_at_once() {
     let me = fresh("a", 1);
-    let Decision::Found(plan) = decide(&me, &[], false, "x") else { panic!("no plan") };
+    let Decision::Found(plan) = decide(&me, &[], Entry::Found, "x") else { panic!("no plan") };
     assert_eq!(plan.founders.keys().copied().collect::<Vec<_>>(), [ReplicaId(1)]);
     let me = with(me, Condition::Planned(plan.clone()));
-    assert_eq!(decide(&me, &[], false, "y"), Decision::Initialise(plan));
+    assert_eq!(decide(&me, &[], Entry::Found, "y"), Decision::Initialise(plan));
 }
 
 #[test]
@@ -81,7 +91,7 @@ fn founding_that_is_cut_off_at_any_step_ends_in_one_cluster() {
             let mut others: Vec<Introduction> = all.clone();
             others.remove(me);
             others.retain(|_| chance.up_to(4) > 0);
-            match decide(&all[me], &others, false, &format!("cluster-of-{me}-{seed}")) {
+            match decide(&all[me], &others, Entry::Found, &format!("cluster-of-{me}-{seed}")) {
                 // A crash before the write leaves nothing behind: the decision is made again.
                 _ if chance.up_to(3) == 0 => {}
                 Decision::Found(plan) | Decision::Adopt(plan) => all[me].condition = Condition::Planned(plan),
@@ -125,8 +135,8 @@ fn r11_a_fresh_replica_beside_a_cluster_joins_or_is_refused_and_never_founds() {
     let plan = the_plan();
     let member = with(fresh("a", 3), founded(&plan));
     let stranger = fresh("d", 1);
-    assert!(matches!(decide(&stranger, std::slice::from_ref(&member), true, "x"), Decision::Join { .. }));
-    let refused = refusal(decide(&stranger, &[member], false, "x"));
+    assert!(matches!(decide(&stranger, std::slice::from_ref(&member), Entry::Join, "x"), Decision::Join { .. }));
+    let refused = refusal(decide(&stranger, &[member], Entry::Found, "x"));
     assert!(matches!(refused, FoundingRefusal::NotAMember { .. }));
     assert!(refused.to_string().contains("--join"), "{refused}");
 }
@@ -137,11 +147,33 @@ fn r11_a_wiped_member_is_refused_and_told_how_to_come_back() {
     let member = with(fresh("a", 3), founded(&plan));
     let mut wiped = fresh("b", 3);
     wiped.store = "another".into();
-    let refused = refusal(decide(&wiped, std::slice::from_ref(&member), false, "x"));
+    let refused = refusal(decide(&wiped, std::slice::from_ref(&member), Entry::Found, "x"));
     assert!(matches!(refused, FoundingRefusal::Wiped { id: ReplicaId(2), .. }));
     assert!(refused.to_string().contains("--replaces 2"), "{refused}");
     // And that way is open.
-    assert!(matches!(decide(&wiped, &[member], true, "x"), Decision::Join { .. }));
+    assert!(matches!(decide(&wiped, &[member], Entry::Join, "x"), Decision::Join { .. }));
+}
+
+#[test]
+fn one_that_does_not_know_joins_a_cluster_that_exists_and_founds_one_that_does_not() {
+    let plan = the_plan();
+    let member = with(fresh("a", 3), founded(&plan));
+    let mut wiped = fresh("b", 3);
+    wiped.store = "another".into();
+    assert!(matches!(decide(&wiped, &[member], Entry::Either, "x"), Decision::Join { .. }));
+    let all = [fresh("a", 3), fresh("b", 3), fresh("c", 3)];
+    assert!(
+        matches!(decide(&all[0], &all[1..2], Entry::Either, "x"), Decision::Wait(_)),
+        "two of three are no cluster"
+    );
+    assert!(matches!(decide(&all[0], &all[1..], Entry::Either, "x"), Decision::Found(_)));
+    // Cut off while it was founding one, it goes on with that.
+    let planned = with(fresh("b", 3), Condition::Planned(plan.clone()));
+    assert!(matches!(decide(&planned, &all[..1], Entry::Either, "x"), Decision::Wait(_)));
+    assert_eq!(
+        decide(&planned, &[with(fresh("a", 3), founded(&plan))], Entry::Either, "x"),
+        Decision::Start(ReplicaId(2))
+    );
 }
 
 #[test]
@@ -162,7 +194,7 @@ fn replicas_that_were_told_different_things_do_not_found() {
     let mut all = three();
     all.push(fresh("d", 3));
     assert!(matches!(refusal(ask(&all, 0)), FoundingRefusal::TooMany { expected: 3, .. }));
-    assert_eq!(refusal(decide(&fresh("a", 0), &[], false, "x")), FoundingRefusal::NoReplicas);
+    assert_eq!(refusal(decide(&fresh("a", 0), &[], Entry::Found, "x")), FoundingRefusal::NoReplicas);
 }
 
 #[test]
@@ -174,7 +206,7 @@ fn a_founder_serves_one_plan_only() {
     all[0].condition = Condition::Planned(plan);
     all[1].condition = Condition::Planned(other);
     assert!(matches!(refusal(ask(&all, 0)), FoundingRefusal::TwoPlans { .. }));
-    let without_d = decide(&fresh("d", 3), &all[..1], false, "x");
+    let without_d = decide(&fresh("d", 3), &all[..1], Entry::Found, "x");
     assert!(matches!(refusal(without_d), FoundingRefusal::TwoPlans { .. }));
 }
 
@@ -196,8 +228,8 @@ fn a_planned_founder_that_missed_the_start_still_starts() {
     let plan = the_plan();
     let me = with(fresh("b", 3), Condition::Planned(plan.clone()));
     let first = with(fresh("a", 3), founded(&plan));
-    assert_eq!(decide(&me, &[first], false, "x"), Decision::Start(ReplicaId(2)));
-    assert_eq!(refusal(decide(&me, &[], true, "x")), FoundingRefusal::JoinWithPlan);
+    assert_eq!(decide(&me, &[first], Entry::Found, "x"), Decision::Start(ReplicaId(2)));
+    assert_eq!(refusal(decide(&me, &[], Entry::Join, "x")), FoundingRefusal::JoinWithPlan);
 }
 
 #[test]
@@ -205,11 +237,11 @@ fn a_member_resumes_whatever_strangers_say() {
     let me = with(fresh("a", 3), founded(&the_plan()));
     let members = BTreeMap::from([(ReplicaId(1), Founder { address: "x".into(), store: "y".into() })]);
     let stranger = with(fresh("z", 3), Condition::Founded { cluster: "other".into(), members });
-    assert_eq!(decide(&me, std::slice::from_ref(&stranger), false, "x"), Decision::Resume);
-    assert_eq!(decide(&me, &[], false, "x"), Decision::Resume);
+    assert_eq!(decide(&me, std::slice::from_ref(&stranger), Entry::Found, "x"), Decision::Resume);
+    assert_eq!(decide(&me, &[], Entry::Found, "x"), Decision::Resume);
     // A fresh one between two clusters has to be told which.
     assert!(matches!(
-        refusal(decide(&fresh("b", 3), &[me, stranger], true, "x")),
+        refusal(decide(&fresh("b", 3), &[me, stranger], Entry::Join, "x")),
         FoundingRefusal::OtherCluster { .. }
     ));
 }
@@ -217,5 +249,5 @@ fn a_member_resumes_whatever_strangers_say() {
 #[test]
 fn our_own_introduction_through_a_common_name_is_not_a_peer() {
     let me = fresh("a", 2);
-    assert!(matches!(decide(&me, &[me.clone(), me.clone()], false, "x"), Decision::Wait(_)));
+    assert!(matches!(decide(&me, &[me.clone(), me.clone()], Entry::Found, "x"), Decision::Wait(_)));
 }

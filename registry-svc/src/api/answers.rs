@@ -2,7 +2,7 @@
 
 use pm_proto::convert::{spec_to_wire, timestamp_to_wire};
 use pm_proto::v1;
-use registry_domain::{Instance, Node, NodeState, Process, State};
+use registry_domain::{Instance, Node, NodeState, Process, State, Usage};
 
 pub(super) fn process(process: &Process) -> v1::Process {
     v1::Process {
@@ -42,20 +42,22 @@ pub(super) fn instance(instance: &Instance) -> v1::Instance {
 /// Why it is in its phase, where its node cannot say so.
 fn message(instance: &Instance) -> String {
     match (&instance.node, instance.lost_since, instance.seen.seq) {
-        (None, _, _) => "no node is ready to take it".to_owned(),
+        (None, _, _) => "no node can take it; pmctl explain placement tells why".to_owned(),
         (Some(node), Some(_), _) => format!("node {node} is silent"),
         (Some(node), None, 0) => format!("waiting for node {node} to take it up"),
         (Some(_), None, _) => instance.seen.message.clone(),
     }
 }
 
-/// A node, and how many instances are on it.
-pub(super) fn node(node: &Node, instances: usize) -> v1::Node {
-    let instances = u32::try_from(instances).unwrap_or(u32::MAX);
+/// A node, with what is on it.
+pub(super) fn node(node: &Node, usage: &Usage) -> v1::Node {
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let is = match node.state {
         NodeState::Ready => v1::NodeState::Ready,
+        NodeState::Suspect => v1::NodeState::Suspect,
         NodeState::Lost => v1::NodeState::Lost,
     };
+    let labels = node.labels().into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
     v1::Node {
         name: node.name.to_string(),
         state: is.into(),
@@ -63,9 +65,25 @@ pub(super) fn node(node: &Node, instances: usize) -> v1::Node {
         runner_version: node.runner_version.clone(),
         cpus: node.cpus,
         memory_bytes: node.memory_bytes,
-        instances,
+        instances: number(usage.instances),
         state_time: Some(timestamp_to_wire(node.state_time)),
         create_time: Some(timestamp_to_wire(node.created)),
+        labels: labels.collect(),
+        set_labels: node.set_labels.clone(),
+        os: node.facts.os.clone(),
+        arch: node.facts.arch.clone(),
+        kernel: node.facts.kernel.clone(),
+        cordoned: node.cordoned,
+        drain: node.drain.as_ref().map(|drain| v1::NodeDrain {
+            begin_time: Some(timestamp_to_wire(drain.begun)),
+            deadline: drain.deadline.map(timestamp_to_wire),
+            overdue: drain.over,
+            done_time: drain.done.map(timestamp_to_wire),
+            left: number(usage.left),
+        }),
+        reserved_cpu_millis: usage.reserved_cpu_millis,
+        reserved_memory_bytes: usage.reserved_memory,
+        takes_new: node.takes_new(),
     }
 }
 

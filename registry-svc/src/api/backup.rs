@@ -80,9 +80,7 @@ impl BackupService for Api {
             Err(_) => return Err(bad_field("unknown", "it is no value of it", "write STOP or KEEP, or leave it out")),
         };
         let mutation = Mutation::new("ConfirmRestore", &request, &wish.request_id, &wish.reason)?;
-        let order = Order::ConfirmRestore(ConfirmRestore { unknown });
-        self.registry.levels.permit(&order).await?;
-        let reply = mutation.run(&self.registry, order).await?;
+        let reply = mutation.run(&self.registry, Order::ConfirmRestore(ConfirmRestore { unknown })).await?;
         Ok(Response::new(v1::ConfirmRestoreResponse { revision: reply.revision() }))
     }
 }

@@ -3,7 +3,7 @@
 use super::listing::{self, Listed, Named, Place, Query, Rows};
 use super::request::{Mutation, check_selectors, check_text, unexpected};
 use super::status::{bad_field, refused, unknown};
-use super::{answers, generations};
+use super::{answers, generations, rollout, runs};
 use crate::core::Core;
 use pm_proto::convert::{duration_from_wire, spec_from_wire};
 use pm_proto::error::{invalid, reason, status};
@@ -12,7 +12,9 @@ use pm_proto::v1::process_service_server::ProcessService;
 use process_model::spec::{Fault, limits};
 use process_model::{ActionVerb, ProcessName, ProcessSpec, Selector};
 use prost::Message;
-use registry_domain::{Applied, Apply, ApplyOutcome, Order, Process, Reply, State, Switch, check_apply};
+use registry_domain::{
+    Applied, Apply, ApplyOutcome, Order, Process, Reply, SendSignal, State, Switch, check_apply, preview,
+};
 use service_host::trace_context::traceparent_of_current_span;
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,6 +105,7 @@ impl ProcessService for Api {
             | Reply::Switched { .. }
             | Reply::Enrolled { .. }
             | Reply::Restored { .. }
+            | Reply::Rollouts { .. }
             | Reply::Noted { .. }) => Err(unexpected(&reply)),
         }
     }
@@ -148,6 +151,20 @@ impl ProcessService for Api {
         Ok(Response::new(v1::ReloadProcessesResponse { actions, revision }))
     }
 
+    async fn signal_processes(
+        &self,
+        request: Request<v1::SignalProcessesRequest>,
+    ) -> Result<Response<v1::SignalProcessesResponse>, Status> {
+        let body = request.get_ref();
+        let mutation = Mutation::new("signal", &request, &body.request_id, &body.reason)?;
+        check_selectors("selectors", &body.selectors)?;
+        let signal = body.signal.parse().map_err(|problem: String| bad_field("signal", problem, "name one signal"))?;
+        let traceparent = traceparent_of_current_span().unwrap_or_default();
+        let order = SendSignal { selectors: body.selectors.clone(), signal, traceparent };
+        let (actions, revision) = mutation.queue(&self.0, Order::Signal(order)).await?;
+        Ok(Response::new(v1::SignalProcessesResponse { actions, revision }))
+    }
+
     async fn list_generations(
         &self,
         request: Request<v1::ListGenerationsRequest>,
@@ -167,6 +184,10 @@ impl ProcessService for Api {
         request: Request<v1::GetProcessDiffRequest>,
     ) -> Result<Response<v1::GetProcessDiffResponse>, Status> {
         generations::diff(&self.0, request.get_ref()).await.map(Response::new)
+    }
+
+    async fn list_runs(&self, request: Request<v1::ListRunsRequest>) -> Result<Response<v1::ListRunsResponse>, Status> {
+        runs::list(&self.0, request.get_ref()).await.map(Response::new)
     }
 
     async fn rollback_process(
@@ -217,9 +238,7 @@ impl Api {
         check_selectors("selectors", selectors)?;
         let traceparent = traceparent_of_current_span().unwrap_or_default();
         let order = Switch { verb, selectors: selectors.to_vec(), stop_timeout, traceparent };
-        let reply = mutation.run(&self.0, Order::Switch(order)).await?;
-        let Reply::Switched { actions, revision } = &reply else { return Err(unexpected(&reply)) };
-        Ok((answers::actions(&self.0.view.read().state, actions), *revision))
+        mutation.queue(&self.0, Order::Switch(order)).await
     }
 
     /// Everything but the change.
@@ -227,7 +246,12 @@ impl Api {
         self.0.read_barrier(false).await?;
         let machine = self.0.view.read();
         let results = check_apply(&machine.state, order).map_err(|refusal| refused(&refusal))?;
-        let results = results.iter().map(|result| applied(&machine.state, result)).collect();
+        let planned = |result: &Applied| {
+            let spec = order.specs.iter().find(|spec| spec.name == result.name);
+            let plan = preview(&machine.state, &result.name, spec.map(|spec| &**spec));
+            v1::ApplyResult { plan: plan.iter().map(rollout::planned).collect(), ..applied(&machine.state, result) }
+        };
+        let results = results.iter().map(planned).collect();
         Ok(Response::new(v1::ApplyProcessesResponse { results, revision: machine.state.revision() }))
     }
 }
@@ -293,5 +317,6 @@ pub(super) fn applied(state: &State, result: &Applied) -> v1::ApplyResult {
         name: result.name.to_string(),
         outcome: outcome.into(),
         process: process.map(|process| answers::process(process)),
+        plan: Vec::new(),
     }
 }

@@ -1,12 +1,14 @@
 //! What every mutation has: bounds on what comes in, who asks, and what tells
 //! a repeated request from another one.
 
+use super::answers;
 use super::status::{bad_field, not_proposed, refused};
 use crate::core::Core;
 use crate::driver::{Answer, Pending};
 use pm_proto::convert::timestamp_from_wire;
 use pm_proto::error::{reason, status};
 use pm_proto::metadata;
+use pm_proto::v1;
 use process_model::Timestamp;
 use registry_domain::{Command, Header, Order, Reply, RestoreStep};
 use tonic::{Code, Request, Status};
@@ -52,6 +54,11 @@ impl Mutation {
         Ok(Self { actor, reason, request_id, source, fingerprint, bytes: body.len() })
     }
 
+    /// The same for what cannot be answered a second time as it was the first.
+    pub(super) fn without_request_id(self) -> Self {
+        Self { request_id: String::new(), ..self }
+    }
+
     /// Who asks, why and when.
     pub(super) fn header(&self, registry: &Core) -> Header {
         self.header_for(registry, self.request_id.clone())
@@ -62,13 +69,22 @@ impl Mutation {
         Command { header: self.header(registry), order }
     }
 
-    /// Proposes the order and waits for its reply.
+    /// Proposes the order, if every replica knows it, and waits for its reply.
     pub(super) async fn run(self, registry: &Core, order: Order) -> Result<Reply, Status> {
         self.finish(registry, order).await
     }
 
+    /// The same for an order that queues actions: these as they are then, and
+    /// the revision.
+    pub(super) async fn queue(self, registry: &Core, order: Order) -> Result<(Vec<v1::Action>, u64), Status> {
+        let reply = self.run(registry, order).await?;
+        let Reply::Switched { actions, revision } = &reply else { return Err(unexpected(&reply)) };
+        Ok((answers::actions(&registry.view.read().state, actions), *revision))
+    }
+
     /// The same for the last of several orders.
     pub(super) async fn finish(&self, registry: &Core, order: Order) -> Result<Reply, Status> {
+        registry.levels.permit(&order).await?;
         Self::judge(registry.driver.propose(self.command(registry, order), self.bytes).await)
     }
 

@@ -4,7 +4,7 @@ use super::request::unexpected;
 use crate::cluster::ChangeFault;
 use crate::core::Core;
 use crate::driver::{Answer, ProposeError};
-use pm_proto::error::{invalid, reason, status};
+use pm_proto::error::{come_back, invalid, reason, status};
 use process_model::spec::Fault;
 use registry_consensus::{ConsensusError, ReadFault};
 use registry_domain::{Refusal, Reply};
@@ -19,6 +19,12 @@ pub(crate) fn bad_field(field: &str, problem: impl Into<String>, fix: impl Into<
 pub(super) fn unknown(what: &str, name: &str) -> Status {
     let name: String = name.chars().take(100).collect();
     status(Code::NotFound, reason::NOT_FOUND, format!("there is no {what} {name:?}"), &[("name", &name)])
+}
+
+/// More runners come than are received at a time.
+pub(super) fn come_again(wait: std::time::Duration) -> Status {
+    let text = format!("many runners are coming at once; come again in {} ms", wait.as_millis());
+    come_back(Code::Unavailable, reason::SESSIONS_LIMITED, text, wait)
 }
 
 /// The registry is going.
@@ -71,7 +77,10 @@ pub(super) fn refused(refusal: &Refusal) -> Status {
             let data = [("what", what.as_str()), ("limit", &limit.to_string())];
             status(Code::ResourceExhausted, reason::REQUEST_TOO_LARGE, text, &data)
         }
-        Refusal::MemberGone(id) | Refusal::MemberStore(id) | Refusal::MemberBoot { id, .. } => {
+        Refusal::MemberGone(id)
+        | Refusal::MemberStore(id)
+        | Refusal::MemberBoot { id, .. }
+        | Refusal::MemberCertificate { id, .. } => {
             let data = [("replica", id.to_string())];
             let data = data.each_ref().map(|(key, value)| (*key, value.as_str()));
             status(Code::FailedPrecondition, reason::MEMBER_CHANGE_REFUSED, text, &data)
@@ -88,7 +97,17 @@ pub(super) fn refused(refusal: &Refusal) -> Status {
         Refusal::UnknownRuns { what } => {
             status(Code::FailedPrecondition, reason::UNKNOWN_INSTANCES, text, &[("what", what)])
         }
+        Refusal::NotInvited => status(Code::PermissionDenied, reason::PERMISSION_DENIED, text, &[]),
+        Refusal::NoRollout(process) | Refusal::RolloutUnfit { process, .. } => {
+            status(Code::FailedPrecondition, reason::ROLLOUT_STATE, text, &[("process", process)])
+        }
+        Refusal::FixedNumber { process, .. } => {
+            status(Code::FailedPrecondition, reason::FIXED_NUMBER, text, &[("process", process)])
+        }
         Refusal::UnknownNode(node) => status(Code::FailedPrecondition, reason::NOT_FOUND, text, &[("node", node)]),
+        Refusal::NodeInUse { node, .. } => {
+            status(Code::FailedPrecondition, reason::NODE_IN_USE, text, &[("node", node)])
+        }
     }
 }
 
@@ -148,7 +167,7 @@ pub(crate) fn check_address(field: &str, address: &str) -> Result<(), Status> {
     if crate::options::is_address(address) {
         return Ok(());
     }
-    Err(bad_field(field, "it is no address of a replica", "write http://HOST:PORT"))
+    Err(bad_field(field, "it is no address of a replica", "write http://HOST:PORT or https://HOST:PORT"))
 }
 
 fn leads_elsewhere(address: Option<&str>) -> Status {
@@ -205,6 +224,10 @@ mod tests {
             Refusal::Observing,
             Refusal::NotObserving,
             Refusal::UnknownRuns { what: text() },
+            Refusal::NodeInUse { node: text(), why: text() },
+            Refusal::NoRollout(text()),
+            Refusal::RolloutUnfit { process: text(), why: text() },
+            Refusal::FixedNumber { process: text(), why: text() },
         ] {
             let told = pm_proto::error::reason_of(&refused(&refusal));
             assert_eq!(told.as_deref(), Some(refusal.reason()), "{refusal:?}");

@@ -106,6 +106,7 @@ impl Watch {
             // Who reads a snapshot so slowly could not go on after it.
             let machine = self.core.view.read();
             if self.next < machine.state.oldest_revision() {
+                self.core.numbers.watchers_cut.inc();
                 return Err(too_slow(self.next, &machine.state));
             }
         }
@@ -158,6 +159,7 @@ impl Watch {
             return Ok(());
         }
         if self.next < state.oldest_revision() {
+            self.core.numbers.watchers_cut.inc();
             return Err(too_slow(self.next, state));
         }
         for (revision, event) in state.events().range(self.next..=newest).take(CHUNK) {

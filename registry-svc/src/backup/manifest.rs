@@ -71,6 +71,7 @@ impl Counts {
             Row::Audit(_) => self.audit += 1,
             Row::Generation(_) => self.generations += 1,
             Row::Meta(_) | Row::Reply(_) | Row::Lineage(_) | Row::Piece(_) | Row::Inventory(_) | Row::Member(_) => {}
+            Row::Invitation(_) | Row::Runs(_) => {}
         }
     }
 }

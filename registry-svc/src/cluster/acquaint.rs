@@ -33,7 +33,7 @@ pub(crate) async fn acquaint(consensus: Consensus, options: Options, book: Addre
             continue;
         }
         for address in options.peer_addresses().await {
-            if let Ok(introduced) = introduce(&address, &options.token, WITHIN).await
+            if let Ok(introduced) = introduce(&address, options.credentials(), WITHIN).await
                 && let Some(id) = introduced.id
             {
                 book.set(id, &address);

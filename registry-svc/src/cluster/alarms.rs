@@ -4,6 +4,7 @@ use pm_proto::convert::timestamp_from_wire;
 use pm_proto::v1::{AlarmSeverity, ClusterAlarm, ReplicaHealth, ReplicaRole};
 use process_model::Timestamp;
 use registry_consensus::{ReplicaId, Voters};
+use registry_domain::Brake;
 use registry_quorum::members::Advice;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -24,6 +25,8 @@ pub(super) struct Seen<'a> {
     pub(super) wanting: BTreeSet<u64>,
     pub(super) now: Timestamp,
     pub(super) election_timeout: Duration,
+    /// Nothing of lost nodes is placed elsewhere.
+    pub(super) brake: Option<&'a Brake>,
 }
 
 /// What is wrong, the worst first.
@@ -58,6 +61,14 @@ fn cluster(seen: &Seen<'_>, alarms: &mut Vec<ClusterAlarm>) {
             format!("nobody leads; an election takes {:?} and more: look again", seen.election_timeout),
         ),
         (Some(_), true) => {}
+    }
+    if let Some(brake) = seen.brake {
+        let text = format!(
+            "{} of {} nodes were lost at once: nothing that they have is placed elsewhere; look what they have in common, \
+             or run `pmctl nodes release-brake` if they are gone for good",
+            brake.lost, brake.nodes
+        );
+        tell(AlarmSeverity::Critical, "BRAKE", text);
     }
     let voters = seen.voters.target();
     let margin = voters.iter().filter(|id| answers.contains(id)).count();
@@ -160,6 +171,7 @@ mod tests {
             wanting: BTreeSet::from([9]),
             now: Timestamp(1_000_000_000_000),
             election_timeout: Duration::from_secs(1),
+            brake: None,
         };
         alarms(&seen).into_iter().map(|one| (one.severity(), one.reason.clone(), one.replica_id)).collect()
     }

@@ -6,7 +6,7 @@ use crate::levels;
 use crate::peers::Links;
 use crate::view::View;
 use registry_consensus::Consensus;
-use registry_domain::members::MemberUp;
+use registry_domain::members::{MemberCertified, MemberUp};
 use registry_domain::{Order, Refusal};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,11 +22,13 @@ pub(crate) async fn announce(
     driver: Driver,
     links: Links,
     me: MemberUp,
+    certificate: Option<String>,
     stop: CancellationToken,
 ) {
     let mut standing = consensus.standing();
     let mut applied = consensus.applied();
     let order = Order::MemberUp(me.clone());
+    let certified = certificate.map(|name| Order::MemberCertified(MemberCertified { id: me.id, name }));
     loop {
         let leader = standing.borrow_and_update().leader;
         let mut again = false;
@@ -46,6 +48,22 @@ pub(crate) async fn announce(
                 }
             }
         }
+        // Told once it is written down who this is.
+        let certified =
+            certified.as_ref().filter(|_| leader.is_some() && is_known(&view, &me) && !is_certified(&view, &me));
+        let waits = waits || certified.is_some_and(|order| !levels::has(&view, order));
+        if let Some(order) = certified.filter(|_| !waits) {
+            match driver.note(OWN_ACTOR, order.clone()).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(refusal)) => {
+                    tracing::error!(%refusal, "this replica's certificate is not the one it is known by")
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "this replica's certificate is not written down yet");
+                    again = true;
+                }
+            }
+        }
         tokio::select! {
             () = stop.cancelled() => return,
             changed = standing.changed() => if changed.is_err() { return },
@@ -53,6 +71,10 @@ pub(crate) async fn announce(
             () = tokio::time::sleep(AGAIN), if again => {}
         }
     }
+}
+
+fn is_certified(view: &View, me: &MemberUp) -> bool {
+    view.read().state.members().get(&me.id).is_some_and(|known| !known.certificate.is_empty())
 }
 
 fn is_known(view: &View, me: &MemberUp) -> bool {

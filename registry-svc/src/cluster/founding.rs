@@ -12,9 +12,10 @@ use crate::options::Options;
 use crate::peers::{Introduced, STREAM_WINDOW, hand_out, introduce};
 use futures::future::join_all;
 use registry_consensus::ReplicaId;
-use registry_quorum::founding::{Condition, Decision, Founder, FoundingPlan, FoundingRefusal, Introduction, decide};
+use registry_quorum::founding::{
+    Condition, Decision, Entry, Founder, FoundingPlan, FoundingRefusal, Introduction, decide,
+};
 use service_host::server::GrpcHost;
-use service_host::transport::Incoming;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,7 +61,7 @@ pub(crate) async fn settle(
     let myself = Arc::new(Myself::new(home.clone(), options)?);
     // One that does not belong here is not to be seen here, not even for a moment.
     let peers = introductions(options).await;
-    if let Decision::Refuse(refusal) = decide(&myself.is()?, &peers, options.join, &Uuid::new_v4().to_string()) {
+    if let Decision::Refuse(refusal) = decide(&myself.is()?, &peers, options.entry, &Uuid::new_v4().to_string()) {
         return Err(OpenError::Founding(refusal));
     }
     let done = CancellationToken::new();
@@ -69,9 +70,10 @@ pub(crate) async fn settle(
         Some(listener) => {
             let listener = listener_again(listener)?;
             let service = myself.reception().service();
-            let host = GrpcHost::new(pm_proto::DESCRIPTORS).token(options.token.clone()).stream_window(STREAM_WINDOW);
+            let host = GrpcHost::new(pm_proto::DESCRIPTORS).token(options.token.clone()).access(crate::access::TABLE);
+            let host = host.stream_window(STREAM_WINDOW);
             let host = meanwhile(host.service(service), &waiting.subscribe());
-            Some(tokio::spawn(host.serve(Incoming::Tcp(listener), done.clone())))
+            Some(tokio::spawn(host.serve(options.incoming(listener), done.clone())))
         }
         None => None,
     };
@@ -138,7 +140,7 @@ fn alone(home: &Home, options: &Options) -> Result<Settled, OpenError> {
             found(home, cluster, id)
         }
         Found::Fresh => {
-            if let Decision::Found(plan) = decide(&me, &[], false, &cluster.to_string()) {
+            if let Decision::Found(plan) = decide(&me, &[], Entry::Found, &cluster.to_string()) {
                 home.plan(&plan)?;
             }
             found(home, cluster, ReplicaId(1))
@@ -151,6 +153,7 @@ fn alone(home: &Home, options: &Options) -> Result<Settled, OpenError> {
 fn meanwhile(host: GrpcHost, waiting: &watch::Receiver<String>) -> GrpcHost {
     use pm_proto::v1;
     host.service(NotYet::<v1::process_service_server::ProcessServiceServer<()>>::new(waiting))
+        .service(NotYet::<v1::rollout_service_server::RolloutServiceServer<()>>::new(waiting))
         .service(NotYet::<v1::instance_service_server::InstanceServiceServer<()>>::new(waiting))
         .service(NotYet::<v1::node_service_server::NodeServiceServer<()>>::new(waiting))
         .service(NotYet::<v1::action_service_server::ActionServiceServer<()>>::new(waiting))
@@ -158,6 +161,8 @@ fn meanwhile(host: GrpcHost, waiting: &watch::Receiver<String>) -> GrpcHost {
         .service(NotYet::<v1::cluster_service_server::ClusterServiceServer<()>>::new(waiting))
         .service(NotYet::<v1::registry_internal_service_server::RegistryInternalServiceServer<()>>::new(waiting))
         .service(NotYet::<v1::runner_session_service_server::RunnerSessionServiceServer<()>>::new(waiting))
+        .service(NotYet::<v1::join_token_service_server::JoinTokenServiceServer<()>>::new(waiting))
+        .service(NotYet::<v1::node_identity_service_server::NodeIdentityServiceServer<()>>::new(waiting))
 }
 
 async fn among(
@@ -171,7 +176,7 @@ async fn among(
     loop {
         let me = myself.is()?;
         let peers = introductions(options).await;
-        match decide(&me, &peers, options.join, &name.to_string()) {
+        match decide(&me, &peers, options.entry, &name.to_string()) {
             Decision::Found(plan) | Decision::Adopt(plan) => {
                 myself.take_plan(&plan)?;
                 hand_round(options, &plan, &me).await;
@@ -212,7 +217,8 @@ fn cluster_of(plan: &FoundingPlan) -> Result<Uuid, OpenError> {
 /// Who answers at the addresses of our peers, ourselves not counted twice.
 async fn introductions(options: &Options) -> Vec<Introduction> {
     let addresses = options.peer_addresses().await;
-    let asked = join_all(addresses.iter().map(|address| introduce(address, &options.token, INTRODUCED_WITHIN))).await;
+    let credentials = options.credentials();
+    let asked = join_all(addresses.iter().map(|address| introduce(address, &credentials, INTRODUCED_WITHIN))).await;
     let mut peers: Vec<Introduction> = Vec::new();
     for (address, answer) in addresses.iter().zip(asked) {
         match answer {
@@ -226,8 +232,9 @@ async fn introductions(options: &Options) -> Vec<Introduction> {
 
 /// Only makes it quicker: they would ask for it.
 async fn hand_round(options: &Options, plan: &FoundingPlan, me: &Introduction) {
+    let credentials = options.credentials();
     let others = plan.founders.values().filter(|founder| founder.store != me.store);
-    let handed = others.map(|founder| hand_out(&founder.address, &options.token, plan, INTRODUCED_WITHIN));
+    let handed = others.map(|founder| hand_out(&founder.address, &credentials, plan, INTRODUCED_WITHIN));
     for fault in join_all(handed).await.into_iter().filter_map(Result::err) {
         tracing::debug!(%fault, "the plan was not taken yet");
     }

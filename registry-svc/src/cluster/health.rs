@@ -10,6 +10,7 @@ use pm_proto::convert::timestamp_to_wire;
 use pm_proto::v1;
 use pm_proto::v1::peer_service_client::PeerServiceClient;
 use registry_consensus::{Machine as _, Position, ReplicaId, Role};
+use registry_domain::Mode;
 use registry_log::{Histogram, Log};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -128,11 +129,12 @@ pub(crate) async fn health(core: &Core) -> v1::GetClusterHealthResponse {
             ..replica
         })
         .collect();
-    let (removed, wanting) = {
+    let (removed, wanting, brake) = {
         let replicated = core.view.read();
         let rows = replicated.state.members().values();
         let removed: Vec<u64> = rows.clone().filter(|row| row.gone.is_some()).map(|row| row.id).collect();
-        (removed, rows.filter(|row| row.votes).map(|row| row.id).collect())
+        let brake = replicated.state.meta().brake.clone();
+        (removed, rows.filter(|row| row.votes).map(|row| row.id).collect(), brake)
     };
     let leads = leader.as_ref().and_then(|answer| answer.replica.as_ref());
     let seen = Seen {
@@ -142,9 +144,18 @@ pub(crate) async fn health(core: &Core) -> v1::GetClusterHealthResponse {
         wanting,
         now: core.now(),
         election_timeout: core.options.election_timeout,
+        brake: brake.as_deref(),
+    };
+    let meta = core.view.read().state.meta().clone();
+    let mode = match meta.mode {
+        Mode::Normal => v1::RegistryMode::Normal,
+        Mode::KeepUnknown => v1::RegistryMode::KeepUnknown,
+        Mode::Observe { .. } => v1::RegistryMode::Observe,
     };
     v1::GetClusterHealthResponse {
-        cluster_id: core.view.read().state.meta().cluster_id.clone(),
+        mode: mode.into(),
+        feature_level: u32::from(meta.level()),
+        cluster_id: meta.cluster_id,
         epoch: core.links.identity().fence.epoch,
         id: standing.me.0,
         leader_id: leads.map_or(0, |leader| leader.id),

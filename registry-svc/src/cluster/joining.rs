@@ -38,7 +38,7 @@ pub(super) async fn join(
         feature_level: LEVEL.into(),
         votes: options.join_votes,
     };
-    let answer = match enroll(through, &options.token, request, ENROLLED_WITHIN).await {
+    let answer = match enroll(through, options.credentials(), request, ENROLLED_WITHIN).await {
         Ok(answer) => answer,
         Err(EnrollFault::Refused(why)) => return Err(OpenError::NotEnrolled { through: through.to_owned(), why }),
         Err(EnrollFault::NotNow(fault)) => {

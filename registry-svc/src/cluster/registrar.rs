@@ -27,16 +27,22 @@ struct Known {
     boot: u64,
     /// 0: not known.
     start: u64,
+    /// The name in its certificate; empty: not known.
+    certificate: String,
 }
 
 impl Known {
     fn of(member: &Member) -> Self {
-        Self { store: member.store.clone(), boot: member.boot, start: member.start }
+        let (store, certificate) = (member.store.clone(), member.certificate.clone());
+        Self { store, boot: member.boot, start: member.start, certificate }
     }
 
     /// What was heard last, here or by the cluster.
     fn newer(self, other: Self) -> Self {
-        if (other.boot, other.start) > (self.boot, self.start) { other } else { self }
+        let certificate =
+            if self.certificate.is_empty() { other.certificate.clone() } else { self.certificate.clone() };
+        let newer = if (other.boot, other.start) > (self.boot, self.start) { other } else { self };
+        Self { certificate, ..newer }
     }
 }
 
@@ -60,6 +66,30 @@ impl Gatekeeper {
         let standing = consensus.standing();
         let standing = standing.borrow();
         standing.leads() && !standing.members.all().contains(&id)
+    }
+
+    /// A number is bound to the first certificate that was shown for it, and a certificate to its number: who was removed,
+    /// or took the key of another machine, does not speak as a member.
+    fn certifies(&self, id: ReplicaId, name: &str, heard: &BTreeMap<ReplicaId, Known>) -> Result<(), Turned> {
+        let rows = |found: &mut dyn FnMut(ReplicaId, &str)| {
+            if let Some((_, view)) = self.cluster.get() {
+                view.read().state.members().values().for_each(|row| found(ReplicaId(row.id), &row.certificate));
+            }
+            heard.iter().for_each(|(id, known)| found(*id, &known.certificate));
+        };
+        let mut refusal = None;
+        rows(&mut |other, certificate| {
+            let of_another = other != id && certificate == name;
+            let is_another = other == id && !certificate.is_empty() && certificate != name;
+            if of_another || is_another {
+                let known = if is_another { certificate.to_owned() } else { String::new() };
+                refusal = Some(Refusal::MemberCertificate { id: id.0, name: name.to_owned(), known });
+            }
+        });
+        match refusal {
+            Some(refusal) => Err(Turned { reason: Reason::NotAMember, why: refusal.to_string(), stops: Stops::Nobody }),
+            None => Ok(()),
+        }
     }
 
     fn row(&self, id: ReplicaId) -> Option<Arc<Member>> {
@@ -111,6 +141,9 @@ impl Registrar for Gatekeeper {
             return Err(Turned { reason: Reason::NotAMember, why, stops: Stops::Nobody });
         }
         let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(certificate) = &hello.certificate {
+            self.certifies(id, certificate, &all)?;
+        }
         let heard = all.get(&id).cloned();
         let known = match (row.as_deref().filter(|row| !row.store.is_empty()).map(Known::of), heard) {
             (Some(row), Some(heard)) if row.store == heard.store => Some(row.newer(heard)),
@@ -136,7 +169,38 @@ impl Registrar for Gatekeeper {
             );
             return Err(Turned { reason: Reason::WentBack, why, stops: Stops::Sender });
         }
-        all.insert(id, Known { store: hello.store.clone(), boot: hello.boot, start: hello.start });
+        let certificate = hello.certificate.clone().unwrap_or_default();
+        all.insert(id, Known { store: hello.store.clone(), boot: hello.boot, start: hello.start, certificate });
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peers::{Identity, Progress};
+
+    fn hello(id: u64, certificate: Option<&str>) -> Hello {
+        let fence = Fence { cluster: "c".to_owned(), epoch: 1, id: ReplicaId(id) };
+        let (store, address, version) = (format!("store-{id}"), format!("https://r{id}:1"), "1".to_owned());
+        let identity = Identity { fence, store, boot: 1, address, version, start: id, level: 3 };
+        let certificate = certificate.map(str::to_owned);
+        Hello { certificate, ..identity.hello(ReplicaId(1), Progress::default()) }
+    }
+
+    #[test]
+    fn a_number_keeps_its_certificate_and_a_certificate_its_number() {
+        let keeper = Gatekeeper::new(hello(1, None).fence, &BTreeMap::new());
+        let admit =
+            |id, certificate| keeper.admit(&hello(id, certificate)).map_err(|turned| (turned.reason, turned.stops));
+        let stranger = Err((Reason::NotAMember, Stops::Nobody));
+        assert_eq!(admit(2, Some("registry-2")), Ok(()));
+        assert_eq!(admit(2, Some("registry-2")), Ok(()), "as often as it comes");
+        assert_eq!(admit(2, Some("registry-9")), stranger, "another one under its number");
+        assert_eq!(admit(3, Some("registry-2")), stranger, "it under another number");
+        assert_eq!(admit(3, Some("registry-3")), Ok(()));
+        // Plain text shows none.
+        let plain = Gatekeeper::new(hello(1, None).fence, &BTreeMap::new());
+        assert!(plain.admit(&hello(2, None)).is_ok() && plain.admit(&hello(3, None)).is_ok());
     }
 }

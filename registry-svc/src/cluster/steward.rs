@@ -8,6 +8,7 @@ use crate::core::Core;
 use crate::driver::OWN_ACTOR;
 use registry_consensus::ReplicaId;
 use registry_domain::Header;
+use registry_domain::members::Member;
 use registry_quorum::members::Change;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,8 +39,12 @@ async fn see_to_it(core: &Core) -> bool {
         tracing::info!(%fault, "the number of a replica that left is not retired yet");
         again = true;
     }
-    for id in pending(core).1 {
-        if let Err(fault) = carry_out(core, Change::Promote(id), &header("it joined to vote")).await {
+    for (id, seat) in pending(core).1 {
+        let (change, why) = match seat {
+            Some(old) => (Change::Replace { old, new: id }, "it joined to vote, where the other one was"),
+            None => (Change::Promote(id), "it joined to vote"),
+        };
+        if let Err(fault) = carry_out(core, change, &header(why)).await {
             tracing::info!(%fault, replica = %id, "a replica that wants to vote does not yet");
             again = true;
         }
@@ -47,8 +52,9 @@ async fn see_to_it(core: &Core) -> bool {
     again
 }
 
-/// Who has left without being written down, and who wants to vote.
-fn pending(core: &Core) -> (Vec<ReplicaId>, Vec<ReplicaId>) {
+/// Who has left without being written down; and who wants to vote, with the one whose seat it takes: a voter that was
+/// reached at the same address is there no more, as an address has one replica.
+fn pending(core: &Core) -> (Vec<ReplicaId>, Vec<(ReplicaId, Option<ReplicaId>)>) {
     let replicated = core.view.read();
     // As of what is committed: what is not may never be.
     let members = &replicated.applied.members;
@@ -57,5 +63,11 @@ fn pending(core: &Core) -> (Vec<ReplicaId>, Vec<ReplicaId>) {
     // Who was never started has a number and is no member yet.
     let left = rows().filter(|row| row.boot > 0 && !all.contains(&ReplicaId(row.id)));
     let wanting = rows().filter(|row| row.votes && members.learners.contains(&ReplicaId(row.id)));
-    (left.map(|row| ReplicaId(row.id)).collect(), wanting.map(|row| ReplicaId(row.id)).collect())
+    let voters = members.voters.all();
+    let seat = |new: &Member| {
+        let old = rows().find(|row| row.id != new.id && row.address == new.address && !row.address.is_empty());
+        old.map(|row| ReplicaId(row.id)).filter(|id| voters.contains(id))
+    };
+    let wanting = wanting.map(|row| (ReplicaId(row.id), seat(row)));
+    (left.map(|row| ReplicaId(row.id)).collect(), wanting.collect())
 }

@@ -40,14 +40,22 @@ enum Turned {
 }
 
 impl Way {
-    /// One attempt.
-    pub(super) async fn write(&self, batch: Payload) -> Result<Replies, ProposeError> {
-        let (leads, leader, me) = {
+    /// Whether this replica leads, in this term.
+    pub(super) fn leads_in(&self, term: u64) -> bool {
+        self.consensus.standing().borrow().leading() == Some(term)
+    }
+
+    /// One attempt; with a term, only as its leader.
+    pub(super) async fn write(&self, batch: Payload, only_in: Option<u64>) -> Result<Replies, ProposeError> {
+        let (leading, leader, me) = {
             let standing = self.consensus.standing();
             let standing = standing.borrow();
-            (standing.leads(), standing.leader, standing.me)
+            (standing.leading(), standing.leader, standing.me)
         };
-        if leads {
+        if only_in.is_some() && only_in != leading {
+            return Err(self.no_leader());
+        }
+        if leading.is_some() {
             return self.consensus.propose(batch).await.map(|answers| answers.0).map_err(|fault| self.failed(&fault));
         }
         let Some(leader) = leader.filter(|leader| *leader != me) else { return Err(self.no_leader()) };

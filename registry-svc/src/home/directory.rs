@@ -8,6 +8,10 @@ use registry_quorum::founding::FoundingPlan;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// What was here before the cluster turned the directory away.
+const SET_ASIDE: &str = "set-aside";
 
 /// The directory of a replica, as long as this process has it.
 #[derive(Debug)]
@@ -117,6 +121,45 @@ impl Home {
     /// It cannot be written.
     pub fn turn_away(&self, why: &str) -> Result<(), HomeError> {
         files::write_durably(&self.turned_away(), format!("{why}\n").as_bytes(), "home.turned-away")
+    }
+
+    /// When the cluster turned this directory away for good, and why; `None`: it did not.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn was_turned_away(&self) -> Result<Option<(SystemTime, String)>, HomeError> {
+        let path = self.turned_away();
+        let Some(Some(why)) = files::read(&path)? else { return Ok(None) };
+        let when =
+            std::fs::metadata(&path).and_then(|file| file.modified()).map_err(HomeError::io("look at", &path))?;
+        Ok(Some((when, why.trim_end().to_owned())))
+    }
+
+    /// Puts everything in the directory aside, so that a fresh replica can begin in it: into a folder within, in the
+    /// place of what was there from another time. What is put aside last says that it is to be done, so being cut off
+    /// anywhere is doing it again. Returns the folder.
+    ///
+    /// # Errors
+    /// Something cannot be moved.
+    pub fn set_aside(&self) -> Result<PathBuf, HomeError> {
+        let (aside, last) = (self.path.join(SET_ASIDE), self.turned_away());
+        DirBuilder::new().recursive(true).mode(0o700).create(&aside).map_err(HomeError::io("make", &aside))?;
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(&self.path).map_err(HomeError::io("look at", &self.path))? {
+            let entry = entry.map_err(HomeError::io("look at", &self.path))?;
+            // What a file system keeps for itself stays where it is.
+            if ![SET_ASIDE, "lock", "lost+found"].iter().any(|stays| entry.file_name() == *stays) {
+                found.push(entry.path());
+            }
+        }
+        found.sort_by_key(|path| *path == last);
+        for from in found {
+            let to = aside.join(from.file_name().unwrap_or_default());
+            files::remove_any(&to)?;
+            files::rename(&from, &to)?;
+        }
+        files::sync_directory_of(&last)?;
+        Ok(aside)
     }
 
     fn turned_away(&self) -> PathBuf {

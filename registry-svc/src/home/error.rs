@@ -121,7 +121,8 @@ pub enum HomeError {
         wanted: ReplicaId,
     },
     /// The cluster has turned this directory away.
-    #[error("the cluster turned the data directory {} away, for good: {why}", path.display())]
+    #[error("the cluster turned the data directory {path} away, for good: {why}; to begin anew in it, as a new replica: \
+         `pmctl cluster reset --data-dir {path}`, and start it with --join", path = path.display())]
     TurnedAway {
         /// The directory.
         path: PathBuf,

@@ -53,6 +53,16 @@ pub(super) fn remove_tree(path: &Path) -> Result<(), HomeError> {
     }
 }
 
+/// Removes a file or a directory that may not be there.
+pub(super) fn remove_any(path: &Path) -> Result<(), HomeError> {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => remove_tree(path),
+        Ok(_) => std::fs::remove_file(path).map_err(HomeError::io("remove", path)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(HomeError::io("look at", path)(error)),
+    }
+}
+
 /// Makes the name of a file durable.
 pub(super) fn sync_directory_of(path: &Path) -> Result<(), HomeError> {
     let parent = path.parent().unwrap_or(Path::new("/"));

@@ -7,6 +7,7 @@
 //! DIR/founding    this directory's own number, and the plan of a cluster to be; called `founders` once founded
 //! DIR/identity    the founding mark: cluster, epoch, replica, store, boot
 //! DIR/turned-away there only when the cluster turned this directory away: why
+//! DIR/set-aside/  what was here before that, after `pmctl cluster reset`
 //! DIR/log/        Raft log, vote, purge position (registry-log)
 //! DIR/state/      rows (sled); rebuilt from snapshot and log
 //! DIR/snapshots/  snapshot files

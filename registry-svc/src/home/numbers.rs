@@ -5,19 +5,18 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
-use registry_consensus::LogDisk;
-use registry_log::Histogram;
+use registry_log::{Histogram, Log};
 use service_host::metrics::Metrics;
 use std::fmt;
 use std::sync::Arc;
 
-/// Registers `pm_registry_fsync_seconds`, `pm_registry_log_bytes` and
-/// `pm_registry_log_segments`.
-pub fn register(metrics: &Metrics, disk: Arc<dyn LogDisk>) {
+/// Registers `pm_registry_fsync_seconds`, `pm_registry_log_bytes`,
+/// `pm_registry_log_segments` and `pm_registry_disk_free_bytes`.
+pub fn register(metrics: &Metrics, disk: Arc<Log>) {
     metrics.register_collector(LogNumbers(disk));
 }
 
-struct LogNumbers(Arc<dyn LogDisk>);
+struct LogNumbers(Arc<Log>);
 
 impl fmt::Debug for LogNumbers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -38,7 +37,10 @@ impl Collector for LogNumbers {
             gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)
         };
         gauge("pm_registry_log_bytes", "Bytes of the log's segments on the disk", figures.disk_bytes)?;
-        gauge("pm_registry_log_segments", "Segments of the log, the prepared one included", figures.segments)
+        gauge("pm_registry_log_segments", "Segments of the log, the prepared one included", figures.segments)?;
+        // Without an answer of the file system there is nothing to show: a gap says less than a wrong 0.
+        let Some(free) = self.0.free_bytes() else { return Ok(()) };
+        gauge("pm_registry_disk_free_bytes", "Bytes that are free where the log is", free)
     }
 }
 
@@ -55,7 +57,7 @@ fn seconds(micros: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use registry_log::{Floor, Identity, Log, Settings, Write};
+    use registry_log::{Floor, Identity, Settings, Write};
 
     #[test]
     fn each_sync_and_the_size_of_the_log_are_shown() {
@@ -85,6 +87,7 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in {text}");
         }
+        assert!(text.contains("\npm_registry_disk_free_bytes "), "{text}");
         // Classes add up towards the longest.
         let counts: Vec<u64> = text
             .lines()

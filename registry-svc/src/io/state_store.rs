@@ -206,6 +206,14 @@ impl StateStore {
     }
 }
 
+/// One that was opened and found to be of no use frees its files, too: who opens
+/// it again in the same process is not to find them locked.
+impl Drop for StateStore {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
 /// A position that no rows add up to.
 fn unfinished() -> Result<Vec<u8>, CodecError> {
     codec::encode("the position", &Position { rows: u64::MAX, ..Position::default() })

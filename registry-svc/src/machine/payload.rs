@@ -25,7 +25,7 @@ use registry_domain::{Command, Order};
 use serde::{Deserialize, Serialize};
 
 /// The highest level that this version knows.
-pub const LEVEL: u16 = 2;
+pub const LEVEL: u16 = 3;
 
 /// The form; those below are the consensus' own records in the same log.
 const VERSION: u8 = Payload::FIRST_FORMAT;
@@ -81,6 +81,18 @@ impl PayloadError {
 /// The level that a replica has to know to apply an order.
 pub(crate) fn level(order: &Order) -> u16 {
     match order {
+        Order::Apply(apply) if apply.specs.iter().any(|spec| spec.is_of_a_fleet()) => 3,
+        Order::PauseRollout { .. }
+        | Order::ResumeRollout { .. }
+        | Order::PromoteRollout { .. }
+        | Order::RollingRestart(_)
+        | Order::Scale(_)
+        | Order::Runs(_) => 3,
+        Order::Tick | Order::Signal(_) | Order::ControlUnits(_) => 3,
+        Order::NodeSuspect { .. } | Order::NodeSilent { .. } | Order::ReleaseBrake => 3,
+        Order::NodeConnected(hello) if hello.fences => 3,
+        Order::NodeArrived(_) => 3,
+        Order::SetSchedulable(_) | Order::Drain(_) | Order::LabelNode(_) | Order::RemoveNode(_) => 3,
         Order::Configure(_)
         | Order::Apply(_)
         | Order::Delete { .. }
@@ -93,6 +105,7 @@ pub(crate) fn level(order: &Order) -> u16 {
         | Order::RecordRefusals(_) => 1,
         Order::MemberUp(_) | Order::Enroll(_) | Order::MemberGone(_) | Order::MemberNote(_) => 2,
         Order::Restore(_) | Order::Inventory(_) | Order::ConfirmRestore(_) => 2,
+        Order::MemberCertified(_) | Order::Invite(_) | Order::Admit(_) => 3,
         Order::SetLevel { level } => (*level).max(2),
     }
 }
@@ -101,9 +114,13 @@ pub(crate) fn level(order: &Order) -> u16 {
 ///
 /// # Errors
 /// A command cannot be encoded.
-pub fn encode(commands: &[Command]) -> Result<Payload, PayloadError> {
+pub fn encode<'a, C>(commands: C) -> Result<Payload, PayloadError>
+where
+    C: IntoIterator<Item = &'a Command, IntoIter: ExactSizeIterator + Clone>,
+{
+    let commands = commands.into_iter();
     let count = u32::try_from(commands.len()).map_err(|_| PayloadError::TooMany(commands.len()))?;
-    let level = commands.iter().map(|command| level(&command.order)).max().unwrap_or(1);
+    let level = commands.clone().map(|command| level(&command.order)).max().unwrap_or(1);
     let mut bytes = Vec::with_capacity(HEAD + commands.len() * GUESS);
     bytes.push(VERSION);
     bytes.extend(level.to_le_bytes());

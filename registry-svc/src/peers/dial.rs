@@ -7,6 +7,9 @@ use super::bounds::{CONNECTION_WINDOW, STREAM_WINDOW};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use hyper_util::rt::TokioIo;
+use service_host::client::Credentials;
+use service_host::identity::{Role, Secured};
+use service_host::transport::Wire;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -51,11 +54,19 @@ impl DialFault {
     }
 }
 
-/// Connects to whoever listens at an address.
-pub(super) async fn connect(address: &str, timing: &Timing) -> Result<Channel, DialFault> {
+/// A connection, and the name in the certificate of whoever is there, if there was one to be shown.
+pub(super) struct Connected {
+    pub(super) channel: Channel,
+    pub(super) certificate: Option<String>,
+}
+
+/// Connects to whoever listens at an address: encrypted, to a registry of our cluster, if we have a certificate.
+pub(super) async fn connect(address: &str, credentials: &Credentials, timing: &Timing) -> Result<Connected, DialFault> {
     let failed = |why: &dyn std::fmt::Display| DialFault::failed(address, why);
     let endpoint = Endpoint::from_shared(address.to_owned()).map_err(|error| failed(&error))?;
-    let place = host_and_port(endpoint.uri()).ok_or_else(|| failed(&"it is no address; write http://HOST:PORT"))?;
+    let scheme = if credentials.identity().is_some() { "https" } else { "http" };
+    let no_address = || failed(&format!("it is no address that this replica may call; write {scheme}://HOST:PORT"));
+    let place = host_and_port(endpoint.uri(), scheme).ok_or_else(no_address)?;
     let stream = match tokio::time::timeout(timing.connect, reach(&place, timing.stagger)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(faults)) if refused(&faults) => return Err(DialFault::Refused(address.to_owned())),
@@ -65,28 +76,37 @@ pub(super) async fn connect(address: &str, timing: &Timing) -> Result<Channel, D
         }
         Err(_) => return Err(failed(&format_args!("no answer within {} ms", timing.connect.as_millis()))),
     };
+    let (stream, certificate) = match credentials.identity() {
+        None => (Wire::Tcp(stream), None),
+        Some(identity) => {
+            let host = place.rsplit_once(':').map_or(place.as_str(), |(host, _)| host);
+            let secured = Secured::service(identity, Role::Registry);
+            let shaken = tokio::time::timeout(timing.connect, secured.handshake(stream, host)).await;
+            let shaken = shaken.map_err(|_| failed(&"no TLS handshake in time"))?;
+            let (stream, id) = shaken.map_err(|error| failed(&error))?;
+            (Wire::Tls(Box::new(stream)), id.map(|id| id.name().to_owned()))
+        }
+    };
     // A connection that is lost is lost: whoever keeps the link dials again, the channel does not.
     let mut once = Some(stream);
     let connector = tower::service_fn(move |_: Uri| {
         let stream = once.take().map(TokioIo::new).ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected));
         std::future::ready(stream)
     });
-    endpoint
+    let endpoint = endpoint
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .http2_keep_alive_interval(timing.keepalive)
         .keep_alive_timeout(timing.keepalive_timeout)
-        .keep_alive_while_idle(true)
-        .connect_with_connector(connector)
-        .await
-        .map_err(|error| failed(&error))
+        .keep_alive_while_idle(true);
+    let channel = endpoint.connect_with_connector(connector).await.map_err(|error| failed(&error))?;
+    Ok(Connected { channel, certificate })
 }
 
-/// As an HTTP client reads it: a port that is not said is 80. TLS is not
-/// spoken between replicas.
-fn host_and_port(uri: &Uri) -> Option<String> {
-    let host = uri.host().filter(|host| !host.is_empty() && uri.scheme_str() == Some("http"))?;
-    Some(format!("{host}:{}", uri.port_u16().unwrap_or(80)))
+/// As an HTTP client reads it: a port that is not said is 80, or 443.
+fn host_and_port(uri: &Uri, scheme: &str) -> Option<String> {
+    let host = uri.host().filter(|host| !host.is_empty() && uri.scheme_str() == Some(scheme))?;
+    Some(format!("{host}:{}", uri.port_u16().unwrap_or(if scheme == "https" { 443 } else { 80 })))
 }
 
 /// A connection to one of the addresses of a name.
@@ -138,7 +158,10 @@ mod tests {
 
     #[test]
     fn an_address_is_http_with_a_host() {
-        let place = |text: &str| text.parse::<Uri>().ok().as_ref().and_then(host_and_port);
+        let place = |text: &str| text.parse::<Uri>().ok().and_then(|uri| host_and_port(&uri, "http"));
+        let secure = |text: &str| text.parse::<Uri>().ok().and_then(|uri| host_and_port(&uri, "https"));
+        assert_eq!(secure("https://10.0.0.1").as_deref(), Some("10.0.0.1:443"));
+        assert_eq!(secure("http://10.0.0.1:7481"), None, "nothing in plain text");
         assert_eq!(place("http://registry-0.pm:7481").as_deref(), Some("registry-0.pm:7481"));
         assert_eq!(place("http://[::1]:7481").as_deref(), Some("[::1]:7481"));
         assert_eq!(place("http://10.0.0.1").as_deref(), Some("10.0.0.1:80"));

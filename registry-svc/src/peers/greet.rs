@@ -2,7 +2,7 @@
 //! is there, and be sure of it before a word of consensus is said.
 
 use super::bounds::MAX_MESSAGE_BYTES;
-use super::dial::{DialFault, connect};
+use super::dial::{Connected, DialFault, connect};
 use super::lane::Lane;
 use super::shared::Shared;
 use super::{Hello, Turned, registrar, wire};
@@ -42,12 +42,14 @@ pub(super) struct Greeted {
 
 /// Dials one address of a peer and greets whoever is there.
 pub(super) async fn dial(shared: &Shared, peer: ReplicaId, address: String) -> Result<Greeted, DialFault> {
-    let channel = connect(&address, &shared.timing).await?;
+    let Connected { channel, certificate } = connect(&address, &shared.credentials, &shared.timing).await?;
     let channel = InterceptedService::new(AnyChannel::One(channel), shared.context.clone());
     let client = PeerServiceClient::new(channel.clone())
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    match tokio::time::timeout(shared.timing.greet, greet(shared, peer, client, channel, address.clone())).await {
+    match tokio::time::timeout(shared.timing.greet, greet(shared, peer, client, channel, address.clone(), certificate))
+        .await
+    {
         Ok(greeted) => greeted,
         Err(_) => {
             Err(DialFault::failed(&address, format_args!("no greeting within {} ms", shared.timing.greet.as_millis())))
@@ -61,6 +63,7 @@ async fn greet(
     mut client: Client,
     channel: ServiceChannel,
     address: String,
+    certificate: Option<String>,
 ) -> Result<Greeted, DialFault> {
     let lane = Lane::new(peer, wire::hello_into(shared.hello(peer)), shared.stop.child_token());
     let ended = |status: Status| ended(&address, &status);
@@ -70,7 +73,7 @@ async fn greet(
     let Some(v1::LinkResponse { body: Some(Body::Welcome(welcome)), .. }) = first else {
         return Err(malformed(&"something else was answered"));
     };
-    let hello = wire::hello_from(welcome.hello).map_err(|error| malformed(&error))?;
+    let hello = Hello { certificate, ..wire::hello_from(welcome.hello).map_err(|error| malformed(&error))? };
     let judged = registrar::judge(&shared.identity, &*shared.registrar, &hello, Some(peer));
     let refusal = welcome.refusal.map(wire::refusal_from);
     if let Some(refusal) = &refusal {

@@ -58,6 +58,8 @@ pub struct Hello {
     pub level: u16,
     /// How far it has come.
     pub progress: Progress,
+    /// The name in the certificate that the sender showed; not said, but seen. `None`: there was none, on plain text.
+    pub certificate: Option<String>,
 }
 
 impl Identity {
@@ -81,6 +83,7 @@ impl Identity {
             start: self.start,
             level: self.level,
             progress,
+            certificate: None,
         }
     }
 

@@ -8,8 +8,7 @@ use super::{Timing, wire};
 use pm_proto::v1;
 use pm_proto::v1::peer_service_client::PeerServiceClient;
 use registry_quorum::founding::FoundingPlan;
-use service_host::client::{ClientContext, ServiceChannel};
-use service_host::secret::Secret;
+use service_host::client::{Credentials, ServiceChannel};
 use service_host::transport::{AnyChannel, TransportError};
 use std::time::Duration;
 use tonic::service::interceptor::InterceptedService;
@@ -33,7 +32,9 @@ pub enum IntroduceFault {
         within: Duration,
     },
     /// It does not accept our token.
-    #[error("{0}: the token is not accepted; give all replicas the same --service-token-file")]
+    #[error(
+        "{0}: the token, or the certificate, is not accepted; give all replicas the same --service-token-file, or certificates of one CA"
+    )]
     Denied(String),
     /// It listens, and does not know the question.
     #[error("{0}: no registry that introduces itself listens there; correct the address, or upgrade it")]
@@ -63,7 +64,12 @@ pub enum IntroduceFault {
 ///
 /// # Errors
 /// See [`IntroduceFault`].
-pub async fn introduce(address: &str, token: &Secret, within: Duration) -> Result<Introduced, IntroduceFault> {
+pub async fn introduce(
+    address: &str,
+    token: impl Into<Credentials>,
+    within: Duration,
+) -> Result<Introduced, IntroduceFault> {
+    let token = &token.into();
     let asking = async {
         let answer = client(address, token, within).await?.introduce(v1::IntroduceRequest {}).await;
         let answer = answer.map_err(|status| fault(address, &status))?.into_inner();
@@ -80,10 +86,11 @@ pub async fn introduce(address: &str, token: &Secret, within: Duration) -> Resul
 /// See [`IntroduceFault`].
 pub async fn hand_out(
     address: &str,
-    token: &Secret,
+    token: impl Into<Credentials>,
     plan: &FoundingPlan,
     within: Duration,
 ) -> Result<(), IntroduceFault> {
+    let token = &token.into();
     let asking = async {
         let request = v1::FoundClusterRequest { plan: Some(wire::plan_into(plan.clone())) };
         let answer = client(address, token, within).await?.found_cluster(request).await;
@@ -113,10 +120,11 @@ pub enum EnrollFault {
 /// See [`EnrollFault`].
 pub async fn enroll(
     address: &str,
-    token: &Secret,
+    token: impl Into<Credentials>,
     request: v1::EnrollMemberRequest,
     within: Duration,
 ) -> Result<v1::EnrollMemberResponse, EnrollFault> {
+    let token = &token.into();
     let asking = async { Ok(client(address, token, within).await?.enroll_member(request).await) };
     match in_time(address, within, asking).await? {
         Ok(answer) => Ok(answer.into_inner()),
@@ -129,18 +137,18 @@ pub async fn enroll(
 
 async fn client(
     address: &str,
-    token: &Secret,
+    token: &Credentials,
     within: Duration,
 ) -> Result<PeerServiceClient<ServiceChannel>, IntroduceFault> {
-    let context = ClientContext::new(token).map_err(IntroduceFault::Token)?;
+    let context = token.context().map_err(IntroduceFault::Token)?;
     let timing = Timing { connect: within, ..Timing::default() };
-    let channel = connect(address, &timing).await.map_err(|why| match why {
+    let channel = connect(address, token, &timing).await.map_err(|why| match why {
         DialFault::Refused(address) => IntroduceFault::NobodyListens(address),
         DialFault::Failed { .. } | DialFault::CutOff { .. } | DialFault::Turned { .. } => {
             IntroduceFault::Unreachable(why.to_string())
         }
     })?;
-    Ok(PeerServiceClient::new(InterceptedService::new(AnyChannel::One(channel), context)))
+    Ok(PeerServiceClient::new(InterceptedService::new(AnyChannel::One(channel.channel), context)))
 }
 
 async fn in_time<T>(

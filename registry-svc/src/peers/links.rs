@@ -6,8 +6,7 @@ use super::shared::Shared;
 use super::{AddressBook, Fenced, Identity, LevelBook, Progress, Registrar, Timing, link, snapshot_out};
 use futures::future::{BoxFuture, ready};
 use registry_consensus::{Answer, Call, LinkEvent, Note, PeerFault, Peers, ReplicaId, Snapshot, Vote};
-use service_host::client::{ClientContext, ServiceChannel};
-use service_host::secret::Secret;
+use service_host::client::{Credentials, ServiceChannel};
 use service_host::transport::TransportError;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -24,8 +23,8 @@ pub struct Settings {
     pub registrar: Arc<dyn Registrar>,
     /// Where replicas are.
     pub book: AddressBook,
-    /// The services' token.
-    pub token: Secret,
+    /// What this replica shows to the others: the services' token, or its certificate.
+    pub token: Credentials,
     /// The waits.
     pub timing: Timing,
 }
@@ -44,7 +43,7 @@ impl Links {
     /// Outside of a Tokio runtime, or with a token that cannot be sent.
     pub fn new(settings: Settings) -> Result<Self, TransportError> {
         let runtime = Handle::try_current().map_err(|_| TransportError::NoRuntime)?;
-        let context = ClientContext::new(&settings.token)?;
+        let context = settings.token.context()?;
         let shared = Arc::new(Shared::new(settings, context, CancellationToken::new()));
         Ok(Self { shared, runtime })
     }
@@ -65,6 +64,12 @@ impl Links {
     #[must_use]
     pub fn fenced(&self) -> watch::Receiver<Option<Fenced>> {
         self.shared.turned_away.fenced()
+    }
+
+    /// Ends what other replicas have opened to this one, which is about to stop: it would stay open for as long as they
+    /// live. What this one has asked of them is answered still.
+    pub fn close_doors(&self) {
+        self.shared.doors.cancel();
     }
 
     /// Ends all links, both ways. There are none afterwards.

@@ -16,6 +16,7 @@ use pm_proto::v1::link_request::Body as Asked;
 use pm_proto::v1::link_response::Body;
 use pm_proto::v1::peer_service_server::{PeerService, PeerServiceServer};
 use registry_consensus::Door;
+use service_host::identity::{Caller, Role};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use tonic::{Code, Request, Response, Status, Streaming};
 
@@ -105,6 +106,11 @@ impl Open {
     }
 }
 
+/// The name of the replica whose certificate was shown.
+fn certificate<T>(request: &Request<T>) -> Option<String> {
+    Caller::of(request).name_as(Role::Registry).map(str::to_owned)
+}
+
 fn not_started() -> Status {
     status(Code::Unavailable, reason::NO_LEADER, "this replica has not started yet", &[])
 }
@@ -149,6 +155,7 @@ impl PeerService for Reception {
 
     async fn link(&self, request: Request<Streaming<v1::LinkRequest>>) -> Result<Response<Self::LinkStream>, Status> {
         let open = self.opened()?;
+        let certificate = certificate(&request);
         let mut requests = request.into_inner();
         let first = tokio::time::timeout(open.shared.timing.greet, requests.message()).await;
         let first =
@@ -156,7 +163,7 @@ impl PeerService for Reception {
         let Some(Asked::Hello(hello)) = first.and_then(|first| first.body) else {
             return Err(malformed(&wire::Malformed::Missing("hello")));
         };
-        let hello = wire::hello_from(Some(hello)).map_err(|why| malformed(&why))?;
+        let hello = Hello { certificate, ..wire::hello_from(Some(hello)).map_err(|why| malformed(&why))? };
         let turned = open.judge(&hello).err();
         let welcome = open.welcome(&hello, turned.as_ref());
         if turned.is_some() {
@@ -174,6 +181,7 @@ impl PeerService for Reception {
         &self,
         request: Request<Streaming<v1::SendSnapshotRequest>>,
     ) -> Result<Response<Self::SendSnapshotStream>, Status> {
+        let certificate = certificate(&request);
         let open = self.opened()?;
         let mut pieces = request.into_inner();
         let first = tokio::time::timeout(open.shared.timing.greet, pieces.message()).await;
@@ -182,13 +190,13 @@ impl PeerService for Reception {
         let Some(v1::send_snapshot_request::Body::Offer(offer)) = first.and_then(|first| first.body) else {
             return Err(malformed(&wire::Malformed::Missing("offer")));
         };
-        let hello = wire::hello_from(offer.hello.clone()).map_err(|why| malformed(&why))?;
+        let hello = Hello { certificate, ..wire::hello_from(offer.hello.clone()).map_err(|why| malformed(&why))? };
         if let Err(turned) = open.judge(&hello) {
             let refusal = v1::send_snapshot_response::Body::Refusal(wire::refusal_into(&turned));
             return Ok(Response::new(snapshot_in::last(refusal)));
         }
         let offer = snapshot_in::Offer::try_from((hello.from(), offer)).map_err(|why| malformed(&why))?;
-        let stop = open.shared.stop.clone();
+        let stop = open.shared.doors.clone();
         Ok(Response::new(snapshot_in::receive(open.receiving, open.door, offer, pieces, stop)))
     }
 }

@@ -6,7 +6,7 @@ use super::peer::Peer;
 use super::turned_away::TurnedAway;
 use super::{AddressBook, Hello, Identity, LevelBook, Progress, Registrar, Timing};
 use registry_consensus::ReplicaId;
-use service_host::client::ClientContext;
+use service_host::client::{ClientContext, Credentials};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -18,12 +18,15 @@ pub(super) struct Shared {
     pub(super) book: AddressBook,
     pub(super) levels: LevelBook,
     pub(super) timing: Timing,
-    /// The services' token, for every stream that we open.
+    /// What we show, for every connection and stream that we open.
+    pub(super) credentials: Credentials,
     pub(super) context: ClientContext,
     pub(super) listener: Listener,
     pub(super) turned_away: TurnedAway,
     /// Ends every link, both ways.
     pub(super) stop: CancellationToken,
+    /// Ends what the others have opened to us, before that.
+    pub(super) doors: CancellationToken,
     /// How far we have come.
     progress: OnceLock<Box<dyn Fn() -> Progress + Send + Sync>>,
     /// To whom we keep links.
@@ -40,16 +43,18 @@ struct AcceptedLink {
 
 impl Shared {
     pub(super) fn new(settings: super::Settings, context: ClientContext, stop: CancellationToken) -> Self {
-        let super::Settings { identity, registrar, book, timing, .. } = settings;
+        let super::Settings { identity, registrar, book, timing, token: credentials } = settings;
         Self {
             identity,
             registrar,
             book,
             levels: LevelBook::default(),
             timing,
+            credentials,
             context,
             listener: Listener::default(),
             turned_away: TurnedAway::new(),
+            doors: stop.child_token(),
             stop,
             progress: OnceLock::new(),
             peers: RwLock::default(),
@@ -88,7 +93,7 @@ impl Shared {
     /// A link to us begins. Links of an earlier start of the same replica are dead and end now. The guard ends
     /// the token's life in the list with the link; the token says when the link has to end.
     pub(super) fn accept(&self, hello: &Hello) -> (CancellationToken, DropGuard) {
-        let cut = self.stop.child_token();
+        let cut = self.doors.child_token();
         let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
         accepted.retain(|link| !link.cut.is_cancelled());
         for old in accepted.iter().filter(|old| old.from == hello.from() && old.boot < hello.boot) {

@@ -115,7 +115,12 @@ async fn a_peer_that_starts_again_is_found_with_its_higher_boot() {
     let mut again = identity(2);
     again.boot = 2;
     let _two = Replica::on(listener, again, &token, Trust::all(), quick());
-    assert_eq!(one.up(2).await, 2);
+    // While it was stopping, it may have been reached once more as it was.
+    let mut boot = one.up(2).await;
+    while boot == 1 {
+        boot = one.up(2).await;
+    }
+    assert_eq!(boot, 2);
     assert_eq!(one.links.call(ReplicaId(2), Call::ReadIndex).await, Ok(Answer::ReadIndex(Some(7))));
 }
 

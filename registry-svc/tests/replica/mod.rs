@@ -67,6 +67,7 @@ pub fn order(index: u64) -> Order {
             runner_version: "1".into(),
             cpus: 1,
             memory_bytes: 1,
+            fences: true,
         }),
         0 => {
             let mut spec = ProcessSpec::new(name.parse().unwrap(), Program::Shell(format!("run {index}")));
@@ -91,6 +92,7 @@ pub fn order(index: u64) -> Order {
             runner_version: "1".into(),
             cpus: 1,
             memory_bytes: 1,
+            fences: true,
         }),
     }
 }

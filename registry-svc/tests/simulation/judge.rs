@@ -6,7 +6,7 @@
 //! | the invariants of the domain hold, the audit chain verifies | after each entry |
 //! | a request has its effect once, however often it is repeated; a refused one has none | audit entries, by a reason that no repetition changes |
 //! | an acknowledged request is in every later state | acknowledgements, reads, the end |
-//! | no instance runs twice, on one node or on two | every program that begins |
+//! | no instance runs twice on one node; none but those that may be replaced while they run, on two | every program that begins |
 //! | a node obeys no leader whose successor it has heard; who speaks for a term leads it | every order that is taken in |
 
 use crate::rig::Oracle;
@@ -16,6 +16,12 @@ use registry_domain::{State, invariants};
 use runner_domain::Leadership;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
+
+/// The process whose instances are placed elsewhere though they may run still.
+pub(crate) const MAY_RUN_TWICE: &str = "web";
+
+/// Events that a run should have seen.
+const COUNTED: [&str; 4] = ["instance.replaced", "node.suspect", "cluster.brake_engaged", "cluster.brake_released"];
 
 /// The judge; clones share it.
 #[derive(Clone)]
@@ -30,12 +36,13 @@ struct Seen {
     digests: BTreeMap<u64, u64>,
     chain: Option<Verifier>,
     audited: u64,
+    revision: u64,
     /// By reason: number and revision of the audit entry.
     deeds: BTreeMap<String, (u64, u64)>,
     acknowledged: BTreeSet<String>,
     refused: BTreeSet<String>,
     /// Programs that run: where, and as which run.
-    runs: BTreeMap<InstanceId, (NodeName, u64)>,
+    runs: BTreeMap<(InstanceId, NodeName), u64>,
     obeyed: BTreeMap<NodeName, Leadership>,
     /// What was not yet as it should be, when it was last looked at.
     strays: Vec<String>,
@@ -78,6 +85,10 @@ impl Judge {
             faults.extend(seen.audit(state, number));
         }
         seen.audited = state.meta().audited;
+        for (_, event) in state.events().range(seen.revision + 1..) {
+            COUNTED.iter().filter(|kind| **kind == event.kind).for_each(|kind| self.oracle.count(kind));
+        }
+        seen.revision = state.revision();
         drop(seen);
         for fault in faults {
             self.oracle.violated(format!("after {index}: {fault}"));
@@ -136,19 +147,31 @@ impl Judge {
     pub(crate) fn begins(&self, instance: &InstanceId, node: &NodeName, run: u64) {
         self.oracle.count("program began");
         let mut seen = self.lock();
-        if let Some(other) = seen.runs.insert(instance.clone(), (node.clone(), run)) {
-            self.oracle.violated(format!("{instance} begins on {node} as {run}, and still runs: {other:?}"));
+        let may_be_twice = instance.process.as_str() == MAY_RUN_TWICE;
+        let beside = |(other, at): &&(InstanceId, NodeName)| other == instance && (at == node || !may_be_twice);
+        if let Some((_, at)) = seen.runs.keys().find(beside) {
+            self.oracle.violated(format!("{instance} begins on {node} as {run}, and still runs on {at}"));
         }
+        seen.runs.insert((instance.clone(), node.clone()), run);
     }
 
     /// It ended.
-    pub(crate) fn ends(&self, instance: &InstanceId) {
-        self.lock().runs.remove(instance);
+    pub(crate) fn ends(&self, instance: &InstanceId, node: &NodeName) {
+        self.lock().runs.remove(&(instance.clone(), node.clone()));
     }
 
-    /// Whether it runs, wherever.
-    pub(crate) fn runs(&self, instance: &InstanceId) -> bool {
-        self.lock().runs.contains_key(instance)
+    /// Whether it runs there.
+    pub(crate) fn runs(&self, instance: &InstanceId, node: &NodeName) -> bool {
+        self.lock().runs.contains_key(&(instance.clone(), node.clone()))
+    }
+
+    /// What runs on nodes that do not have it.
+    pub(crate) fn unwanted(&self, state: &State) -> Vec<String> {
+        let seen = self.lock();
+        let has = |(id, node): &&(InstanceId, NodeName)| {
+            state.instances().get(id).is_none_or(|instance| instance.node.as_ref() != Some(node))
+        };
+        seen.runs.keys().filter(has).map(|(id, node)| format!("{id} runs on {node}, which does not have it")).collect()
     }
 
     /// A node takes an order in that was said in this name, by this replica if by one.

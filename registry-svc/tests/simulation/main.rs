@@ -14,7 +14,7 @@
 //! | `clients`, `wishes` | who asks for what, again and again until it is answered |
 //! | `runners/` | nodes: what they keep, what runs, whom they obey |
 //! | `troubles` | the faults that the rig does not have |
-//! | `seeds` | the storm, with many seeds |
+//! | `seeds`, `siege` | the storm, with many seeds; a long siege of a singleton |
 //! | `entropy` | makes a seed repeat itself |
 
 // Helpers outside of `#[test]` functions are tests too.
@@ -32,6 +32,7 @@ mod rig;
 mod runners;
 mod seeds;
 mod settles;
+mod siege;
 mod town;
 mod troubles;
 mod wishes;

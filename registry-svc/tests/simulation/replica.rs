@@ -200,6 +200,7 @@ impl Subject for Replica {
 
     fn users(world: &World<Self>, dice: &Dice) -> Vec<JoinHandle<()>> {
         let mut users = clients::begin(world, dice);
+        users.push(tokio::spawn(clients::raise_level(world.clone(), dice.fork())));
         runners::begin(world);
         users.push(tokio::spawn(troubles::come(world.clone(), dice.fork())));
         users

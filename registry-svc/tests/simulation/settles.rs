@@ -45,13 +45,17 @@ fn strays(world: &Cluster) -> Vec<String> {
         strays.extend(world.common.fleet.node(number).strays(&replicated.state));
     }
     strays.extend(unfinished(&replicated.state));
+    strays.extend(world.common.judge.unwanted(&replicated.state));
     strays
 }
 
 fn unfinished(state: &State) -> Vec<String> {
     let removing = state.instances().values().filter(|instance| instance.removing);
     let open = state.actions().values().filter(|action| !action.state.is_final() && action.node.is_some());
-    removing.map(|i| format!("{} is still being removed", i.id)).chain(open.map(|a| format!("{a:?}"))).collect()
+    let waiting = state.instances().values().filter(|instance| instance.node.is_none());
+    let removing = removing.map(|i| format!("{} is still being removed", i.id));
+    let waiting = waiting.map(|i| format!("{} waits for a node", i.id));
+    removing.chain(waiting).chain(open.map(|a| format!("{a:?}"))).collect()
 }
 
 fn judge_end(world: &Cluster) {

@@ -29,7 +29,8 @@ pub(crate) async fn come(world: World<Replica>, dice: Dice) {
 
 fn strike(world: &World<Replica>, dice: &Dice) {
     let node = dice.one_of(&world.common.fleet.numbers());
-    let lasts = dice.millis(50, 2_500);
+    // Now and then for long enough that what it has is placed elsewhere.
+    let lasts = if dice.permille(150) { dice.millis(4_000, 14_000) } else { dice.millis(50, 2_500) };
     match dice.between(0, 9) {
         0 | 1 => crash(world, node, lasts, false),
         2 => crash(world, node, lasts, true),

@@ -1,14 +1,17 @@
 //! What clients ask for, by chance.
 
+use crate::judge::MAY_RUN_TWICE;
 use crate::rig::Dice;
-use process_model::spec::{Backoff, Command as Program, RestartMode};
+use process_model::spec::{Backoff, Command as Program, Placement, RestartMode, Singleton};
 use process_model::{ActionVerb, ProcessSpec};
 use registry_domain::{Apply, Order, Rollback, Switch};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Few names, so that clients get into each other's way.
-const NAMES: &[&str] = &["api", "batch", "cache", "db", "web"];
+const NAMES: &[&str] = &["api", "batch", "db", SINGLETON, MAY_RUN_TWICE];
+/// The one whose instances are singletons.
+const SINGLETON: &str = "mail";
 
 /// A wish of a client.
 pub(crate) fn wish(dice: &Dice, reason: &str) -> Order {
@@ -50,5 +53,16 @@ fn spec(dice: &Dice, name: &str, reason: &str) -> ProcessSpec {
     spec.restart.mode = dice.one_of(&[RestartMode::Always, RestartMode::OnFailure, RestartMode::Never]);
     spec.restart.backoff = Backoff { initial: Duration::from_millis(100), ..Backoff::default() };
     spec.stop.timeout = Duration::from_millis(300);
+    if name == SINGLETON {
+        // As short as it may be.
+        spec.singleton = Some(Box::new(Singleton { lease: Duration::from_secs(5) }));
+        spec.stop.kill_timeout = Duration::from_millis(300);
+        spec.instances = spec.instances.min(1);
+    }
+    if [SINGLETON, MAY_RUN_TWICE].contains(&name) {
+        let least = spec.fence().unwrap_or_default();
+        let replace_after = Some(least + Duration::from_millis(dice.between(0, 700)));
+        spec.placement = Some(Box::new(Placement { replace_after, ..Placement::default() }));
+    }
     spec
 }

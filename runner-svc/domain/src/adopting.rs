@@ -3,6 +3,7 @@
 
 use crate::health::Health;
 use crate::state::{AfterStop, Rest, StopStage};
+use crate::waiting::lease::UNCONFIRMED;
 use crate::{Context, Effect, Machine, RunId, State, moment::Moment};
 use process_model::spec::HookKind;
 use process_model::{ExitStatus, Timestamp, event_type};
@@ -29,12 +30,19 @@ impl Machine {
             self.clean_up(run, then);
             return std::mem::take(&mut self.effects);
         }
+        if matches!(&self.state, State::Starting { .. }) && self.lacks_lease() {
+            // Nobody knows the run, so there is none; and it is not for this node to say whether there may be.
+            self.interrupted = None;
+            self.note_put_off();
+            self.state = State::Waiting { why: UNCONFIRMED.to_owned() };
+        }
         self.unanswered_start().into_iter().collect()
     }
 
     /// The run lives: go on with it, whatever the memo said.
     pub(crate) fn adopted(&mut self, run: RunId, pid: u32, started: Timestamp, age: Duration, ctx: &Context) {
         self.started = Some(started);
+        self.note_started(run, started);
         let was = self.interrupted.take().map(|interrupted| *interrupted).unwrap_or_default();
         let settling = was.settling && self.has_hook(HookKind::PostStart);
         let health = Health::new(self.spec().readiness.is_none() || was.ready, settling);
@@ -63,11 +71,15 @@ impl Machine {
         let stop = self.interrupted.take().and_then(|interrupted| interrupted.stop).map(|(then, _)| then);
         if let State::Starting { preparing: true, .. } = &self.state {
             // There never was a program: nothing has ended.
+            if stop.is_none() {
+                self.note_put_off();
+            }
             return self.finish(run, stop.unwrap_or(AfterStop::Start), ctx);
         }
         let why = if rebooted { "the node was booted" } else { "its keeper was lost" };
         let status = ExitStatus::Unknown(why.to_owned());
         self.last_exit = Some(status.clone());
+        self.note_exit(run, ctx.wall);
         let stopping = match &self.state {
             State::Stopping(stop) => Some(stop.then.clone()),
             State::Stuck { then, .. } => Some(then.clone()),
@@ -84,6 +96,7 @@ impl Machine {
             then
         } else if rebooted {
             // A boot is no fault of the program: start, without delay or count.
+            self.note_again();
             AfterStop::Start
         } else {
             self.after_exit(&status, format!("ended with {status}"), ctx)

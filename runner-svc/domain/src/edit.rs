@@ -1,7 +1,6 @@
 //! What an edit of a spec asks for: a restart, or a change in place.
 
-use process_model::ProcessSpec;
-use process_model::spec::{Check, LogPolicy};
+use process_model::{ProcessSpec, change};
 
 /// The difference between two specs of a process, by what follows from it.
 /// What is in none of these (restart policy, stop, hooks, labels) is used when
@@ -9,7 +8,7 @@ use process_model::spec::{Check, LogPolicy};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)] // Each is one answer about the same pair.
 pub(crate) struct Edit {
-    /// The running program is not the one that the new spec asks for.
+    /// The running program is not the one that the new spec asks for, and has to end.
     pub(crate) program: bool,
     /// Something is observed otherwise: it is begun anew.
     pub(crate) watching: bool,
@@ -34,14 +33,7 @@ impl Edit {
         let sockets = old.sockets != new.sockets;
         let readiness = old.readiness != new.readiness;
         Self {
-            program: sockets
-                || (&old.command, &old.runtime, &old.working_dir, &old.env, &old.user, &old.log_file, &old.ports)
-                    != (&new.command, &new.runtime, &new.working_dir, &new.env, &new.user, &new.log_file, &new.ports)
-                || (&old.execution, &old.limits, &old.notify_watchdog)
-                    != (&new.execution, &new.limits, &new.notify_watchdog)
-                // Given to a program when it is started: a socket to speak on, and one pipe or two.
-                || speaks(old) != speaks(new)
-                || merges(old) != merges(new),
+            program: change::restarts(old, new),
             watching: readiness
                 || (&old.liveness, &old.log_watchdog, &old.log_rules, &old.restart.max_memory)
                     != (&new.liveness, &new.log_watchdog, &new.log_rules, &new.restart.max_memory),
@@ -54,13 +46,4 @@ impl Edit {
             unscheduled: old.schedule.is_some() && new.schedule.is_none(),
         }
     }
-}
-
-/// Whether the program has a `NOTIFY_SOCKET`.
-fn speaks(spec: &ProcessSpec) -> bool {
-    spec.notify_watchdog.is_some() || matches!(spec.readiness.as_ref().map(|probe| &probe.check), Some(Check::Notify))
-}
-
-fn merges(spec: &ProcessSpec) -> bool {
-    spec.logs.as_ref().map_or_else(|| LogPolicy::default().merge, |logs| logs.merge)
 }

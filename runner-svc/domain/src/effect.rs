@@ -2,6 +2,7 @@
 //! logs.
 
 use crate::RunId;
+use process_model::RunReport;
 use process_model::spec::{HookKind, Signal};
 use std::time::Duration;
 
@@ -98,6 +99,8 @@ pub enum Effect {
         /// In words.
         message: String,
     },
+    /// Tell the registry of a run, or of a time that led to none.
+    Ran(Box<RunReport>),
     /// Nothing is left: forget the instance.
     Gone,
 }

@@ -20,6 +20,7 @@ impl Machine {
             return;
         }
         self.last_exit = Some(status.clone());
+        self.note_exit(run, at);
         match &mut self.state {
             State::Running { since, .. } => {
                 let lasted = since.elapsed(ctx);
@@ -113,6 +114,7 @@ impl Machine {
         }
         self.push(Effect::Disarm { timer: Timer::Stop });
         self.push(Effect::ForgetRun { run });
+        self.note_over(run, &then, ctx);
         if self.has_hook(HookKind::PostStop) {
             self.clean_up(run, then);
         } else {
@@ -170,7 +172,7 @@ impl Machine {
             self.push(Effect::ReleaseSockets);
         }
         if !self.is_wanted() {
-            self.take_queued();
+            self.drop_occasions();
         }
         if self.removing {
             self.push(Effect::Gone);

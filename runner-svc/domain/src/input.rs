@@ -1,6 +1,7 @@
 //! What can happen to an instance.
 
-use process_model::spec::{HookKind, LogAction};
+use crate::schedule::Come;
+use process_model::spec::{HookKind, LogAction, Signal};
 use process_model::{Assignment, ExitStatus, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -176,15 +177,32 @@ pub enum Input {
         /// Bytes that are missing so far.
         dropped: u64,
     },
-    /// What it waits for elsewhere on this node; `None`: nothing (any more).
+    /// What it waits for, here or on other nodes; `None`: nothing (any more).
     Dependencies {
         /// In words.
         waiting_for: Option<String>,
     },
+    /// The lease of this node is valid from now on, or over.
+    Lease {
+        /// Which.
+        valid: bool,
+    },
+    /// The lease was over, and the keeper killed what was left of the run.
+    Fenced {
+        /// The run.
+        run: RunId,
+    },
     /// The instance is to read its configuration anew.
     ReloadAsked,
-    /// Its time has come (a schedule).
-    Due,
+    /// Its main process is to get a signal.
+    SignalAsked(Signal),
+    /// A time of its schedule has come.
+    Due {
+        /// Which, and what follows from it.
+        come: Come,
+        /// When it comes next; `None`: never again.
+        next: Option<Timestamp>,
+    },
     /// When its time comes next; `None`: never again.
     NextDue(Option<Timestamp>),
     /// The watched log file showed no activity for too long.

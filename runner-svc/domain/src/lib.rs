@@ -22,12 +22,11 @@
 //! | `wanting`, `edit` | what is wanted, and what an edit of a spec asks for |
 //! | `waiting`, `scheduled`, `start`, `hooks` | starts, also those that others or the clock decide; commands around a life |
 //! | `readiness`, `liveness`, `notified`, `noticed` | what is seen of a running program |
-//! | `stop`, `steps` | the stop |
-//! | `ending`, `restart`, `recent` | endings, and what the restart policy makes of them |
-//! | `reload` | reading the configuration anew |
+//! | `stop`, `steps`, `ending`, `restart`, `recent` | the stop; endings, and what the restart policy makes of them |
+//! | `reload`, `signal` | reading the configuration anew; a signal that somebody asked for |
 //! | `adopting`, [`memo`] | what survives the runner's own death |
 //! | [`order`], [`Leadership`] | when an action counts as done; whom a node obeys |
-//! | [`dependency`], [`schedule`] | what instances wait for, and the order of a stop; when a run is due |
+//! | [`dependency`], [`schedule`], `runs` | what instances wait for, and the order of a stop; when a run is due; which there were |
 //! | [`notify`], [`silence`] | what a program says of itself; when a log file counts as silent |
 
 mod adopting;
@@ -52,8 +51,10 @@ mod readiness;
 mod recent;
 mod reload;
 mod restart;
+pub mod runs;
 pub mod schedule;
 mod scheduled;
+mod signal;
 pub mod silence;
 mod start;
 mod state;
@@ -69,12 +70,10 @@ pub use health::Health;
 pub use input::{Context, Input, Notification, RunId, SpawnError};
 pub use leadership::Leadership;
 pub use machine::Machine;
-pub use memo::Memo;
-pub use moment::Moment;
 pub use order::{Order, Verdict};
-pub use recent::Recent;
 pub use state::{AfterStop, Rest, State, Stop, StopStage};
 pub use view::View;
+pub use {memo::Memo, moment::Moment, recent::Recent};
 
 #[cfg(test)]
 mod tests;

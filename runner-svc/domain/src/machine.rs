@@ -110,8 +110,11 @@ impl Machine {
             }
             Input::LogTrouble { run, message, dropped } => self.log_trouble(run, &message, dropped),
             Input::Dependencies { waiting_for } => self.dependencies(waiting_for, ctx),
+            Input::Lease { valid } => self.lease_told(valid, ctx),
+            Input::Fenced { run } => self.fenced(run, ctx),
             Input::ReloadAsked => self.reload_asked(),
-            Input::Due => self.due(ctx),
+            Input::SignalAsked(signal) => self.signal_asked(signal),
+            Input::Due { come, next } => self.due(come, next, ctx),
             Input::NextDue(due) => self.next_due(due),
         }
         std::mem::take(&mut self.effects)

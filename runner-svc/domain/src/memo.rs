@@ -3,6 +3,7 @@
 
 use crate::adopting::Interrupted;
 use crate::recent::Recent;
+use crate::runs::{Current, Occasion};
 use crate::state::{AfterStop, Rest, StopStage};
 use crate::{Machine, RunId, State};
 use process_model::{ExitStatus, Timestamp};
@@ -56,12 +57,21 @@ pub struct Memo {
     /// When its schedule said that it is due next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_due: Option<Timestamp>,
-    /// Whether it runs once more after the run that goes on.
+    /// Whether it runs once more after the run that goes on; see `queued_for`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub queued: bool,
     /// Restarts within the window of its limit.
     #[serde(default, skip_serializing_if = "Recent::is_empty")]
     pub recent: Recent,
+    /// What it runs once more for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued_for: Option<Occasion>,
+    /// What the start that comes next is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occasion: Option<Occasion>,
+    /// The run that goes on, of what runs to an end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<Box<Current>>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // As serde wants it.
@@ -106,8 +116,10 @@ impl From<&Machine> for Memo {
         }
         if let Some(rare) = &machine.rare {
             memo.next_due = rare.next_due;
-            memo.queued = rare.queued;
+            (memo.queued, memo.queued_for) = (rare.queued.is_some(), rare.queued);
             memo.recent.clone_from(&rare.recent);
+            memo.occasion = rare.occasion;
+            memo.current.clone_from(&rare.current);
         }
         // What the runner before left undone, and this one has not taken up yet, is still to be done.
         if let Some(interrupted) = &machine.interrupted {
@@ -130,11 +142,16 @@ impl Memo {
         machine.last_exit = self.last_exit.clone();
         machine.started = self.started;
         machine.removing = self.removing;
-        if self.next_due.is_some() || self.queued || !self.recent.is_empty() {
+        // A runner of before did not say for which time.
+        let queued = self.queued_for.or_else(|| self.queued.then(Occasion::unknown_time));
+        let has_runs = queued.is_some() || self.occasion.is_some() || self.current.is_some();
+        if self.next_due.is_some() || has_runs || !self.recent.is_empty() {
             let rare = machine.rare_mut();
             rare.next_due = self.next_due;
-            rare.queued = self.queued;
+            rare.queued = queued;
             rare.recent.clone_from(&self.recent);
+            rare.occasion = self.occasion;
+            rare.current.clone_from(&self.current);
         }
         machine.state = match (self.run, &self.rest, &self.backoff, self.cleaning, &self.waiting) {
             // The caller says next what became of the run.

@@ -1,8 +1,9 @@
 //! When an action counts as done: a judgement over the machine, made after
 //! each step.
 
-use crate::{Machine, State, rare::Reload, state::Rest};
+use crate::{Input, Machine, State, rare::Reload, state::Rest};
 use process_model::ActionVerb;
+use process_model::spec::Signal;
 
 /// An action that the registry ordered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +14,20 @@ pub struct Order {
     pub verb: ActionVerb,
     /// `restart_count` of the assignment that goes with it.
     pub restart_count: u64,
+    /// The signal of the verb of that name.
+    pub signal: Option<Signal>,
+}
+
+impl Order {
+    /// What it asks for; `None`: its assignment does.
+    #[must_use]
+    pub fn asked(&self) -> Option<Input> {
+        match self.verb {
+            ActionVerb::Reload => Some(Input::ReloadAsked),
+            ActionVerb::Signal => self.signal.map(Input::SignalAsked),
+            ActionVerb::Start | ActionVerb::Stop | ActionVerb::Restart => None,
+        }
+    }
 }
 
 /// What became of an order.
@@ -33,6 +48,7 @@ pub fn judge(order: &Order, machine: &Machine) -> Verdict {
         ActionVerb::Stop => judge_stop(machine),
         ActionVerb::Start | ActionVerb::Restart => judge_start(order, machine),
         ActionVerb::Reload => judge_reload(machine),
+        ActionVerb::Signal => machine.judge_signal(),
     }
 }
 

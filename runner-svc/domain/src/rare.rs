@@ -1,5 +1,7 @@
 //! What few instances have: kept apart, so that the others do not pay for it.
 
+use crate::runs::{Current, Occasion};
+use crate::waiting::lease::{Lease, UNCONFIRMED};
 use crate::{Machine, recent::Recent};
 use process_model::Timestamp;
 use std::time::Duration;
@@ -14,7 +16,11 @@ pub(crate) struct Rare {
     /// Seen: when its schedule says that it is due next.
     pub(crate) next_due: Option<Timestamp>,
     /// Decided: a time came while it ran, and it runs once more after it.
-    pub(crate) queued: bool,
+    pub(crate) queued: Option<Occasion>,
+    /// Decided: what the start that comes next is for.
+    pub(crate) occasion: Option<Occasion>,
+    /// Decided: the run that goes on, of what runs to an end.
+    pub(crate) current: Option<Box<Current>>,
     /// Decided: restarts within the window of its limit.
     pub(crate) recent: Recent,
     /// Seen: what the program says of itself.
@@ -23,6 +29,8 @@ pub(crate) struct Rare {
     pub(crate) watchdog: Option<Duration>,
     /// Decided: how far a reload has come.
     pub(crate) reload: Reload,
+    /// Seen: whether the registry holds this node for alive; counts for singletons.
+    pub(crate) lease: Lease,
 }
 
 /// How far a reload has come.
@@ -51,6 +59,9 @@ impl Machine {
     }
 
     pub(crate) fn waiting_for(&self) -> Option<&str> {
+        if self.lacks_lease() {
+            return Some(UNCONFIRMED);
+        }
         self.rare.as_ref()?.waiting_for.as_deref()
     }
 

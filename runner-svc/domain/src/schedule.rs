@@ -1,20 +1,22 @@
 //! When an instance with a schedule is due.
 //!
 //! Enters: the schedule, the clock, a roll of the dice, and what was planned
-//! before (by this runner or by one that died). Leaves: when to look again, and
-//! whether a run is due now.
+//! before (by this runner, by one that died, or by another node). Leaves: when
+//! to look again, and which time has come, and how.
 //!
 //! - A time that passed by more than [`LATE`], or together with the time after
 //!   it, was missed, whyever: the runner was not there, the machine slept, the
 //!   clock was set forward. `catch_up` decides about all missed times together:
 //!   nothing, or one run. A runner that was away for a moment has missed nothing.
+//! - A node that was lost may have begun the run that it had planned next: once
+//!   that time has passed, it was missed, however lately.
 //! - A clock that is set back by up to [`SET_BACK`] repeats nothing; set back by
 //!   more it was wrong before, and the schedule begins anew (so does cron(8)).
 //! - The random delay is cut to the time until the next time, so that it neither
 //!   changes their order nor loses one.
 
-use process_model::Timestamp;
 use process_model::spec::{CatchUp, Schedule};
+use process_model::{Plan, Timestamp};
 use std::time::Duration;
 
 /// A run that begins so much later than planned is not the planned one. Far
@@ -23,6 +25,26 @@ pub const LATE: Duration = Duration::from_secs(60);
 
 /// The largest step back of a clock that is taken for a change of clocks.
 pub const SET_BACK: Duration = Duration::from_secs(3 * 3600);
+
+/// A time of a schedule that has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Come {
+    /// When it was due.
+    pub due: Timestamp,
+    /// What follows from it.
+    pub how: Timing,
+}
+
+/// What follows from a time that has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timing {
+    /// A run is due.
+    OnTime,
+    /// It was missed, and one run makes up for it and all that followed it.
+    CaughtUp,
+    /// It was missed, and is left out with all that followed it.
+    Missed,
+}
 
 /// The plan of one instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,14 +60,14 @@ impl Timetable {
         Self::after(schedule, now, roll)
     }
 
-    /// Goes on with the plan of a runner that died: `due` is what it said last.
-    /// Returns whether a run is due now. A plan that is not of this schedule
-    /// (it was changed meanwhile) is for the caller to leave out.
+    /// Goes on with the plan of a runner that died, or of another node. Returns
+    /// what has come of it by now. A plan that is not of this schedule (it was
+    /// changed meanwhile) is for the caller to leave out.
     #[must_use]
-    pub fn resume(schedule: &Schedule, due: Timestamp, now: Timestamp, roll: f64) -> (Self, bool) {
-        let mut table = Self { due: Some(due) };
-        let is_due = table.look(schedule, now, roll);
-        (table, is_due)
+    pub fn resume(schedule: &Schedule, plan: Plan, now: Timestamp, roll: f64) -> (Self, Option<Come>) {
+        let mut table = Self { due: Some(plan.due) };
+        let come = table.come(schedule, plan.certain, now, roll);
+        (table, come)
     }
 
     /// When to look again, and what people are told.
@@ -54,11 +76,15 @@ impl Timetable {
         self.due
     }
 
-    /// Looks at the clock. Returns whether a run is due now; [`Timetable::due`]
-    /// is later than `now` afterwards.
+    /// Looks at the clock. Returns which time has come; [`Timetable::due`] is
+    /// later than `now` afterwards.
     #[must_use]
-    pub fn look(&mut self, schedule: &Schedule, now: Timestamp, roll: f64) -> bool {
-        let Some(due) = self.due else { return false };
+    pub fn look(&mut self, schedule: &Schedule, now: Timestamp, roll: f64) -> Option<Come> {
+        self.come(schedule, true, now, roll)
+    }
+
+    fn come(&mut self, schedule: &Schedule, certain: bool, now: Timestamp, roll: f64) -> Option<Come> {
+        let due = self.due?;
         if now < due {
             let longest = schedule.jitter.saturating_add(SET_BACK);
             let first = schedule.next_after(now);
@@ -67,14 +93,16 @@ impl Timetable {
             if was_wrong {
                 *self = Self::after(schedule, now, roll);
             }
-            return false;
+            return None;
         }
-        let was_missed = due.plus(LATE) < now || schedule.next_after(due).is_some_and(|next| next <= now);
+        let is_late = due.plus(LATE) < now || schedule.next_after(due).is_some_and(|next| next <= now);
         *self = Self::after(schedule, now, roll);
-        match schedule.catch_up {
-            CatchUp::Once => true,
-            CatchUp::None => !was_missed,
-        }
+        let how = match (is_late || !certain, schedule.catch_up) {
+            (false, CatchUp::None | CatchUp::Once) => Timing::OnTime,
+            (true, CatchUp::Once) => Timing::CaughtUp,
+            (true, CatchUp::None) => Timing::Missed,
+        };
+        Some(Come { due, how })
     }
 
     fn after(schedule: &Schedule, after: Timestamp, roll: f64) -> Self {

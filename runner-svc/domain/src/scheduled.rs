@@ -1,45 +1,78 @@
 //! Runs by a schedule: when one is due, what becomes of a time that comes while
 //! the run before goes on, and rest between two runs.
 
+use crate::runs::Occasion;
+use crate::schedule::{Come, Timing};
 use crate::words;
 use crate::{Context, Effect, Machine, State, Timer, state::AfterStop, state::Rest};
 use process_model::spec::Overlap;
-use process_model::{Timestamp, event_type};
+use process_model::{RunOutcome, RunTrigger, Timestamp, event_type};
 
 impl Machine {
-    /// Its time has come.
-    pub(crate) fn due(&mut self, ctx: &Context) {
+    /// A time has come, and the next one is known: one step, so that neither a
+    /// runner that dies nor a node that is left does it twice or not at all.
+    pub(crate) fn due(&mut self, come: Come, next: Option<Timestamp>, ctx: &Context) {
         let Some(overlap) = self.spec().schedule.as_ref().map(|schedule| schedule.overlap) else { return };
+        // Not taken in: whoever follows the schedule next finds this time where it was.
         if !self.is_wanted() {
             return;
         }
+        self.rare_mut().next_due = next;
+        let trigger = match come.how {
+            Timing::OnTime => RunTrigger::Schedule,
+            Timing::CaughtUp => RunTrigger::CatchUp,
+            Timing::Missed => return self.missed(come.due),
+        };
+        let occasion = Occasion { due: Some(come.due), trigger };
         match &self.state {
-            State::AtRest(_) => self.start_on_request(ctx),
+            State::AtRest(_) => {
+                self.rare_mut().occasion = Some(occasion);
+                self.start_on_request(ctx);
+            }
             // A new run is as good as another try of the old one.
             State::Backoff { .. } => {
                 self.push(Effect::Disarm { timer: Timer::Restart });
+                self.rare_mut().occasion = Some(occasion);
                 self.start_on_request(ctx);
             }
             // It is on its way.
-            State::Waiting { .. } => {}
+            State::Waiting { .. } => self.skip(occasion, "the run before has yet to start"),
             State::Starting { .. }
             | State::Running { .. }
             | State::Stopping(_)
             | State::Cleaning { .. }
-            | State::Stuck { .. } => self.overlap(overlap, ctx),
+            | State::Stuck { .. } => self.overlap(occasion, overlap, ctx),
         }
     }
 
-    fn overlap(&mut self, overlap: Overlap, ctx: &Context) {
+    fn missed(&mut self, due: Timestamp) {
+        let occasion = Occasion { due: Some(due), trigger: RunTrigger::Schedule };
+        self.note_left_out(occasion, RunOutcome::Missed);
+        let next = self.next_run().map(|next| format!("; next run at {}", words::time(next))).unwrap_or_default();
+        let message = format!("its time passed while nobody was there, at {}; left out{next}", words::time(due));
+        self.report(event_type::INSTANCE_WAITING, message);
+    }
+
+    fn skip(&mut self, occasion: Occasion, why: &str) {
+        self.note_left_out(occasion, RunOutcome::Skipped(why.to_owned()));
+        self.report(event_type::INSTANCE_WAITING, format!("its time came; left out: {why}"));
+    }
+
+    fn overlap(&mut self, occasion: Occasion, overlap: Overlap, ctx: &Context) {
         match overlap {
-            Overlap::Skip => {
-                self.report(event_type::INSTANCE_WAITING, "its time came; left out: the run before goes on")
+            Overlap::Skip => self.skip(occasion, "the run before goes on"),
+            Overlap::Queue if self.rare_mut().queued.is_some() => {
+                self.skip(occasion, "the run before goes on, and one waits for its end already");
             }
             Overlap::Queue => {
-                self.rare_mut().queued = true;
+                self.rare_mut().queued = Some(occasion);
                 self.report(event_type::INSTANCE_WAITING, "its time came; runs when the run before has ended");
             }
             Overlap::Replace => {
+                let before = self.rare_mut().occasion.replace(occasion);
+                if let Some(before) = before.filter(|before| before.trigger.is_planned()) {
+                    self.note_left_out(before, RunOutcome::Skipped("replaced before it began".to_owned()));
+                }
                 self.report(event_type::INSTANCE_WAITING, "its time came; the run before is stopped");
                 self.stop_then(AfterStop::Start, ctx);
             }
@@ -88,7 +121,12 @@ impl Machine {
         }
     }
 
+    /// The time that waited for the end of a run is the next one's.
     pub(crate) fn take_queued(&mut self) -> bool {
-        self.rare.as_mut().is_some_and(|rare| std::mem::take(&mut rare.queued))
+        let Some(rare) = &mut self.rare else { return false };
+        let queued = rare.queued.take();
+        let waited = queued.is_some();
+        rare.occasion = queued.or(rare.occasion);
+        waited
     }
 }

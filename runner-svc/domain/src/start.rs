@@ -24,6 +24,7 @@ impl Machine {
         let run = ctx.next_run;
         self.stop_timeout = None;
         self.forget_words();
+        self.note_begin(run);
         let preparing = self.has_hook(HookKind::PreStart);
         self.state = State::Starting { run, preparing };
         self.push(begin(run, preparing));
@@ -79,6 +80,7 @@ impl Machine {
             State::Starting { preparing: false, .. } => {
                 self.started = Some(started);
                 self.interrupted = None;
+                self.note_started(run, started);
                 let health = Health::new(self.spec().readiness.is_none(), self.has_hook(HookKind::PostStart));
                 self.state = State::Running { run, pid, since: Moment::now(ctx), health };
                 self.push(Effect::Observe { run });
@@ -95,6 +97,7 @@ impl Machine {
                 // Stopped before it was there: now there is something to stop.
                 let then = stop.then.clone();
                 self.started = Some(started);
+                self.note_started(run, started);
                 self.begin_stop(run, Some(pid), then, ctx);
             }
             // Late, or said again by a keeper that was connected anew: try once more to end it.
@@ -133,6 +136,7 @@ impl Machine {
 
     fn start_failed(&mut self, run: RunId, error: &str, ctx: &Context) {
         let why = format!("cannot start: {error}");
+        self.note_failed(run, &why);
         self.report(event_type::INSTANCE_START_FAILED, why.clone());
         let then = self.after_failure(why, ctx);
         self.finish(run, then, ctx);

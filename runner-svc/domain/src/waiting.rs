@@ -1,5 +1,8 @@
-//! Waiting for what has to happen elsewhere before a start. What is found out
+//! Waiting for what has to happen elsewhere before a start: what an instance
+//! depends on, and for a singleton its lease. What is found out
 //! elsewhere is only ever told; nothing starts before it was.
+
+pub(crate) mod lease;
 
 use crate::{Context, Machine, State};
 use process_model::event_type;
@@ -21,22 +24,17 @@ impl Machine {
     pub(crate) fn dependencies(&mut self, waiting_for: Option<String>, ctx: &Context) {
         let rare = self.rare_mut();
         rare.told = true;
-        rare.waiting_for.clone_from(&waiting_for);
-        match (&self.state, waiting_for) {
-            (State::Waiting { .. }, None) => self.start_now(ctx),
-            (State::Waiting { why }, Some(now)) if *why != now => self.wait_for(now),
-            (State::Waiting { .. }, Some(_)) => {}
+        rare.waiting_for = waiting_for;
+        match &self.state {
+            State::Waiting { .. } => self.look_again(ctx),
             // It counts at the next start: what runs is not ended because something else has changed.
-            (
-                State::AtRest(_)
-                | State::Starting { .. }
-                | State::Running { .. }
-                | State::Stopping(_)
-                | State::Cleaning { .. }
-                | State::Backoff { .. }
-                | State::Stuck { .. },
-                _,
-            ) => {}
+            State::AtRest(_)
+            | State::Starting { .. }
+            | State::Running { .. }
+            | State::Stopping(_)
+            | State::Cleaning { .. }
+            | State::Backoff { .. }
+            | State::Stuck { .. } => {}
         }
     }
 }

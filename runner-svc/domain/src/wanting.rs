@@ -20,8 +20,7 @@ impl Machine {
         match (was_wanted, self.is_wanted()) {
             (was_wanted, false) => self.not_wanted(was_wanted, ctx),
             (true, true) if asked => self.start_anew(ctx),
-            // The run of a schedule that goes on is ended by no edit; the next one has it.
-            (true, true) if edit.program && self.spec().schedule.is_none() => self.start_anew(ctx),
+            (true, true) if edit.program => self.start_anew(ctx),
             (true, true) => self.keep(edit, ctx),
             (false, true) => self.start_anew(ctx),
         }
@@ -70,6 +69,7 @@ impl Machine {
     /// Wanted to run from now on, or once more. With a schedule: now, and then
     /// whenever it is due.
     fn start_anew(&mut self, ctx: &Context) {
+        self.note_request();
         match &self.state {
             State::AtRest(_) => self.start_on_request(ctx),
             State::Waiting { .. }

@@ -172,6 +172,7 @@ fn request(number: usize) -> Request {
             notify: true,
             logs: None,
             limits: None,
+            fence: None,
         })),
     }
 }

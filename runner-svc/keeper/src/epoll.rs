@@ -14,6 +14,8 @@ pub(crate) enum Source {
     Signals,
     /// The runner's connection.
     Runner,
+    /// The timer of the leases.
+    Leases,
     /// An output of a run: 0 standard output, 1 standard error.
     Output {
         /// The run.
@@ -51,6 +53,7 @@ impl Source {
             Self::Listener => 0,
             Self::Signals => 1,
             Self::Runner => 2,
+            Self::Leases => 3,
             Self::Output { run, index } => of_run(run, u64::from(index == 1)),
             Self::Notify { run } => of_run(run, 2),
             Self::Main { run } => of_run(run, 3),
@@ -63,6 +66,7 @@ impl Source {
             return match number {
                 0 => Self::Listener,
                 1 => Self::Signals,
+                3 => Self::Leases,
                 _ => Self::Runner,
             };
         };
@@ -140,6 +144,7 @@ mod tests {
             Source::Listener,
             Source::Signals,
             Source::Runner,
+            Source::Leases,
             Source::Output { run: 0, index: 0 },
             Source::Output { run: 77, index: 1 },
             Source::Notify { run: 77 },

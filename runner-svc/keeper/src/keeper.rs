@@ -3,11 +3,13 @@
 //! | file | what |
 //! |---|---|
 //! | `requests` | what the runner asks for, done |
+//! | `fencing` | singletons whose lease is over, ended |
 //! | `foreign` | runs that were taken over from a keeper that was lost |
 //! | `upgrade` | becoming another program, with everything that is held |
 //! | `runner` | the runner comes, is heard and told, goes |
 //! | `start` | a program started, and what is held for it attended to |
 
+mod fencing;
 mod foreign;
 mod requests;
 mod runner;
@@ -17,6 +19,7 @@ mod upgrade;
 use crate::connection::Connection;
 use crate::diary::say;
 use crate::epoll::{Epoll, Source};
+use crate::fences::Fences;
 use crate::mark::Marks;
 use crate::orphans::Orphans;
 use crate::run::Run;
@@ -61,6 +64,7 @@ pub(crate) struct Keeper {
     pub(crate) look_again: Option<Instant>,
     /// When to try again to write what a disk did not take.
     pub(crate) log_due: Option<Instant>,
+    pub(crate) fences: Fences,
     /// When to listen again after a refusal.
     listen_again: Option<Instant>,
     null: File,
@@ -81,6 +85,8 @@ impl Keeper {
         let epoll = Epoll::new()?;
         epoll.add(&listener, Source::Listener)?;
         epoll.add(&signals, Source::Signals)?;
+        let fences = Fences::new()?;
+        epoll.add(&fences, Source::Leases)?;
         Ok(Self {
             epoll,
             listener,
@@ -99,6 +105,7 @@ impl Keeper {
             build: crate::build_name::build(),
             look_again: None,
             log_due: None,
+            fences,
             listen_again: None,
             null,
             holding,
@@ -127,6 +134,7 @@ impl Keeper {
                     Source::Signals => self.reap(),
                     Source::Listener => self.accept(),
                     Source::Runner => self.hear_runner(),
+                    Source::Leases => self.end_fenced(),
                     Source::Main { run } => self.foreign_ended(run),
                     Source::Notify { run } => self.hear_program(run),
                     Source::Limits { run } => self.look_at_limits(run),

@@ -22,6 +22,7 @@
 //! | `launch` | a program started as its request says |
 //! | `cgroup` | what holds a tree together and limits it |
 //! | `sockets`, `notify` | what programs listen on, and what they say of themselves |
+//! | `fences` | until when singletons may run |
 //! | `held` | both, and cgroups, over the life of a keeper process |
 //! | `resume` | how a run, and a whole keeper, outlive a keeper process |
 //! | `diary` | `keeper.log` |
@@ -37,6 +38,7 @@ mod connection;
 mod diary;
 pub mod entry;
 mod epoll;
+mod fences;
 pub mod frame;
 mod held;
 mod keeper;

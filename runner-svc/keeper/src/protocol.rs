@@ -13,7 +13,7 @@ use process_model::spec::{Execution, LogPolicy, ResourceLimits, Socket};
 use serde::{Deserialize, Serialize};
 
 /// Version of this protocol.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// From the runner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +71,13 @@ pub enum Request {
         run: u64,
         /// How it ended.
         status: ExitStatus,
+    },
+    /// Everything of this instance, which is a singleton, has to be gone by then; replaces what was said before.
+    Fence {
+        /// The instance.
+        instance: String,
+        /// Its deadline; `None`: it is no singleton any more.
+        fence: Option<Fence>,
     },
     /// Send a signal to every process of a run's tree.
     SignalTree {
@@ -130,6 +137,18 @@ pub struct SpawnRequest {
     /// What its tree may use.
     #[serde(default)]
     pub limits: Option<ResourceLimits>,
+    /// When everything of its instance has to be gone; `None`: it is no singleton.
+    #[serde(default)]
+    pub fence: Option<Fence>,
+}
+
+/// Until when a singleton may run, in nanoseconds of CLOCK_BOOTTIME.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fence {
+    /// When the last heartbeat was sent that the registry has answered.
+    pub confirmed: u64,
+    /// When it gets SIGKILL, unless this is moved on.
+    pub at: u64,
 }
 
 /// A Unix identity, resolved by the runner.
@@ -225,6 +244,11 @@ pub enum Event {
         /// Who is left.
         pids: Vec<u32>,
     },
+    /// The lease of a singleton is over, and the keeper has sent SIGKILL to what was left of it.
+    Fenced {
+        /// The run.
+        run: u64,
+    },
     /// The program runs.
     Spawned {
         /// The run.
@@ -295,6 +319,12 @@ pub struct RunRecord {
     /// Files of its two outputs.
     #[serde(default)]
     pub outputs: Vec<String>,
+    /// Until when it may run.
+    #[serde(default)]
+    pub fence: Option<Fence>,
+    /// Whether that time has come, and it got SIGKILL.
+    #[serde(default)]
+    pub fenced: bool,
 }
 
 /// How a run ended.

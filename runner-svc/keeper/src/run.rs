@@ -24,6 +24,8 @@ pub(crate) struct Run {
     pub(crate) ending: Option<Ending>,
     /// SIGKILL was sent to the tree: nobody of it may live.
     pub(crate) condemned: bool,
+    /// Because the lease of its instance was over.
+    pub(crate) fenced: bool,
     /// Standard output, then standard error unless it is merged; `None` once
     /// closed.
     pub(crate) outputs: [Option<Output>; 2],
@@ -72,6 +74,7 @@ impl Run {
             ended: None,
             ending: None,
             condemned: false,
+            fenced: false,
             outputs: [Some(stdout), stderr],
             held: Held::default(),
         })
@@ -108,6 +111,8 @@ impl Run {
             notified: self.held.notify.as_ref().map(|notify| notify.lasting()).unwrap_or_default(),
             is_task: self.held.is_task,
             containment: self.held.containment().to_owned(),
+            fence: None,
+            fenced: self.fenced,
             outputs: self.outputs.iter().flatten().map(|output| output.path().to_string_lossy().into_owned()).collect(),
         }
     }

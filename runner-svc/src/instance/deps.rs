@@ -6,6 +6,7 @@ use crate::io::keeper_link::KeeperLink;
 use crate::io::log_rules::Cooldowns;
 use crate::io::memory::MemoryWatch;
 use crate::io::program::Surroundings;
+use crate::lease::NodeLease;
 use crate::metrics::Counters;
 use crate::notice::Notice;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub(crate) struct Deps {
     pub(crate) counters: Counters,
     /// When log rules fired last.
     pub(crate) cooldowns: Cooldowns,
+    /// Until when singletons may run.
+    pub(crate) lease: NodeLease,
     /// Weighs the trees of those whose policy asks for it.
     pub(crate) memory: MemoryWatch,
 }

@@ -16,7 +16,7 @@ use crate::io::program::LogFiles;
 use crate::notice::Notice;
 use crate::{latest, mailbox};
 use process_model::spec::{Check, LogPolicy};
-use process_model::{ActionVerb, Assignment, InstanceId, ProcessSpec};
+use process_model::{Assignment, InstanceId, ProcessSpec};
 use runner_domain::{Effect, Input, Machine, Memo, Order, RunId, Timer, notify};
 use runner_keeper::protocol::Request;
 use service_host::{telemetry, trace_context};
@@ -126,7 +126,7 @@ impl Instance {
                         let words = notify::parse(&record.notified);
                         self.take(Input::Notified { run, words });
                     }
-                    Some(ending) => self.take(keeper_link::exited(run.0, ending)),
+                    Some(ending) => keeper_link::ended(run.0, record.fenced, ending).for_each(|input| self.take(input)),
                 }
             }
             // The keeper was never heard to have taken the request: ask again, by the same number.
@@ -190,14 +190,13 @@ impl Instance {
     }
 
     fn obey(&mut self, order: Order, stop_timeout: Option<Duration>) {
-        let reloads = order.verb == ActionVerb::Reload;
+        let asked = order.asked();
         let is_new = self.orders.take(order, &self.deps.journal);
         if let Some(timeout) = stop_timeout {
             self.take(Input::StopTimeoutGiven(timeout));
         }
-        // The one verb that no assignment carries.
-        if reloads && is_new {
-            self.take(Input::ReloadAsked);
+        if let Some(asked) = asked.filter(|_| is_new) {
+            self.take(asked);
         }
         self.orders.settle(&self.machine, &self.deps.journal);
     }
@@ -209,7 +208,7 @@ impl Instance {
             self.trace(&input);
             self.deps.counters.heard(&self.machine, &input);
             // A plan that changes nothing now has to be there for the next runner all the same.
-            let planned = matches!(input, Input::NextDue(_));
+            let planned = matches!(input, Input::NextDue(_) | Input::Due { .. });
             let effects = self.machine.step(input, &self.deps.run_ids.context());
             self.persist(&effects, planned);
             for effect in effects {
@@ -276,8 +275,11 @@ impl Instance {
             | Input::LogMatched { .. }
             | Input::LogTrouble { .. }
             | Input::Dependencies { .. }
+            | Input::Lease { .. }
+            | Input::Fenced { .. }
             | Input::ReloadAsked
-            | Input::Due
+            | Input::SignalAsked(_)
+            | Input::Due { .. }
             | Input::NextDue(_) => {}
         }
     }
@@ -313,7 +315,7 @@ impl Instance {
             Effect::Unobserve if self.observer.is_idle() => {}
             Effect::Unobserve => self.observer = Observer::default(),
             // Persisted and told before.
-            Effect::Report { .. } => {}
+            Effect::Report { .. } | Effect::Ran(_) => {}
             Effect::Gone => {
                 self.deps.journal.forgotten(self.machine.instance());
                 self.gone = true;
@@ -376,7 +378,8 @@ impl Instance {
         // A thousand that start at once would leave room for a thousand spans.
         self.exec = telemetry::is_exporting().then(|| Box::new(span));
         match self.deps.surroundings.request(assignment, run, traceparent) {
-            Ok(request) => {
+            Ok(mut request) => {
+                request.fence = self.deps.lease.fence(self.machine.spec());
                 self.deps.keeper.route(run, self.keeper_inbox.clone());
                 self.deps.keeper.send(Request::Spawn(Box::new(request)));
                 None

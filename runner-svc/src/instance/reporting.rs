@@ -4,9 +4,10 @@
 use super::driver::Instance;
 use super::survivors;
 use crate::clock;
+use crate::io::journal::Reported;
 use crate::io::last_lines;
 use crate::notice::{Notice, NoticeKind};
-use process_model::{InstanceReport, event_type};
+use process_model::{InstanceReport, RunReport, event_type};
 use runner_domain::{Effect, Memo};
 
 /// Lines of output on events that a person will ask about.
@@ -19,8 +20,13 @@ impl Instance {
         let mut reports = Vec::new();
         for effect in effects {
             match effect {
-                Effect::Report { event, message } => reports.push(self.report(event, message, false)),
-                Effect::Gone => reports.push(self.report(event_type::INSTANCE_REMOVED, "removed", true)),
+                Effect::Report { event, message } => {
+                    reports.push(Reported::Instance(self.report(event, message, false)));
+                }
+                Effect::Ran(run) => reports.push(Reported::Run(RunReport::clone(run))),
+                Effect::Gone => {
+                    reports.push(Reported::Instance(self.report(event_type::INSTANCE_REMOVED, "removed", true)));
+                }
                 Effect::Spawn { .. }
                 | Effect::SignalTree { .. }
                 | Effect::SignalMain { .. }
@@ -36,7 +42,11 @@ impl Instance {
                 | Effect::Unobserve => {}
             }
         }
-        self.untold.extend(reports.iter().map(notice));
+        self.untold.extend(reports.iter().filter_map(|reported| match reported {
+            Reported::Instance(report) => Some(notice(report)),
+            // Told with the event that goes with it.
+            Reported::Run(_) | Reported::Action(_) => None,
+        }));
         // A program that says WATCHDOG=1 every second changes nothing that a successor needs.
         let lasting = effects.iter().any(|effect| !matches!(effect, Effect::Arm { .. } | Effect::Disarm { .. }));
         if lasting || anyway {

@@ -26,3 +26,8 @@ pub(crate) fn memory_bytes() -> u64 {
         .and_then(|number| number.parse::<u64>().ok());
     kib.map_or(0, |kib| kib * 1024)
 }
+
+/// Version of the running kernel (`uname -r`); empty when it does not say.
+pub(crate) fn kernel() -> String {
+    fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned()
+}

@@ -19,7 +19,8 @@ pub(crate) use record::{Reported, Stored};
 
 use crate::clock;
 use file::JournalFile;
-use process_model::{ActionReport, Assignment, InstanceId, InstanceReport, Phase, event_type};
+use process_model::spec::Dependency;
+use process_model::{ActionReport, Assignment, Elsewhere, InstanceId, InstanceReport, Phase, event_type};
 use record::{Image, Record};
 use runner_domain::{Leadership, Memo, Rest};
 use std::collections::BTreeMap;
@@ -122,20 +123,40 @@ impl Journal {
 
     /// A step of an instance: what it is now, and what is to be reported. Nobody
     /// is told before [`Journal::announce`].
-    pub(crate) fn stepped(
-        &self,
-        instance: &InstanceId,
-        memo: Memo,
-        main: Option<MainProcess>,
-        reports: Vec<InstanceReport>,
-    ) {
+    pub(crate) fn stepped(&self, instance: &InstanceId, memo: Memo, main: Option<MainProcess>, reports: Vec<Reported>) {
         let is_final = matches!(memo.rest, Some(Rest::Exited | Rest::Failed(_)));
+        // A run that a power cut makes forgotten would be done twice.
+        let is_run = reports.iter().any(|report| matches!(report, Reported::Run(_)));
         let step = Record::Stepped { instance: instance.clone(), memo, main };
-        self.write(vec![step], reports.into_iter().map(Reported::Instance), is_final);
+        self.write(vec![step], reports, is_final || is_run);
     }
 
     pub(crate) fn action(&self, report: ActionReport) {
         self.append(Vec::new(), [Reported::Action(report)], false);
+    }
+
+    /// An action that must not be carried out twice begins; on disk before it does.
+    pub(crate) fn began(&self, action: &str) {
+        self.append(vec![Record::Began(action.to_owned())], [], true);
+    }
+
+    /// Actions that an earlier runner began, and of which nobody has said what
+    /// became of them.
+    pub(crate) fn unfinished(&self) -> Vec<String> {
+        self.lock().image.begun.iter().cloned().collect()
+    }
+
+    /// Whether it began here.
+    pub(crate) fn has_begun(&self, action: &str) -> bool {
+        self.lock().image.begun.contains(action)
+    }
+
+    /// Whether what became of it is known here, and not yet to the registry.
+    pub(crate) fn has_ended(&self, action: &str) -> bool {
+        self.lock().image.outbox.reports().any(|(_, report)| match report {
+            Reported::Action(report) => report.action == action && report.state.is_final(),
+            Reported::Instance(_) | Reported::Run(_) => false,
+        })
     }
 
     /// A report that no step of an instance has made.
@@ -224,6 +245,19 @@ impl Journal {
     pub(crate) fn found_registries(&self, addresses: Vec<String>) {
         if self.registries() != addresses {
             self.append(vec![Record::Registries(addresses)], [], true);
+        }
+    }
+
+    /// How what is depended on stood on other nodes, as was last said.
+    pub(crate) fn elsewhere(&self) -> BTreeMap<Dependency, Elsewhere> {
+        self.lock().image.elsewhere.clone()
+    }
+
+    /// How it stands there now.
+    pub(crate) fn heard(&self, now: &BTreeMap<Dependency, Elsewhere>) {
+        let record = self.lock().image.hears(now);
+        if let Some(record) = record {
+            self.append(vec![record], [], true);
         }
     }
 

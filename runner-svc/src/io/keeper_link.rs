@@ -128,6 +128,12 @@ impl KeeperLink {
     }
 }
 
+/// What the keeper says of a run that ended while nobody listened: first whether its lease was over.
+pub(crate) fn ended(run: u64, fenced: bool, ending: Ending) -> impl Iterator<Item = Input> {
+    let fenced = fenced.then_some(Input::Fenced { run: RunId(run) });
+    fenced.into_iter().chain([exited(run, ending)])
+}
+
 /// What the keeper says of an ending, for the machine.
 pub(crate) fn exited(run: u64, ending: Ending) -> Input {
     let Ending { status, at, tree_empty, out_of_memory } = ending;

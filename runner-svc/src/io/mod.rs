@@ -1,6 +1,7 @@
 //! One file for each outside thing.
 
 pub(crate) mod boot;
+pub(crate) mod boot_timer;
 pub(crate) mod env_files;
 pub(crate) mod file_watch;
 pub(crate) mod intake;

@@ -40,6 +40,7 @@ struct Rules {
     env_files: Option<Vec<PathBuf>>,
     shell: bool,
     privileged: bool,
+    units: Vec<String>,
 }
 
 /// Users or groups.
@@ -64,6 +65,8 @@ struct Written {
     shell: bool,
     #[serde(default)]
     privileged: bool,
+    #[serde(default)]
+    units: Vec<String>,
 }
 
 fn yes() -> bool {
@@ -161,8 +164,18 @@ impl Rules {
             env_files: paths("env_files", written.env_files)?,
             shell: written.shell,
             privileged: written.privileged,
+            units: units(written.units).map_err(|problem| invalid("units", problem))?,
         })
     }
+}
+
+/// A pattern is of whole names, too: `app-*.service`.
+fn units(patterns: Vec<String>) -> Result<Vec<String>, String> {
+    for pattern in &patterns {
+        // What the stars stand for is part of a name.
+        process_model::check_unit_name(&pattern.replace(['*', '?'], "x"))?;
+    }
+    Ok(patterns)
 }
 
 /// Names are looked up once, when the file is read: a user that is made later
@@ -222,6 +235,17 @@ mod tests {
     }
 
     #[test]
+    fn a_unit_is_left_alone_unless_a_file_names_it() {
+        let refused = |policy: &NodePolicy, unit: &str| policy.allow_unit(unit).unwrap_err();
+        let policy = load("version: 1\nunits: [nginx.service, 'app-*.timer']\n").unwrap();
+        assert_eq!(policy.allow_unit("nginx.service"), Ok(()));
+        assert_eq!(policy.allow_unit("app-one.timer"), Ok(()));
+        assert!(refused(&policy, "sshd.service").contains("rule units of"), "{}", refused(&policy, "sshd.service"));
+        assert!(refused(&load("version: 1\n").unwrap(), "nginx.service").contains("rule units of"));
+        assert!(refused(&NodePolicy::default(), "nginx.service").contains("no policy file"));
+    }
+
+    #[test]
     fn a_fault_is_told_with_its_place() {
         for (text, expected) in [
             ("version: 1\nuser: [x]\n", "/node-policy.yaml:2:1: "),
@@ -230,6 +254,7 @@ mod tests {
             ("version: 2\n", "/node-policy.yaml: version: 2 is not known here; write 1"),
             ("version: 1\nusers: [no-such-user]\n", "users: \"no-such-user\" does not exist on this node"),
             ("version: 1\nprograms: [bin]\n", "programs: bin is no absolute path; begin with /"),
+            ("version: 1\nunits: [nginx]\n", "units: \"nginx\" does not end in the kind of a unit"),
         ] {
             let error = load(text).unwrap_err();
             assert!(error.contains(expected), "{text:?}: {error}");

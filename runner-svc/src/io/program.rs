@@ -167,6 +167,7 @@ fn bare(assignment: &Assignment, run: RunId, prepared: Prepared) -> SpawnRequest
         notify: false,
         logs: None,
         limits: None,
+        fence: None,
     }
 }
 

@@ -105,6 +105,23 @@ impl Redial {
         }
     }
 
+    /// Somebody is there and says when to come again: that is no failure, and the
+    /// next wait is no longer for it. A little later than told, so that those
+    /// who were told the same part.
+    pub(crate) async fn later(
+        &mut self,
+        wait: Duration,
+        why: impl std::fmt::Display,
+        shutdown: &CancellationToken,
+    ) -> bool {
+        tracing::debug!(service = self.service, %why, ?wait, "told to come again");
+        self.followed = false;
+        tokio::select! {
+            () = tokio::time::sleep(later(wait, clock::roll())) => true,
+            () = shutdown.cancelled() => false,
+        }
+    }
+
     /// The next wait; `roll` is chance, from 0 to 1. All of the room below the
     /// ceiling is used, so that those who began together part.
     fn pause(&mut self, roll: f64) -> Duration {
@@ -113,6 +130,11 @@ impl Redial {
         self.ceiling = (self.ceiling * 2).min(LONGEST);
         pause
     }
+}
+
+/// By up to a tenth, and a bit.
+fn later(wait: Duration, roll: f64) -> Duration {
+    wait + (wait / 10 + FIRST / 10).mul_f64(roll)
 }
 
 #[cfg(test)]

@@ -2,23 +2,27 @@
 //! down. Dialled by the runner, again and again for as long as it lives; to
 //! whichever replica leads, and to no leader that was replaced.
 
+mod beats;
 mod conversation;
+mod neighbours;
+mod ordered;
 
 use super::boot;
 use super::journal::Journal;
 use super::redial::Redial;
+use crate::lease::NodeLease;
 use crate::options::Options;
 use crate::roster::Roster;
+use crate::units::Units;
 use conversation::Conversation;
+use ordered::{Ordered, read};
 use pm_proto::convert::{WireFault, duration_from_wire};
 use pm_proto::error::{reason, reason_of};
 use pm_proto::v1;
 use pm_proto::v1::run_session_request::Message as Up;
 use pm_proto::v1::run_session_response::Message as Down;
 use pm_proto::v1::runner_session_service_client::RunnerSessionServiceClient;
-use process_model::spec::limits;
-use process_model::{ActionVerb, InstanceId};
-use runner_domain::{Leadership, Order};
+use runner_domain::Leadership;
 use service_host::client::{ClientContext, ServiceChannel};
 use service_host::transport::{AnyChannel, Dial, MAX_ENDPOINTS, TransportError};
 use std::time::Duration;
@@ -37,6 +41,12 @@ const WELCOME: Duration = Duration::from_secs(10);
 /// Between heartbeats, whatever the registry asks for.
 const HEARTBEAT: std::ops::RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(60);
 
+/// Whoever answers within this time is there, whatever lease it gives.
+const LEAST_LEASE: Duration = Duration::from_millis(500);
+
+/// Nobody is sent away for longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
 pub(crate) struct Session {
     dial: Dial,
     /// Of the client: knows whom to ask.
@@ -45,6 +55,8 @@ pub(crate) struct Session {
     hello: v1::SessionHello,
     roster: Roster,
     journal: Journal,
+    units: Units,
+    lease: NodeLease,
 }
 
 /// Why a session ended.
@@ -66,6 +78,8 @@ enum Ended {
     Overruled { known: Leadership, said: Leadership },
     #[error("the registry did not say welcome within {} s", WELCOME.as_secs())]
     NoWelcome,
+    #[error("the registry has answered no heartbeat for half of the lease")]
+    Silent,
     #[error("the registry sent something before its welcome")]
     TooEarly,
     #[error("told to end")]
@@ -85,10 +99,11 @@ impl Session {
         boot_id: &str,
         roster: Roster,
         journal: Journal,
+        lease: NodeLease,
     ) -> Result<Self, TransportError> {
         let channel = dial.channel()?;
         channel.learn(&journal.registries());
-        let calling = InterceptedService::new(channel.clone(), ClientContext::new(&options.token)?);
+        let calling = InterceptedService::new(channel.clone(), ClientContext::over(dial, &options.token)?);
         Ok(Self {
             dial: dial.clone(),
             channel,
@@ -99,10 +114,18 @@ impl Session {
                 runner_version: env!("CARGO_PKG_VERSION").to_owned(),
                 cpus: boot::cpus(),
                 memory_bytes: boot::memory_bytes(),
+                fences: true,
+                hears_neighbours: true,
+                labels: options.labels.clone(),
+                os: std::env::consts::OS.to_owned(),
+                arch: std::env::consts::ARCH.to_owned(),
+                kernel: boot::kernel(),
                 ..v1::SessionHello::default()
             },
+            units: Units::new(journal.clone(), roster.surroundings()),
             roster,
             journal,
+            lease,
         })
     }
 
@@ -123,7 +146,14 @@ impl Session {
                 | Ended::Contract(_)
                 | Ended::OtherCluster { .. }
                 | Ended::Overruled { .. }
+                | Ended::Silent
                 | Ended::TooEarly) => {
+                    if let Some(wait) = told_to_wait(&ended) {
+                        if !redial.later(wait, &ended, &shutdown).await {
+                            return;
+                        }
+                        continue;
+                    }
                     if self.looks_elsewhere(&ended) && redial.follow() {
                         continue;
                     }
@@ -148,6 +178,7 @@ impl Session {
             | Ended::Contract(_)
             | Ended::OtherCluster { .. }
             | Ended::Overruled { .. }
+            | Ended::Silent
             | Ended::TooEarly => None,
         };
         let named = leader.is_some_and(|leader| self.channel.prefer(&leader));
@@ -181,19 +212,32 @@ impl Session {
         };
         let mut conversation = Conversation::new(up);
         let mut news = self.journal.news();
+        let mut lines = self.roster.lines();
+        // What was told in an earlier session was told to somebody else.
+        lines.mark_changed();
         loop {
             tokio::select! {
-                message = down.message() => {
-                    let message = message?.and_then(|m| m.message).ok_or(Ended::Closed)?;
-                    self.hear(message, &mut conversation)?;
-                }
+                message = down.message() => match message?.ok_or(Ended::Closed)?.message {
+                    Some(message) => self.hear(message, &mut conversation)?,
+                    // Whoever has to be understood asks first whether it is.
+                    None => tracing::debug!("the registry says something that only later runners know"),
+                },
                 _ = conversation.heartbeat.tick(), if conversation.welcomed => conversation.beat().await?,
                 changed = news.changed(), if conversation.may_report() => {
                     changed.map_err(|_| Ended::Shutdown)?;
                     conversation.linger();
                 }
+                changed = lines.changed(), if conversation.lines.is_asked() => {
+                    changed.map_err(|_| Ended::Shutdown)?;
+                    let seen = lines.borrow_and_update().clone();
+                    conversation.tell_lines(&seen).await?;
+                }
                 () = sleep_until(conversation.lingers), if conversation.lingers.is_some() => conversation.lingers = None,
                 () = tokio::time::sleep_until(too_late), if !conversation.welcomed => return Err(Ended::NoWelcome),
+                // The connection may look well for as long as its keep-alive, and a registry that hangs for ever.
+                () = sleep_until(conversation.beats.gone_at()), if conversation.beats.gone_at().is_some() => {
+                    return Err(Ended::Silent);
+                }
                 () = shutdown.cancelled() => return Err(Ended::Shutdown),
             }
             conversation.tell_inventory().await?;
@@ -207,7 +251,11 @@ impl Session {
         match message {
             Down::Welcome(welcome) => return self.welcomed(&welcome, conversation),
             // Whoever it is, it has not said so.
-            Down::Assignments(_) | Down::Action(_) | Down::ReportAck(_) | Down::HeartbeatAck(_)
+            Down::Assignments(_)
+            | Down::Action(_)
+            | Down::ReportAck(_)
+            | Down::HeartbeatAck(_)
+            | Down::Neighbours(_)
                 if !conversation.welcomed =>
             {
                 return Err(Ended::TooEarly);
@@ -216,19 +264,29 @@ impl Session {
                 self.obey(Leadership { epoch: conversation.epoch, term: part.term })?;
                 if let Some(update) = conversation.update(part) {
                     self.roster.assign(update);
+                    conversation.told();
                 }
             }
             Down::Action(order) => {
                 self.obey(Leadership { epoch: conversation.epoch, term: order.term })?;
                 self.ordered(order);
             }
+            Down::Neighbours(update) => {
+                self.obey(Leadership { epoch: conversation.epoch, term: update.term })?;
+                self.roster.hear(neighbours::read(&update));
+                conversation.lines.ask();
+            }
             Down::ReportAck(ack) => {
                 if let Some(seq) = conversation.confirmed(ack.seq) {
                     self.journal.acknowledged(seq);
                 }
             }
-            // The transport's keep-alive notices a dead registry; the answer is for tracing delays.
-            Down::HeartbeatAck(_) => {}
+            Down::HeartbeatAck(ack) => {
+                if let Some(sent) = conversation.beats.answered(ack.seq) {
+                    self.lease.confirm(sent);
+                }
+                Self::paced(ack.heartbeat_interval.as_ref(), ack.lease.as_ref(), conversation)?;
+            }
         }
         Ok(())
     }
@@ -252,14 +310,29 @@ impl Session {
         if welcome.observe {
             tracing::info!("the registry only looks on; what runs is left as it is until it was confirmed there");
             conversation.inventory = self.roster.inventory();
+            // Nobody is told anything, so nothing is placed elsewhere.
+            conversation.told();
         }
-        if let Some(interval) = &welcome.heartbeat_interval {
-            let interval = duration_from_wire("heartbeat_interval", interval)?;
-            conversation.beat_every(interval.clamp(*HEARTBEAT.start(), *HEARTBEAT.end()));
-        }
+        Self::paced(welcome.heartbeat_interval.as_ref(), welcome.lease.as_ref(), conversation)?;
         conversation.welcomed = true;
         self.roster.counters().registry_connected(true);
         tracing::info!(node = self.hello.node, cluster = welcome.cluster_id, "registry session begun");
+        Ok(())
+    }
+
+    /// How often to show that this node lives, and how long no answer is none.
+    fn paced(
+        interval: Option<&prost_types::Duration>,
+        lease: Option<&prost_types::Duration>,
+        conversation: &mut Conversation,
+    ) -> Result<(), Ended> {
+        if let Some(interval) = interval {
+            let interval = duration_from_wire("heartbeat_interval", interval)?;
+            conversation.beat_every(interval.clamp(*HEARTBEAT.start(), *HEARTBEAT.end()));
+        }
+        if let Some(lease) = lease {
+            conversation.beats.set_lease(duration_from_wire("lease", lease)?.max(LEAST_LEASE));
+        }
         Ok(())
     }
 
@@ -278,8 +351,13 @@ impl Session {
 
     /// An order that makes no sense fails by itself; the session goes on.
     fn ordered(&self, wire: v1::ActionOrder) {
+        // Told again, because the registry has not heard yet what became of it.
+        if self.journal.has_ended(&wire.action_id) {
+            return;
+        }
         match read(&wire) {
-            Ok((instance, order, stop_timeout)) => self.roster.order(&instance, order, stop_timeout),
+            Ok(Ordered::Instance(instance, order, stop_timeout)) => self.roster.order(&instance, order, stop_timeout),
+            Ok(Ordered::Unit(order)) => self.units.order(order),
             Err(why) => {
                 tracing::error!(action = wire.action_id, why, "cannot read an action");
                 self.roster.fail(wire.action_id, why);
@@ -288,49 +366,16 @@ impl Session {
     }
 }
 
+/// So long whoever leads wants us to wait, as many others come, too.
+fn told_to_wait(ended: &Ended) -> Option<Duration> {
+    let Ended::Status(status) = ended else { return None };
+    let wait = status.get_details_retry_info().and_then(|info| info.retry_delay)?;
+    Some(wait.min(LONGEST_WAIT))
+}
+
 /// Until then; there is no then: at once.
 async fn sleep_until(then: Option<tokio::time::Instant>) {
     if let Some(then) = then {
         tokio::time::sleep_until(then).await;
-    }
-}
-
-fn read(wire: &v1::ActionOrder) -> Result<(InstanceId, Order, Option<Duration>), String> {
-    let told = |fault: WireFault| format!("this runner cannot read the action: {fault}");
-    let stop_timeout = wire.stop_timeout.as_ref().map(|t| duration_from_wire("stop_timeout", t)).transpose();
-    let stop_timeout = stop_timeout.map_err(told)?.map(|timeout| timeout.min(*limits::STOP_TIMEOUT.end()));
-    let verb = ActionVerb::try_from(wire.verb()).map_err(told)?;
-    let instance =
-        wire.instance_id.parse().map_err(|_| format!("instance {} is not on this node", wire.instance_id))?;
-    Ok((instance, Order { action: wire.action_id.clone(), verb, restart_count: wire.restart_count }, stop_timeout))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn order() -> v1::ActionOrder {
-        v1::ActionOrder {
-            action_id: "a".into(),
-            verb: v1::ActionVerb::Stop.into(),
-            instance_id: "web-1".into(),
-            ..v1::ActionOrder::default()
-        }
-    }
-
-    #[test]
-    fn a_stop_timeout_without_an_end_becomes_the_longest_one() {
-        let day = pm_proto::convert::duration_to_wire(Duration::from_secs(86_400));
-        let (_, _, timeout) = read(&v1::ActionOrder { stop_timeout: Some(day), ..order() }).unwrap();
-        assert_eq!(timeout, Some(*limits::STOP_TIMEOUT.end()));
-    }
-
-    #[test]
-    fn an_action_that_cannot_be_read_says_why() {
-        assert!(read(&order()).is_ok());
-        let unknown = v1::ActionOrder { verb: 99, ..order() };
-        assert!(read(&unknown).unwrap_err().contains("verb"));
-        let nobody = v1::ActionOrder { instance_id: "?".into(), ..order() };
-        assert!(read(&nobody).unwrap_err().contains("is not on this node"));
     }
 }

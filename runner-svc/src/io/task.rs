@@ -102,7 +102,8 @@ pub(crate) async fn attempt(
     if let Some(asked) = deps.surroundings.types.prepare(assignment) {
         asked.await.map_err(not_run)?;
     }
-    let request = deps.surroundings.task(assignment, command, &task, run).map_err(not_run)?;
+    let mut request = deps.surroundings.task(assignment, command, &task, run).map_err(not_run)?;
+    request.fence = deps.lease.fence(&assignment.spec);
     let mut running = Running::begin(&deps.keeper, run, Request::Spawn(Box::new(request)));
     let outcome = tokio::time::timeout(timeout, running.ending()).await;
     let was_begun = running.was_begun();

@@ -2,15 +2,16 @@
 //!
 //! Two occasions: the runner takes everything down, and one update of the
 //! registry stops several at once. Each step is bounded by the stop sequences
-//! of its instances. A runner that dies in between leaves the order, not the
+//! of its instances. Those that depend on it and are on other nodes are the
+//! registry's to know, see `neighbours`. A runner that dies in between leaves the order, not the
 //! stop: its successor tells the rest at once.
 
 use super::Roster;
 use super::table::Table;
 use crate::instance::{Handle, Seen};
+use process_model::spec::Needs;
 use process_model::{InstanceId, ProcessName};
 use runner_domain::Input;
-use runner_domain::dependency::Graph;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -23,7 +24,7 @@ fn steps(table: &Table, stopped: BTreeSet<InstanceId>) -> Vec<Vec<InstanceId>> {
         return vec![stopped.into_iter().collect()];
     };
     // What runs has its dependencies, not what it is to become.
-    let graph = Graph::of(seen.iter().map(|seen| &*seen.assignment.spec));
+    let graph = Needs::of(seen.iter().map(|seen| &*seen.assignment.spec));
     let mut by_process: BTreeMap<&ProcessName, Vec<InstanceId>> = BTreeMap::new();
     for instance in &stopped {
         by_process.entry(&instance.process).or_default().push(instance.clone());
@@ -48,7 +49,7 @@ impl Table {
         let steps = steps(self, stopped);
         for instance in steps.iter().skip(1).flatten() {
             if let Some(entry) = self.entries.get_mut(instance) {
-                entry.withheld.get_or_insert_default();
+                entry.wait_for_turn();
             }
         }
         (steps.len() > 1).then_some(steps)
@@ -77,7 +78,7 @@ impl Roster {
                         (
                             instance.clone(),
                             entry.map(|entry| {
-                                entry.release();
+                                entry.comes_to_turn();
                                 entry.handle.clone()
                             }),
                         )

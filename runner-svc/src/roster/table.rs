@@ -3,10 +3,12 @@
 use super::Unreadable;
 use crate::instance::{Handle, Message};
 use crate::mailbox;
-use process_model::{Assignment, InstanceId, ProcessSpec, Timestamp};
+use process_model::spec::Dependency;
+use process_model::{Assignment, Elsewhere, InstanceId, Plan, ProcessName, ProcessSpec};
 use runner_domain::Input;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An instance, from the roster's side.
 #[derive(Debug)]
@@ -22,11 +24,15 @@ pub(super) struct Entry {
     /// What it is told once those that depend on it are at rest; `None`: it is
     /// told everything at once.
     pub(super) withheld: Option<Vec<Message>>,
+    /// Whether that is because of others on this node.
+    pub(super) awaits_turn: bool,
+    /// Whether that is because of others on other nodes, and which time it is.
+    pub(super) held: Option<u64>,
 }
 
 impl Entry {
     pub(super) fn new(handle: Handle, sent: Option<Arc<Assignment>>) -> Self {
-        Self { handle, sent, goes: 0, again: None, withheld: None }
+        Self { handle, sent, goes: 0, again: None, withheld: None, awaits_turn: false, held: None }
     }
 
     /// Whether it should run.
@@ -44,8 +50,37 @@ impl Entry {
         }
     }
 
-    /// Tells it what was withheld, in order.
+    /// It is stopped once those on this node are at rest that depend on it.
+    pub(super) fn wait_for_turn(&mut self) {
+        self.awaits_turn = true;
+        self.withheld.get_or_insert_default();
+    }
+
+    /// Nobody on this node has to be waited for any more.
+    pub(super) fn comes_to_turn(&mut self) {
+        self.awaits_turn = false;
+        if self.held.is_none() {
+            self.release();
+        }
+    }
+
+    /// It is stopped once those on other nodes have ended that depend on it.
+    pub(super) fn hold(&mut self, time: u64) {
+        self.held = Some(time);
+        self.withheld.get_or_insert_default();
+    }
+
+    /// Nobody on another node has to be waited for any more.
+    pub(super) fn let_go(&mut self) {
+        self.held = None;
+        if !self.awaits_turn {
+            self.release();
+        }
+    }
+
+    /// Tells it what was withheld, in order, whoever should be waited for.
     pub(super) fn release(&mut self) {
+        (self.awaits_turn, self.held) = (false, None);
         for message in self.withheld.take().into_iter().flatten() {
             // A task that has ended needs to hear nothing more; its successor was told anew.
             let _ = self.handle.inbox.send(message);
@@ -58,15 +93,32 @@ pub(super) struct Table {
     pub(super) entries: BTreeMap<InstanceId, Entry>,
     /// Instances whose last assignment could not be read.
     pub(super) unreadable: BTreeMap<InstanceId, Unreadable>,
-    /// When runs of schedules were due next when the last runner wrote; taken
-    /// out by whoever follows the schedules.
-    pub(super) plans: BTreeMap<InstanceId, Timestamp>,
+    /// Where schedules stood when the last runner wrote, or on the node before;
+    /// taken out by whoever follows the schedules.
+    pub(super) plans: BTreeMap<InstanceId, Plan>,
+    /// How what is depended on stands on other nodes, as was last said.
+    pub(super) elsewhere: BTreeMap<Dependency, Elsewhere>,
+    /// Lines that others, on other nodes, wait for.
+    pub(super) watched: BTreeMap<ProcessName, BTreeSet<String>>,
+    /// Whose stop waits for others, on other nodes, and for how long at most.
+    pub(super) held: BTreeMap<InstanceId, Duration>,
+    /// Counts the times that a stop was held.
+    pub(super) holds: u64,
 }
 
 impl Table {
     /// True when there is such an instance.
     pub(super) fn tell(&mut self, instance: &InstanceId, message: Message) -> bool {
         self.entries.get_mut(instance).is_some_and(|entry| entry.tell(message))
+    }
+
+    /// What an instance that is here already was told of its plan: it has its
+    /// own by now, and what else is said of it is no news.
+    pub(super) fn keep_plan(&self, assignment: &mut Assignment) {
+        let sent = self.entries.get(&assignment.instance).and_then(|entry| entry.sent.as_ref());
+        if let Some(sent) = sent {
+            assignment.plan = sent.plan;
+        }
     }
 
     /// The spec that an instance was sent of this generation, with what its type
@@ -97,6 +149,7 @@ impl Table {
     /// True when there is such an instance; it goes, or is going already.
     pub(super) fn dismiss(&mut self, instance: &InstanceId, generation: u64) -> bool {
         self.unreadable.remove(instance);
+        self.plans.remove(instance);
         match self.entries.get_mut(instance) {
             Some(entry) => match entry.sent.take() {
                 Some(sent) => {
@@ -149,6 +202,8 @@ mod tests {
             wanted: true,
             restart_count: 0,
             traceparent: String::new(),
+            fencing_token: 0,
+            plan: None,
         })
     }
 

@@ -2,8 +2,10 @@
 //! earliest. Each instance is told when it is due, and when it will be.
 //!
 //! The plan survives the runner in the memo of the instance, which keeps what
-//! `NextDue` said. That is said before `Due`: a runner that dies in between has
-//! lost a run rather than done it twice.
+//! it was told. A time that has come is told together with the next one, and
+//! both are in the memo before anything is started: a runner that dies has
+//! neither lost a run nor does the next one begin it twice. What is new here
+//! goes on with the plan of the node that had it before.
 
 use super::Roster;
 use super::table::Table;
@@ -11,9 +13,9 @@ use crate::clock;
 use crate::instance::{Restored, Seen};
 use crate::io::wall_timer::WallTimer;
 use crate::{latest, mailbox};
-use process_model::{Assignment, InstanceId, ProcessSpec, Timestamp};
+use process_model::{Assignment, InstanceId, Plan, ProcessSpec, Timestamp};
 use runner_domain::Input;
-use runner_domain::schedule::Timetable;
+use runner_domain::schedule::{Come, Timetable};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
@@ -23,9 +25,16 @@ pub(super) fn recall(table: &mut Table, assignment: &Assignment, restored: &Rest
     let before = restored.before.as_deref().unwrap_or(assignment);
     // Unwanted, or wanted anew: the schedule begins with it.
     let goes_on = assignment.wanted && before.wanted && before.spec.schedule == assignment.spec.schedule;
-    if let Some(due) = restored.memo.next_due.filter(|_| goes_on && assignment.spec.schedule.is_some()) {
-        table.plans.insert(assignment.instance.clone(), due);
-    }
+    let own = restored.memo.next_due.map(|due| Plan { due, certain: true });
+    // A runner that died before it had begun to follow it leaves what the registry said.
+    let plan = own.or(assignment.plan).filter(|_| goes_on && assignment.spec.schedule.is_some());
+    table.plans.extend(plan.map(|plan| (assignment.instance.clone(), plan)));
+}
+
+/// Keeps what the node before had planned.
+pub(super) fn take_over(table: &mut Table, assignment: &Assignment) {
+    let plan = assignment.plan.filter(|_| assignment.wanted && assignment.spec.schedule.is_some());
+    table.plans.extend(plan.map(|plan| (assignment.instance.clone(), plan)));
 }
 
 /// One instance that follows a schedule.
@@ -97,10 +106,10 @@ fn update(roster: &Roster, rows: &mut BTreeMap<InstanceId, Row>) {
                     inbox: entry.handle.inbox.clone(),
                     seen: entry.handle.seen.clone(),
                 };
-                if let Some(due) = plans.remove(instance) {
-                    let (timetable, is_due) = Timetable::resume(schedule, due, clock::wall(), clock::roll());
+                if let Some(plan) = plans.remove(instance) {
+                    let (timetable, come) = Timetable::resume(schedule, plan, clock::wall(), clock::roll());
                     row.timetable = timetable;
-                    row.tell(is_due);
+                    row.tell(come);
                 }
                 rows.insert(instance.clone(), row);
             }
@@ -110,22 +119,20 @@ fn update(roster: &Roster, rows: &mut BTreeMap<InstanceId, Row>) {
 
 impl Row {
     fn look(&mut self) {
-        let is_due = match self.spec.schedule.as_deref() {
-            Some(schedule) => self.timetable.look(schedule, clock::wall(), clock::roll()),
-            None => false,
-        };
-        self.tell(is_due);
+        let schedule = self.spec.schedule.as_deref();
+        let come = schedule.and_then(|schedule| self.timetable.look(schedule, clock::wall(), clock::roll()));
+        self.tell(come);
     }
 
-    fn tell(&mut self, is_due: bool) {
-        let due = self.timetable.due();
+    fn tell(&mut self, come: Option<Come>) {
+        let next = self.timetable.due();
+        let is_news = self.told.replace(next) != Some(next);
+        let input = match come {
+            Some(come) => Input::Due { come, next },
+            None if is_news => Input::NextDue(next),
+            None => return,
+        };
         // A task that has ended needs to hear nothing more; the roster says so in a moment.
-        if self.told != Some(due) {
-            self.told = Some(due);
-            let _ = self.inbox.send(Input::NextDue(due).into());
-        }
-        if is_due {
-            let _ = self.inbox.send(Input::Due.into());
-        }
+        let _ = self.inbox.send(input.into());
     }
 }

@@ -1,19 +1,21 @@
-//! Dependencies between the instances of this node: looks again whenever one
-//! that others depend on has changed, and tells an instance what it waits for
-//! when that has changed.
+//! Dependencies of the instances of this node: looks again whenever one that
+//! others depend on has changed, or the registry has said something else of
+//! those on other nodes, and tells an instance what it waits for when that has
+//! changed. Tells the registry which lines were seen here that somebody on
+//! another node waits for.
 //!
 //! Started with the first dependency that there is. Watches those alone that
 //! somebody depends on.
 
 mod lines_seen;
 
-use super::Roster;
 use super::table::Entry;
+use super::{Roster, SeenLines};
 use crate::instance::{Handle, Seen};
 use crate::latest;
 use lines_seen::LinesSeen;
-use process_model::spec::Condition;
-use process_model::{InstanceId, ProcessName};
+use process_model::spec::{Condition, Dependency};
+use process_model::{Elsewhere, InstanceId, ProcessName};
 use runner_domain::Input;
 use runner_domain::dependency::{Peer, waiting};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +29,18 @@ struct Member {
     instance: InstanceId,
     handle: Handle,
     seen: Seen,
+}
+
+/// What a look begins with: all of one moment.
+struct Picture {
+    /// Those that depend on others and those that others depend on.
+    members: Vec<Member>,
+    /// The latter by process, with the lines that they are to write.
+    needed: BTreeMap<ProcessName, BTreeSet<String>>,
+    /// Of those, the lines that somebody on another node waits for.
+    watched: BTreeMap<ProcessName, BTreeSet<String>>,
+    /// What is known of other nodes.
+    elsewhere: BTreeMap<Dependency, Elsewhere>,
 }
 
 struct Waits {
@@ -85,7 +99,7 @@ fn needs(entry: &Entry) -> impl Iterator<Item = (ProcessName, Condition)> {
 
 impl Waits {
     fn look(&mut self, roster: &Roster) {
-        let (members, needed) = Self::members(roster);
+        let Picture { members, needed, watched, elsewhere } = Self::picture(roster);
         self.watch(&members, &needed);
         let patterns = |process: &ProcessName| needed.get(process).into_iter().flatten().map(String::as_str);
         self.lines.follow(&self.log_dir, members.iter().map(|m| (&m.instance, &m.seen)), patterns);
@@ -93,7 +107,11 @@ impl Waits {
             .iter()
             .map(|m| Peer { instance: &m.instance, spec: &m.seen.assignment.spec, view: &m.seen.view })
             .collect();
-        let waiting = waiting(&peers, |instance, pattern| self.lines.has(instance, pattern));
+        let waiting = waiting(&peers, |instance, pattern| self.lines.has(instance, pattern), &elsewhere);
+        let watched = |instance: &InstanceId| watched.get(&instance.process);
+        let seen = members.iter().filter_map(|m| self.lines.seen(&m.instance, watched(&m.instance)?));
+        let seen: SeenLines = seen.collect();
+        roster.lines.send_if_modified(|before| (*before != seen).then(|| *before = seen).is_some());
         self.told.retain(|instance, _| members.iter().any(|m| m.instance == *instance));
         for member in &members {
             let waits_for = match waiting.get(&member.instance) {
@@ -113,11 +131,9 @@ impl Waits {
         }
     }
 
-    /// Those that depend on others and those that others depend on, and for
-    /// the latter by process the lines that they are to write.
-    fn members(roster: &Roster) -> (Vec<Member>, BTreeMap<ProcessName, BTreeSet<String>>) {
+    fn picture(roster: &Roster) -> Picture {
         let table = roster.lock();
-        let mut needed: BTreeMap<ProcessName, BTreeSet<String>> = BTreeMap::new();
+        let mut needed = table.watched.clone();
         for (process, condition) in table.entries.values().flat_map(needs) {
             let patterns = needed.entry(process).or_default();
             if let Condition::Log(pattern) = condition {
@@ -138,7 +154,7 @@ impl Waits {
                 Member { instance: instance.clone(), handle: entry.handle.clone(), seen }
             })
             .collect();
-        (members, needed)
+        Picture { members, needed, watched: table.watched.clone(), elsewhere: table.elsewhere.clone() }
     }
 
     fn watch(&mut self, members: &[Member], needed: &BTreeMap<ProcessName, BTreeSet<String>>) {

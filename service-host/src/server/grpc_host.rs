@@ -15,7 +15,8 @@ use tower::Service;
 
 use super::stop::within_bounds;
 use super::{HealthHandle, ServeError, TraceCalls};
-use crate::auth::RequireToken;
+use crate::access::{AccessTable, OnRefusal};
+use crate::admission::Admission;
 use crate::secret::Secret;
 use crate::transport::{
     CONNECTION_WINDOW, Incoming, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, STREAM_WINDOW, connections,
@@ -34,6 +35,8 @@ const MAX_STREAMS: u32 = 8192;
 pub struct GrpcHost {
     descriptors: &'static [u8],
     token: Option<Secret>,
+    access: AccessTable,
+    on_refusal: Option<OnRefusal>,
     routes: RoutesBuilder,
     reporter: HealthReporter,
     names: Vec<&'static str>,
@@ -45,10 +48,21 @@ impl GrpcHost {
     pub fn new(descriptors: &'static [u8]) -> Self {
         let reporter = HealthReporter::new();
         let stream_window = STREAM_WINDOW;
-        Self { descriptors, token: None, routes: RoutesBuilder::default(), reporter, names: Vec::new(), stream_window }
+        let (routes, names) = (RoutesBuilder::default(), Vec::new());
+        Self { descriptors, token: None, access: &[], on_refusal: None, routes, reporter, names, stream_window }
     }
 
-    /// The token that every call must bear.
+    /// Who may call what on encrypted connections. Without it nobody may call anything there.
+    pub fn access(self, access: AccessTable) -> Self {
+        Self { access, ..self }
+    }
+
+    /// Told of each call that is refused because of its caller's certificate.
+    pub fn on_refusal(self, tell: OnRefusal) -> Self {
+        Self { on_refusal: Some(tell), ..self }
+    }
+
+    /// The token that every call in plain text must bear.
     pub fn token(self, token: Secret) -> Self {
         Self { token: Some(token), ..self }
     }
@@ -101,8 +115,14 @@ impl GrpcHost {
 
         // As on the client's side: a pipe within the process cannot go silent, so it is not asked for life signs.
         let keepalive = match &incoming {
-            Incoming::Tcp(_) => Some(KEEPALIVE_INTERVAL),
+            Incoming::Tcp(_) | Incoming::Tls { .. } => Some(KEEPALIVE_INTERVAL),
             Incoming::Memory(_) => None,
+        };
+        let admission = Admission {
+            token,
+            table: self.access,
+            cluster: incoming.identity().map(|identity| identity.id().cluster().into()),
+            on_refusal: self.on_refusal.take(),
         };
         let sever = CancellationToken::new();
         let told = {
@@ -119,8 +139,8 @@ impl GrpcHost {
             .initial_stream_window_size(self.stream_window)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_concurrent_streams(MAX_STREAMS)
-            // The first layer is the outermost: who has no token gets no span either, and cannot write into a trace.
-            .layer(RequireToken::new(token))
+            // The first layer is the outermost: who is not let in gets no span either, and cannot write into a trace.
+            .layer(admission)
             .layer(TraceCalls)
             .add_routes(self.routes.routes().prepare())
             .serve_with_incoming_shutdown(connections(incoming, sever.clone()), told);

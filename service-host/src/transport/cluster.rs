@@ -45,6 +45,7 @@ use tonic::body::Body;
 use tower::Service;
 
 use super::{Endpoints, TransportError};
+use crate::identity::Secured;
 pub use answer::REQUEST_ID_KEY;
 use book::Book;
 pub use kind::CallKind;
@@ -60,10 +61,15 @@ impl ClusterChannel {
     /// # Errors
     /// Outside of a Tokio runtime.
     pub fn new(endpoints: &Endpoints) -> Result<Self, TransportError> {
+        Self::over(endpoints, None)
+    }
+
+    /// The same over encrypted connections.
+    pub(super) fn over(endpoints: &Endpoints, secured: Option<Secured>) -> Result<Self, TransportError> {
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(TransportError::NoRuntime);
         }
-        Ok(Self(Arc::new(Mutex::new(Book::new(endpoints)))))
+        Ok(Self(Arc::new(Mutex::new(Book::new(endpoints, secured)))))
     }
 
     /// Asks `address` first from now on, as `http://HOST:PORT` or `HOST:PORT`. An address that is no member is not asked:

@@ -9,6 +9,7 @@ use super::{
     AnyChannel, CONNECTION_WINDOW, ClusterChannel, Endpoints, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, MemoryConnector,
     MemoryIncoming, STREAM_WINDOW,
 };
+use crate::identity::{Clients, Identity, Secured};
 
 /// A connect that takes longer has failed; the next call tries again.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -22,6 +23,8 @@ pub enum Dial {
     Memory(MemoryConnector),
     /// A service with several replicas: whoever answers.
     Cluster(Endpoints),
+    /// One or several, over encrypted connections. Made by [`Endpoints::secured`].
+    Tls(Endpoints, Secured),
 }
 
 /// Where a server takes its connections from.
@@ -29,6 +32,15 @@ pub enum Dial {
 pub enum Incoming {
     /// A bound socket.
     Tcp(tokio::net::TcpListener),
+    /// A bound socket whose connections are encrypted.
+    Tls {
+        /// The socket.
+        listener: tokio::net::TcpListener,
+        /// Who this server is.
+        identity: Identity,
+        /// What its clients have to show.
+        clients: Clients,
+    },
     /// The same process.
     Memory(MemoryIncoming),
 }
@@ -37,13 +49,27 @@ pub enum Incoming {
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
     /// Not an address.
-    #[error("{address:?} is not an address; write http://HOST:PORT")]
+    #[error("{address:?} is not an address; write http://HOST:PORT, or https://HOST:PORT for an encrypted one")]
     Address {
         /// What was given.
         address: String,
         /// Why it is none.
         #[source]
         source: Option<tonic::transport::Error>,
+    },
+    /// TLS is asked for, and there is nothing to speak it with.
+    #[error(
+        "{address} asks for TLS, which needs a certificate: give --tls-dir, or --ca for a client; or write http://"
+    )]
+    NeedsCertificate {
+        /// Which.
+        address: String,
+    },
+    /// A service that has a certificate sends nothing in plain text.
+    #[error("{address} is plain text, and this service has a certificate: write https://")]
+    PlainText {
+        /// Which.
+        address: String,
     },
     /// A channel runs a task, so it has to be made inside a Tokio runtime.
     #[error("a channel was asked for outside of a Tokio runtime")]
@@ -53,7 +79,35 @@ pub enum TransportError {
     Token(#[source] tonic::metadata::errors::InvalidMetadataValue),
 }
 
+impl Incoming {
+    /// What a socket takes: encrypted connections if there is an identity.
+    #[must_use]
+    pub fn tcp(listener: tokio::net::TcpListener, identity: Option<&Identity>, clients: Clients) -> Self {
+        match identity.cloned() {
+            Some(identity) => Self::Tls { listener, identity, clients },
+            None => Self::Tcp(listener),
+        }
+    }
+
+    /// Who this server is.
+    pub(crate) fn identity(&self) -> Option<&Identity> {
+        match self {
+            Self::Tls { identity, .. } => Some(identity),
+            Self::Tcp(_) | Self::Memory(_) => None,
+        }
+    }
+}
+
 impl Dial {
+    /// Whether both ends are services and show certificates, so that a token says nothing more.
+    #[must_use]
+    pub fn is_mutual(&self) -> bool {
+        match self {
+            Self::Tls(_, secured) => secured.is_mutual(),
+            Self::Tcp(_) | Self::Memory(_) | Self::Cluster(_) => false,
+        }
+    }
+
     /// Finds out whether somebody is there, by a connection that is closed at once: for whoever waits for a service
     /// that may be away for hours, a try costs a tenth of what a call does.
     ///
@@ -63,7 +117,7 @@ impl Dial {
         let address = match self {
             Self::Tcp(address) => address,
             // A cluster's channel connects before it makes a call of it, and knows more addresses than these.
-            Self::Memory(_) | Self::Cluster(_) => return Ok(()),
+            Self::Memory(_) | Self::Cluster(_) | Self::Tls(..) => return Ok(()),
         };
         let told = |why: &dyn std::fmt::Display| std::io::Error::other(format!("{address}: {why}"));
         let uri: tonic::transport::Uri = address.parse().map_err(|e| told(&e))?;
@@ -106,6 +160,9 @@ impl Dial {
                 Ok(AnyChannel::One(endpoint("http://in-memory")?.connect_with_connector_lazy(connecting)))
             }
             Self::Cluster(endpoints) => ClusterChannel::new(endpoints).map(AnyChannel::Several),
+            Self::Tls(endpoints, secured) => {
+                ClusterChannel::over(endpoints, Some(secured.clone())).map(AnyChannel::Several)
+            }
         }
     }
 }
@@ -113,7 +170,10 @@ impl Dial {
 fn endpoint(address: &str) -> Result<Endpoint, TransportError> {
     let refused = |source| TransportError::Address { address: address.to_owned(), source };
     let endpoint = Endpoint::from_shared(address.to_owned()).map_err(|error| refused(Some(error)))?;
-    // TLS is not spoken here: an `https` address must fail loudly, not go out in plain text.
+    // An `https` address must fail loudly, not go out in plain text.
+    if endpoint.uri().scheme_str() == Some("https") && endpoint.uri().host().is_some() {
+        return Err(TransportError::NeedsCertificate { address: address.to_owned() });
+    }
     if endpoint.uri().scheme_str() != Some("http") || endpoint.uri().host().is_none() {
         return Err(refused(None));
     }
@@ -144,7 +204,9 @@ mod tests {
         for good in ["http://127.0.0.1:7481", "http://registry.example:7481", "http://[::1]:7481"] {
             assert!(Dial::Tcp(good.into()).channel().is_ok(), "{good}");
         }
-        for bad in ["", "127.0.0.1:7481", "https://127.0.0.1:7481", "http://", "registry", "http://a b"] {
+        let error = Dial::Tcp("https://127.0.0.1:7481".into()).channel().unwrap_err();
+        assert!(matches!(error, TransportError::NeedsCertificate { .. }), "{error}");
+        for bad in ["", "127.0.0.1:7481", "http://", "registry", "http://a b"] {
             let error = Dial::Tcp(bad.into()).channel().unwrap_err();
             assert!(matches!(&error, TransportError::Address { address, .. } if address == bad), "{bad}: {error}");
         }

@@ -1,12 +1,13 @@
 //! [`Endpoints`]: where the replicas of one service are.
 //!
-//! Enters: `http://HOST:PORT`, several with commas between. Leaves: at least one, each once, each spelt one way; or an
-//! error that names the item and says how to write it. Decides nothing about who is asked first.
+//! Enters: `http://HOST:PORT` or, encrypted, `https://HOST:PORT`, several with commas between. Leaves: at least one, each
+//! once, each spelt one way; or an error that names the item and says how to write it. Decides nothing about who is asked first.
 
 use std::fmt;
 use std::str::FromStr;
 
-use super::Dial;
+use super::{Dial, TransportError};
+use crate::identity::Secured;
 
 /// Addresses in one list. A registry has at most five replicas and there are never many gateways; more is a mistake.
 pub const MAX_ENDPOINTS: usize = 16;
@@ -34,6 +35,12 @@ pub enum EndpointsError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// Some are encrypted, and others are not.
+    #[error("{item:?} is of another kind than the others: write http:// everywhere, or https://")]
+    Mixed {
+        /// The first that differs.
+        item: String,
+    },
     /// An address twice.
     #[error("{item:?} is there twice; name each address once")]
     Twice {
@@ -55,7 +62,35 @@ impl Endpoints {
         &self.0
     }
 
-    /// How to reach them: one address is dialled plainly, since nobody else could answer in its place.
+    /// Whether they are to be reached by TLS.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.0.first().is_some_and(|address| is_tls(address))
+    }
+
+    /// How to reach them with TLS.
+    ///
+    /// # Errors
+    /// They are `http://`.
+    pub fn secured(&self, secured: Secured) -> Result<Dial, TransportError> {
+        match self.0.iter().find(|address| !is_tls(address)) {
+            Some(address) => Err(TransportError::PlainText { address: address.clone() }),
+            None => Ok(Dial::Tls(self.clone(), secured)),
+        }
+    }
+
+    /// How to reach them without.
+    ///
+    /// # Errors
+    /// They are `https://`.
+    pub fn plain(&self) -> Result<Dial, TransportError> {
+        match self.0.iter().find(|address| is_tls(address)) {
+            Some(address) => Err(TransportError::NeedsCertificate { address: address.clone() }),
+            None => Ok(self.dial()),
+        }
+    }
+
+    /// How to reach them in plain text: one address is dialled plainly, since nobody else could answer in its place.
     #[must_use]
     pub fn dial(&self) -> Dial {
         match self.0.as_slice() {
@@ -81,6 +116,9 @@ impl FromStr for Endpoints {
             }
             let address =
                 address(item).map_err(|problem| EndpointsError::Item { item: item.to_owned(), place, problem })?;
+            if addresses.first().is_some_and(|first| is_tls(first) != is_tls(&address)) {
+                return Err(EndpointsError::Mixed { item: item.to_owned() });
+            }
             if addresses.contains(&address) {
                 return Err(EndpointsError::Twice { item: item.to_owned() });
             }
@@ -96,12 +134,18 @@ impl fmt::Display for Endpoints {
     }
 }
 
+/// Whether an address asks for TLS.
+pub(super) fn is_tls(address: &str) -> bool {
+    address.starts_with("https://")
+}
+
 /// One address in the one way that it is compared by; or what is wrong with it.
 pub(super) fn address(text: &str) -> Result<String, &'static str> {
-    if text.starts_with("https://") {
-        return Err("asks for TLS, which is not spoken here");
-    }
-    let bare = text.strip_prefix("http://").ok_or("does not begin with http://")?;
+    let (scheme, bare) = match (text.strip_prefix("http://"), text.strip_prefix("https://")) {
+        (Some(bare), _) => ("http", bare),
+        (None, Some(bare)) => ("https", bare),
+        (None, None) => return Err("does not begin with http:// or https://"),
+    };
     let bare = bare.strip_suffix('/').unwrap_or(bare);
     let (host, port) = bare.rsplit_once(':').ok_or("has no port")?;
     let inner = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
@@ -114,7 +158,7 @@ pub(super) fn address(text: &str) -> Result<String, &'static str> {
     }
     match port.parse::<u16>() {
         Ok(1..) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Ok(format!("http://{}:{}", host.to_ascii_lowercase(), port.trim_start_matches('0')))
+            Ok(format!("{scheme}://{}:{}", host.to_ascii_lowercase(), port.trim_start_matches('0')))
         }
         Ok(_) | Err(_) => Err("has no port between 1 and 65535"),
     }
@@ -144,7 +188,6 @@ mod tests {
             ("http://a:0", "http://a:0"),
             ("http://a:70000", "http://a:70000"),
             ("http://a:+1", "http://a:+1"),
-            ("https://a:1", "TLS"),
             ("http://:1", "http://:1"),
             ("http://u@a:1", "http://u@a:1"),
             ("http://a:1/x", "http://a:1/x"),
@@ -155,6 +198,9 @@ mod tests {
             let error = read(list).unwrap_err().to_string();
             assert!(error.contains(item) && error.contains("http://HOST:PORT"), "{list}: {error}");
         }
+        let mixed = read("http://a:1,https://b:1").unwrap_err();
+        assert!(matches!(&mixed, EndpointsError::Mixed { item } if item == "https://b:1"), "{mixed}");
+        assert_eq!(read("https://A:01/").unwrap(), ["https://a:1"]);
         for list in ["", " ", "http://a:1,", ",http://a:1"] {
             assert!(matches!(read(list), Err(EndpointsError::Empty { .. })), "{list:?}");
         }

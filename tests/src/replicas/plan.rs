@@ -48,7 +48,7 @@ impl Plan {
     pub fn in_spaces(sandbox: &Sandbox, net: &Net, count: usize) -> Self {
         let hosts: Vec<IpAddr> = (0..count).map(|i| net.host(i).into()).collect();
         let mut plan = Self::on(sandbox, &hosts);
-        plan.args.push("--allow-remote".to_owned());
+        plan.args.extend(["--allow-remote".to_owned(), "--insecure-plaintext".to_owned()]);
         for (i, place) in plan.places.iter_mut().enumerate() {
             place.enter = net.enter(i);
         }

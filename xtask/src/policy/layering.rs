@@ -42,7 +42,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("pmctl", &["process-model", "pm-proto", "service-host", "registry-svc", "runner-svc", "monitor-svc", "gateway"]),
     ("xtask", &[]),
     ("benches", &["process-model", "pm-proto", "system-tests"]),
-    ("system-tests", &["process-model", "pm-proto"]),
+    ("system-tests", &["process-model", "pm-proto", "service-host"]),
 ];
 
 /// They decide and do nothing else: no runtime, socket, disk, clock or chance

@@ -16,7 +16,19 @@ pub(crate) fn c_compiler() -> Result<()> {
 /// What the tests of a cluster make faults with (namespaces and packet filter,
 /// system calls, clocks, disks), and what its example is looked at with.
 pub(crate) fn faults() -> Result<()> {
-    let programs = ["ip -V", "nft -v", "unshare -V", "strace -V", "mkfs.ext4 -V", "perl -v", "curl -V", "jq -V"];
+    let programs = [
+        "ip -V",
+        "nft -v",
+        "unshare -V",
+        "strace -V",
+        "mkfs.ext4 -V",
+        "perl -v",
+        "curl -V",
+        "jq -V",
+        "dbus-daemon --version",
+        "/lib/systemd/systemd --version",
+        "busctl --version",
+    ];
     let there = |program: &str| {
         let (name, version) = program.split_once(' ').unwrap_or((program, "--version"));
         exec::succeeds(Command::new(name).arg(version))
@@ -28,8 +40,46 @@ pub(crate) fn faults() -> Result<()> {
     }
     install(
         "what faults are made with",
-        &["iproute2", "nftables", "util-linux", "strace", "e2fsprogs", "perl", "libfaketime", "curl", "jq"],
+        &[
+            "iproute2",
+            "nftables",
+            "util-linux",
+            "strace",
+            "e2fsprogs",
+            "perl",
+            "libfaketime",
+            "curl",
+            "jq",
+            "dbus-daemon",
+            "systemd",
+        ],
     )
+}
+
+/// What builds and runs images.
+pub(crate) fn containers() -> Result<()> {
+    let programs = ["buildah", "podman", "runc"];
+    if programs.into_iter().all(|program| exec::succeeds(Command::new(program).arg("--version"))) {
+        return Ok(());
+    }
+    install("what builds and runs images", &["buildah", "podman", "runc", "netavark", "uidmap"])
+}
+
+/// What reads the shell scripts of packages and of the installer.
+pub(crate) fn shellcheck() -> Result<()> {
+    if exec::succeeds(Command::new("shellcheck").arg("--version")) {
+        return Ok(());
+    }
+    install("what reads shell scripts", &["shellcheck"])
+}
+
+/// Prometheus with promtool, which scrapes the services and checks the rules.
+pub(crate) fn prometheus() -> Result<()> {
+    let there = |program: &str| exec::succeeds(Command::new(program).arg("--version"));
+    if there("prometheus") && there("promtool") {
+        return Ok(());
+    }
+    install("Prometheus", &["prometheus"])
 }
 
 /// Installs packages; `what` says for whom.
@@ -46,7 +96,7 @@ pub(crate) fn install(what: &str, packages: &[&str]) -> Result<()> {
 
 /// The command as root: directly when we are, by sudo (which must not ask)
 /// when we are not.
-fn as_root(program: &str, args: &[&str]) -> Command {
+pub(crate) fn as_root(program: &str, args: &[&str]) -> Command {
     let uid = exec::read(Command::new("id").arg("-u")).unwrap_or_default();
     let mut command = if uid.trim_ascii() == b"0" {
         Command::new(program)

@@ -25,10 +25,19 @@ pub(super) struct Join {
 
 /// Arguments of `remove`.
 #[derive(Debug, clap::Args)]
+#[command(
+    group = clap::ArgGroup::new("who").required(true),
+    after_help = "Examples:
+  pmctl cluster remove 5
+  pmctl cluster remove --ordinals-from 3    before a StatefulSet shrinks to 3: pods …-3, …-4 and on"
+)]
 pub(super) struct Remove {
     /// The number of the replica
-    #[arg(value_name = "ID", value_parser = value_parser!(u64).range(1..))]
-    id: u64,
+    #[arg(group = "who", value_name = "ID", value_parser = value_parser!(u64).range(1..))]
+    id: Option<u64>,
+    /// All whose host's name ends in -N with this N or a higher one, as the pods of a StatefulSet; nobody is no fault
+    #[arg(group = "who", long, value_name = "N")]
+    ordinals_from: Option<u64>,
     /// Why, for the audit log
     #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
     reason: String,
@@ -64,14 +73,40 @@ pub(super) async fn join(context: &Context, connection: &Connection, args: Join)
 }
 
 pub(super) async fn remove(context: &Context, connection: &Connection, args: Remove) -> Result<Exit, Failure> {
-    let what = format!("remove replica {}", args.id);
-    let request = RemoveMemberRequest { id: args.id, request_id: request_id(), reason: args.reason };
+    if let Some(id) = args.id {
+        return remove_one(context, connection, id, &args.reason).await;
+    }
+    let first = args.ordinals_from.unwrap_or(u64::MAX);
+    let health = super::health(connection).await?;
+    let ordinals = health.replicas.iter().filter_map(|one| Some((ordinal(&one.address)?, one.id)));
+    let mut going: Vec<(u64, u64)> = ordinals.filter(|(ordinal, _)| *ordinal >= first).collect();
+    // The last pod first, as the StatefulSet will do it.
+    going.sort_unstable_by(|a, b| b.cmp(a));
+    if going.is_empty() && !context.format.is_machine() {
+        context.terminal.line(format_args!("no replica is on a host that ends in -{first} or higher"))?;
+    }
+    for (_, id) in going {
+        remove_one(context, connection, id, &args.reason).await?;
+    }
+    Ok(Exit::Done)
+}
+
+/// N of `https://pm-registry-N.pm-registry.namespace.svc:7481`.
+fn ordinal(address: &str) -> Option<u64> {
+    let authority = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    host.split('.').next()?.rsplit_once('-')?.1.parse().ok()
+}
+
+async fn remove_one(context: &Context, connection: &Connection, id: u64, reason: &str) -> Result<Exit, Failure> {
+    let what = format!("remove replica {id}");
+    let request = RemoveMemberRequest { id, request_id: request_id(), reason: reason.to_owned() };
     let answer = connection.call(&what, connection.cluster().remove_member(request)).await?;
     if context.format.is_machine() {
         document(&context.terminal, context.format, &pm_proto::json::to_value(&answer)?)?;
         return Ok(Exit::Done);
     }
-    context.terminal.line(format_args!("replica {} is removed; voters: {}", args.id, ids(&answer.voter_ids)))?;
+    context.terminal.line(format_args!("replica {id} is removed; voters: {}", ids(&answer.voter_ids)))?;
     advise(context, &answer.advice)
 }
 
@@ -96,4 +131,19 @@ fn advise(context: &Context, advice: &str) -> Result<Exit, Failure> {
         context.terminal.note(format_args!("advice: {advice}"));
     }
     Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ordinal;
+
+    #[test]
+    fn the_number_of_a_pod_is_in_its_hosts_first_label_and_nowhere_else() {
+        assert_eq!(ordinal("https://pm-registry-12.pm-registry.prod-7.svc:7481"), Some(12));
+        assert_eq!(ordinal("http://registry-0:7481"), Some(0));
+        for none in ["https://a.example-3.com:7481", "http://10.0.0.3:7481", "http://[::1]:7481", "https://db-x:1", ""]
+        {
+            assert_eq!(ordinal(none), None, "{none}");
+        }
+    }
 }

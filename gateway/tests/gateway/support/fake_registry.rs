@@ -25,6 +25,7 @@ pub(crate) struct Memory {
     /// again has no second effect.
     pub(crate) stops: Arc<Mutex<BTreeMap<String, Vec<String>>>>,
     pub(crate) reloaded: Mutex<Option<v1::ReloadProcessesRequest>>,
+    pub(crate) signalled: Mutex<Option<v1::SignalProcessesRequest>>,
     pub(crate) rolled_back: Mutex<Option<v1::RollbackProcessRequest>>,
     pub(crate) watched: Mutex<Option<v1::WatchEventsRequest>>,
     /// Attempts that the gateway refused.
@@ -97,6 +98,7 @@ impl v1::process_service_server::ProcessService for FakeRegistry {
             name: spec.name.clone(),
             outcome: v1::ApplyOutcome::Created.into(),
             process: Some(process(&spec.name)),
+            plan: Vec::new(),
         };
         let results = request.specs.iter().map(result).collect();
         Ok(Response::new(v1::ApplyProcessesResponse { results, revision: 8 }))
@@ -152,12 +154,26 @@ impl v1::process_service_server::ProcessService for FakeRegistry {
         Ok(Response::new(v1::ReloadProcessesResponse { actions: Vec::new(), revision: 12 }))
     }
 
+    async fn signal_processes(
+        &self,
+        request: Request<v1::SignalProcessesRequest>,
+    ) -> Result<Response<v1::SignalProcessesResponse>, Status> {
+        self.note(&request);
+        *self.0.signalled.lock().unwrap() = Some(request.into_inner());
+        Ok(Response::new(v1::SignalProcessesResponse { actions: Vec::new(), revision: 13 }))
+    }
+
     async fn list_generations(
         &self,
         _: Request<v1::ListGenerationsRequest>,
     ) -> Result<Response<v1::ListGenerationsResponse>, Status> {
         let generations = vec![generation(2), generation(1)];
         Ok(Response::new(v1::ListGenerationsResponse { generations, ..Default::default() }))
+    }
+
+    async fn list_runs(&self, _: Request<v1::ListRunsRequest>) -> Result<Response<v1::ListRunsResponse>, Status> {
+        let runs = vec![v1::Run { instance_id: "web-1".into(), number: 7, ..Default::default() }];
+        Ok(Response::new(v1::ListRunsResponse { runs, ..Default::default() }))
     }
 
     async fn get_generation(
@@ -217,25 +233,6 @@ impl v1::instance_service_server::InstanceService for FakeRegistry {
     ) -> Result<Response<v1::GetInstanceResponse>, Status> {
         let instance = v1::Instance { id: request.into_inner().id, ..Default::default() };
         Ok(Response::new(v1::GetInstanceResponse { instance: Some(instance), revision: 7 }))
-    }
-}
-
-#[tonic::async_trait]
-impl v1::node_service_server::NodeService for FakeRegistry {
-    /// Three nodes, one on each page.
-    async fn list_nodes(
-        &self,
-        request: Request<v1::ListNodesRequest>,
-    ) -> Result<Response<v1::ListNodesResponse>, Status> {
-        let token = request.into_inner().page_token;
-        let (name, next) = match token.as_str() {
-            "" => ("n1", "after n1"),
-            "after n1" => ("n2", "after n2"),
-            _ => ("n3", ""),
-        };
-        let node = v1::Node { name: name.to_owned(), ..Default::default() };
-        let next_page_token = next.to_owned();
-        Ok(Response::new(v1::ListNodesResponse { nodes: vec![node], revision: 7, next_page_token }))
     }
 }
 

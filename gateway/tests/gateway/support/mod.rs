@@ -2,6 +2,7 @@
 //! clients.
 
 mod fake_monitor;
+mod fake_nodes;
 mod fake_registry;
 mod http_client;
 mod rig;

@@ -71,6 +71,7 @@ impl Rig {
         tokio::spawn(host.serve(Incoming::Memory(monitor_incoming), CancellationToken::new()));
 
         let gateway = Gateway::new(Options {
+            identity: None,
             registry: elsewhere.unwrap_or(Dial::Memory(registry_dial)),
             monitor: Dial::Memory(monitor_dial),
             service_token: secret(service_token),

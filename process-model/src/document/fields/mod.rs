@@ -5,6 +5,7 @@ mod execution;
 mod life;
 mod logs;
 mod order;
+mod placement;
 mod probe;
 mod process;
 mod restart;
@@ -13,6 +14,7 @@ pub(super) use execution::{IO_PRIORITY, RLIMIT, SOCKET};
 pub(super) use life::{HOOK, STEP};
 pub(super) use logs::LOG_RULE;
 pub(super) use order::{CONDITIONS, DEPENDENCY, SCHEDULE};
+pub(super) use placement::SINGLETON;
 pub(super) use process::{LIST_ENTRY, PROCESS};
 pub(super) use restart::RESTART;
 

@@ -1,6 +1,6 @@
 //! A process, and an entry of the list form.
 
-use super::{execution, field, group, life, logs, order, probe, restart};
+use super::{execution, field, group, life, logs, order, placement, probe, restart};
 use crate::document::field::{Field, Group, Preset, Shape};
 use crate::spec::limits::{self, default};
 use crate::spec::{RestartMode, RuntimeType};
@@ -14,14 +14,17 @@ pub(super) fn policies() -> Vec<&'static str> {
 }
 
 /// A process of the map form.
-pub(in crate::document) static PROCESS: Group =
-    group("process", "a process", &[WHAT, execution::FIELDS, WHEN, probe::FIELDS, logs::FIELDS, REST]);
+pub(in crate::document) static PROCESS: Group = group(
+    "process",
+    "a process",
+    &[WHAT, execution::FIELDS, WHEN, probe::FIELDS, logs::FIELDS, placement::FIELDS, REST],
+);
 
 /// An entry of the list form.
 pub(in crate::document) static LIST_ENTRY: Group = group(
     "listEntry",
     "an entry of processes",
-    &[LIST_FIELDS, WHAT, execution::FIELDS, WHEN, probe::FIELDS, logs::FIELDS, REST],
+    &[LIST_FIELDS, WHAT, execution::FIELDS, WHEN, probe::FIELDS, logs::FIELDS, placement::FIELDS, REST],
 );
 
 const WHAT: &[Field] = &[
@@ -96,7 +99,7 @@ const WHEN: &[Field] = &[
         Shape::Dependencies(order::words, &order::DEPENDENCY),
         Preset::Absent,
         r#"{"db": "ready"}"#,
-        "Processes of the same node that come first: a name, a list of names (which have to be ready), or a map from name to a condition.",
+        "Processes that come first, on whatever node: a name, a list of names (which have to be ready), or a map from name to a condition.",
     ),
     field(
         "schedule",

@@ -90,6 +90,16 @@ pub(super) fn value(shape: &Shape) -> Value {
                 "additionalProperties": or_null(json!({ "anyOf": [{ "enum": words() }, reference(group)] })),
             },
         ] }),
+        Shape::Names => one_or_list(&name()),
+        Shape::Constraints => one_or_list(&json!({
+            "type": "string",
+            "pattern": "^\\s*[A-Za-z0-9][A-Za-z0-9._-]*\\s*(=|!=|\\s(in|not in|regexp|version)\\s).*$",
+        })),
+        Shape::Share => json!({ "anyOf": [
+            { "type": "integer", "minimum": limits::INSTANCES.start(), "maximum": limits::INSTANCES.end() },
+            { "type": "string", "pattern": "^\\s*(100|[0-9]{1,2})\\s*%\\s*$" },
+        ] }),
+        Shape::FlagOrGroup(group) => json!({ "anyOf": [{ "type": "boolean" }, reference(group)] }),
         Shape::Processes => json!({ "anyOf": [
             {
                 "type": "object",

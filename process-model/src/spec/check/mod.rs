@@ -9,6 +9,7 @@ mod faults;
 mod hooks;
 mod logs;
 mod order;
+mod placement;
 mod probe;
 mod resources;
 mod restart;
@@ -46,6 +47,7 @@ impl ProcessSpec {
             resources::check(limits, &mut faults);
         }
         order::check(self, &mut faults);
+        placement::check(self, &mut faults);
         faults.into_list()
     }
 }

@@ -4,6 +4,7 @@
 mod execution;
 mod hook;
 mod logs;
+mod placement;
 mod probe;
 mod reader;
 mod resources;
@@ -73,6 +74,13 @@ pub fn spec_from_wire(wire: &v1::ProcessSpec) -> Result<ProcessSpec, Vec<Fault>>
     spec.sockets = socket::sockets_from_wire(&wire.sockets, &mut reader);
     spec.limits = wire.limits.as_ref().map(|limits| Box::new(resources::limits_from_wire(limits, &mut reader)));
     spec.depends_on = timing::dependencies_from_wire(&wire.depends_on, &mut reader);
+    spec.placement = wire
+        .placement
+        .as_ref()
+        .map(|p| Box::new(placement::placement_from_wire(p, &mut reader)))
+        .filter(|p| !p.is_empty());
+    spec.update = wire.update.as_ref().map(|update| Box::new(placement::update_from_wire(update, &mut reader)));
+    spec.singleton = wire.singleton.as_ref().map(|s| Box::new(placement::singleton_from_wire(s, &mut reader)));
     spec.labels = wire.labels.clone();
     spec.autostart = wire.autostart.unwrap_or(true);
     reader.faults.extend(spec.check());
@@ -115,5 +123,8 @@ pub fn spec_to_wire(spec: &ProcessSpec) -> v1::ProcessSpec {
         limits: spec.limits.as_deref().map(resources::limits_to_wire),
         depends_on: spec.depends_on.iter().map(timing::dependency_to_wire).collect(),
         schedule: spec.schedule.as_deref().map(timing::schedule_to_wire),
+        placement: spec.placement.as_deref().map(placement::placement_to_wire),
+        update: spec.update.as_deref().map(placement::update_to_wire),
+        singleton: spec.singleton.as_deref().map(placement::singleton_to_wire),
     }
 }

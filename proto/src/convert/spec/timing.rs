@@ -1,7 +1,7 @@
 //! When a process runs: by the clock, and after others.
 
 use super::reader::Reader;
-use crate::convert::duration_to_wire;
+use crate::convert::{WireFault, duration_to_wire};
 use crate::v1::{self, DependencyCondition as Wire};
 use process_model::spec::{CatchUp, Condition, Dependency, Overlap, Schedule};
 use std::time::Duration;
@@ -73,5 +73,24 @@ pub(super) fn dependency_to_wire(dependency: &Dependency) -> v1::Dependency {
         process: dependency.process.to_string(),
         condition: condition.into(),
         log_pattern: log_pattern.to_owned(),
+    }
+}
+
+impl From<&Dependency> for v1::Dependency {
+    fn from(dependency: &Dependency) -> Self {
+        dependency_to_wire(dependency)
+    }
+}
+
+impl TryFrom<&v1::Dependency> for Dependency {
+    type Error = WireFault;
+    fn try_from(wire: &v1::Dependency) -> Result<Self, WireFault> {
+        let mut reader = Reader::default();
+        let read = dependencies_from_wire(std::slice::from_ref(wire), &mut reader).pop();
+        match (reader.faults.first(), read) {
+            (None, Some(dependency)) => Ok(dependency),
+            (Some(fault), _) => Err(WireFault::new("dependency", fault.to_string())),
+            (None, None) => Err(WireFault::missing("dependency")),
+        }
     }
 }

@@ -61,6 +61,11 @@ impl Cluster {
 
     /// Waits until all that run agree on a leader that leads.
     pub(crate) async fn leader(&self) -> u64 {
+        self.leader_since(0).await
+    }
+
+    /// The same of this term or a later one: whoever was replaced may not have heard of it yet.
+    pub(crate) async fn leader_since(&self, term: u64) -> u64 {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
             let standings: Vec<_> =
@@ -68,6 +73,7 @@ impl Cluster {
             let leads = standings.iter().find(|standing| standing.leads());
             if let Some(leads) = leads
                 && standings.iter().all(|s| s.leader == Some(leads.me) && s.term == leads.term)
+                && leads.term >= term
             {
                 return leads.me.0;
             }

@@ -65,9 +65,9 @@ impl History {
         self.past.len()
     }
 
-    /// The oldest generation that no process has now.
-    pub(crate) fn oldest_past(&self) -> Option<&(ProcessName, u64)> {
-        self.past.first_key_value().map(|(_, key)| key)
+    /// The generations that no process has now, the oldest first.
+    pub(crate) fn past(&self) -> impl Iterator<Item = &(ProcessName, u64)> {
+        self.past.values()
     }
 
     /// The first name whose deletion is told by this audit entry or one before.

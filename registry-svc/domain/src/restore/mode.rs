@@ -50,21 +50,41 @@ impl Mode {
 pub(crate) fn permits(draft: &mut Draft<'_>, order: &Order) -> Result<(), Refusal> {
     super::give_up_if_left(draft);
     match order {
-        Order::Apply(_) | Order::Delete { .. } | Order::Switch(_) | Order::Rollback(_) => {}
+        Order::Apply(_)
+        | Order::Delete { .. }
+        | Order::Switch(_)
+        | Order::Signal(_)
+        | Order::ControlUnits(_)
+        | Order::Rollback(_)
+        | Order::PauseRollout { .. }
+        | Order::ResumeRollout { .. }
+        | Order::PromoteRollout { .. }
+        | Order::RollingRestart(_)
+        | Order::Scale(_)
+        | Order::ReleaseBrake
+        | Order::Invite(_)
+        | Order::Admit(_) => {}
+        Order::SetSchedulable(_) | Order::Drain(_) | Order::LabelNode(_) | Order::RemoveNode(_) => {}
         Order::ConfirmRestore(_) => return if is_restoring(draft) { Err(Refusal::Restoring) } else { Ok(()) },
         Order::Configure(_)
         | Order::NodeConnected(_)
+        | Order::NodeArrived(_)
         | Order::NodeLost { .. }
+        | Order::NodeSuspect { .. }
+        | Order::NodeSilent { .. }
         | Order::Report(_)
+        | Order::Runs(_)
         | Order::ActionsDelivered { .. }
         | Order::RecordRefusals(_)
         | Order::MemberUp(_)
+        | Order::MemberCertified(_)
         | Order::Enroll(_)
         | Order::MemberGone(_)
         | Order::MemberNote(_)
         | Order::Restore(_)
         | Order::Inventory(_)
-        | Order::SetLevel { .. } => return Ok(()),
+        | Order::SetLevel { .. }
+        | Order::Tick => return Ok(()),
     }
     if is_restoring(draft) {
         return Err(Refusal::Restoring);

@@ -4,16 +4,16 @@
 use super::State;
 use crate::index::{Spot, Turn};
 use crate::row::Row;
-use crate::{Instance, Node, StoredReply, action_number, dedupe};
-use process_model::{Action, InstanceId};
+use crate::{Instance, Node, Process, StoredReply, action_number, dedupe};
+use process_model::{Action, InstanceId, NodeName, ProcessName};
 use std::sync::Arc;
 
 impl State {
     /// Takes in a stored row, in any order.
     pub fn load(&mut self, row: Row) {
         match row {
-            Row::Meta(meta) => self.meta = meta,
-            Row::Process(process) => drop(self.processes.insert(process.spec.name.clone(), process)),
+            Row::Meta(meta) => self.meta = *meta,
+            Row::Process(process) => self.put_process(process),
             Row::Instance(instance) => self.put_instance(instance),
             Row::Node(node) => self.put_node(node),
             Row::Action(action) => self.put_action(action_number(&action.id).unwrap_or(0), action),
@@ -25,7 +25,20 @@ impl State {
             Row::Member(member) => drop(self.members.insert(member.id, member)),
             Row::Piece(piece) => drop(self.pieces.insert(piece.number, piece)),
             Row::Inventory(inventory) => drop(self.inventories.insert(inventory.node.clone(), inventory)),
+            Row::Invitation(one) => drop(self.invitations.insert(one.hash.clone(), one)),
+            Row::Runs(runs) => drop(self.runs.insert(runs.instance.clone(), runs)),
         }
+    }
+
+    pub(crate) fn put_process(&mut self, process: Arc<Process>) {
+        let name = process.spec.name.clone();
+        let was = self.processes.insert(name.clone(), process.clone());
+        self.index.process(&name, was.as_deref(), Some(&process));
+    }
+
+    pub(crate) fn remove_process(&mut self, name: &ProcessName) {
+        let was = self.processes.remove(name);
+        self.index.process(name, was.as_deref(), None);
     }
 
     pub(crate) fn put_instance(&mut self, instance: Arc<Instance>) {
@@ -50,8 +63,13 @@ impl State {
     }
 
     pub(crate) fn put_node(&mut self, node: Arc<Node>) {
-        self.index.node(&node);
-        self.nodes.insert(node.name.clone(), node);
+        let was = self.nodes.insert(node.name.clone(), node.clone());
+        self.index.node(&node.name, was.as_deref(), Some(&node));
+    }
+
+    pub(crate) fn remove_node(&mut self, name: &NodeName) {
+        let was = self.nodes.remove(name);
+        self.index.node(name, was.as_deref(), None);
     }
 
     pub(crate) fn put_action(&mut self, number: u64, action: Arc<Action>) {

@@ -3,7 +3,7 @@
 //! everything that is there at one moment.
 
 use super::State;
-use crate::{Instance, Node, Process};
+use crate::{Instance, Node, Process, drains};
 use process_model::{InstanceId, NodeName, ProcessName};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -14,21 +14,42 @@ use std::sync::Arc;
 pub struct Roster {
     /// The moment.
     pub revision: u64,
-    /// Nodes by name, with the number of their instances.
-    pub nodes: Vec<(Arc<Node>, usize)>,
+    /// Nodes by name, with what is on them.
+    pub nodes: Vec<(Arc<Node>, Usage)>,
     /// Processes by name.
     pub processes: Vec<Arc<Process>>,
     /// Instances by process and index.
     pub instances: Vec<Arc<Instance>>,
 }
 
+/// What is on a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Instances, those being removed included.
+    pub instances: usize,
+    /// Thousandths of a CPU that they reserve.
+    pub reserved_cpu_millis: u64,
+    /// Bytes of memory that they reserve.
+    pub reserved_memory: u64,
+    /// While it is being drained: instances that have yet to leave.
+    pub left: usize,
+}
+
 impl State {
+    /// What is on a node.
+    #[must_use]
+    pub fn usage_of(&self, node: &Node) -> Usage {
+        let (reserved_cpu_millis, reserved_memory) = self.index.reserved(&node.name);
+        let left = if node.drain.is_some() { drains::left_on(self, &node.name) } else { 0 };
+        Usage { instances: self.load_of(&node.name), reserved_cpu_millis, reserved_memory, left }
+    }
+
     /// Everything that is there now.
     #[must_use]
     pub fn roster(&self) -> Roster {
         Roster {
             revision: self.meta.revision,
-            nodes: self.nodes.values().map(|node| (node.clone(), self.load_of(&node.name))).collect(),
+            nodes: self.nodes.values().map(|node| (node.clone(), self.usage_of(node))).collect(),
             processes: self.processes.values().cloned().collect(),
             instances: self.instances.values().cloned().collect(),
         }

@@ -36,7 +36,8 @@ fn differently_ordered(before: &State, after: &State) -> BTreeSet<NodeName> {
     let told = |node: &&NodeName| {
         orders(before, node) != orders(after, node) || !open(after, node).is_subset(&open(before, node))
     };
-    after.nodes().keys().filter(told).cloned().collect()
+    let removed = before.nodes().keys().filter(|node| !after.nodes().contains_key(node));
+    after.nodes().keys().filter(told).chain(removed).cloned().collect()
 }
 
 impl World {
@@ -81,6 +82,8 @@ impl World {
         assert_eq!(invariants::broken(&self.state), Vec::<String>::new());
         let rebuilt: State = self.rows.values().cloned().collect();
         assert_eq!(rebuilt, self.state, "the rows are not the state");
+        let frozen: State = self.state.freeze().rows().collect();
+        assert_eq!(frozen, self.state, "a snapshot would not be the state");
         self.verify().unwrap_or_else(|fault| panic!("the audit log is broken: {fault}"));
         outcome
     }
@@ -116,6 +119,33 @@ impl World {
         &self.state.instances()[&id.parse().unwrap()]
     }
 
+    /// Nodes of a process' instances, by number; `-`: of none.
+    pub fn nodes_of(&self, process: &str) -> Vec<&str> {
+        let instances = self.state.instances_of(&process.parse().unwrap());
+        instances.map(|one| one.node.as_ref().map_or("-", |node| node.as_str())).collect::<Vec<_>>()
+    }
+
+    /// The node of each instance says that it runs and serves.
+    pub fn all_run(&mut self) {
+        self.clock += 1;
+        let seq = self.clock as u64;
+        let of = |one: &Arc<Instance>| Some((one.node.clone()?.to_string(), one.id.to_string(), one.generation));
+        let waiting = |one: &&Arc<Instance>| one.wanted && !one.removing && !one.is_ready();
+        let all: Vec<_> = self.state.instances().values().filter(waiting).filter_map(of).collect();
+        for (node, id, generation) in all {
+            self.ok(report(&node, vec![InstanceReport { generation, ..seen(&id, seq, Phase::Running) }]));
+        }
+    }
+
+    /// The node of an instance that is being removed says that it is gone.
+    pub fn has_gone(&mut self, id: &str) {
+        let one = self.instance(id).clone();
+        assert!(one.removing, "{id} is not being removed");
+        let (node, seq) = (one.node.unwrap(), one.seen.seq + 1);
+        let gone = InstanceReport { generation: one.generation, ..gone(id, seq) };
+        self.ok(report(node.as_str(), vec![gone]));
+    }
+
     pub fn has(&self, id: &str) -> bool {
         self.state.instances().contains_key(&id.parse().unwrap())
     }
@@ -133,6 +163,8 @@ fn is_record(key: &RowKey) -> bool {
         | RowKey::Event(_)
         | RowKey::Reply(_)
         | RowKey::Member(_)
+        | RowKey::Invitation(_)
+        | RowKey::Runs(_)
         | RowKey::Inventory(_) => false,
     }
 }
@@ -176,7 +208,55 @@ pub fn booted(node: &str, boot_id: &str) -> Order {
         runner_version: "1".into(),
         cpus: 2,
         memory_bytes: 1 << 30,
+        fences: true,
     })
+}
+
+/// Every replica knows of placements.
+pub fn fleet() -> Order {
+    Order::SetLevel { level: 3 }
+}
+
+/// A node with labels (`zone=eu`), processors and GiB of memory.
+pub fn arrived(node: &str, labels: &[&str], cpus: u32, gib: u64) -> Order {
+    let labels = labels.iter().map(|label| process_model::label::parse(label).unwrap()).collect();
+    let (os, arch, kernel) = ("linux".to_owned(), "x86_64".to_owned(), "6.1.0-18-amd64".to_owned());
+    Order::NodeArrived(NodeArrived {
+        hello: NodeHello {
+            node: node.parse().unwrap(),
+            boot_id: "boot-1".into(),
+            runner_version: "1.2.0".into(),
+            cpus,
+            memory_bytes: gib << 30,
+            fences: false,
+        },
+        facts: NodeFacts { labels, os, arch, kernel },
+    })
+}
+
+pub fn cordon(node: &str, schedulable: bool) -> Order {
+    Order::SetSchedulable(SetSchedulable { node: node.parse().unwrap(), schedulable })
+}
+
+pub fn drain(node: &str, deadline: Option<u64>) -> Order {
+    let deadline = deadline.map(std::time::Duration::from_secs);
+    Order::Drain(DrainNode { node: node.parse().unwrap(), deadline })
+}
+
+pub fn label(node: &str, labels: &[(&str, &str)]) -> Order {
+    let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    Order::LabelNode(LabelNode { node: node.parse().unwrap(), labels })
+}
+
+pub fn remove_node(node: &str, force: bool) -> Order {
+    Order::RemoveNode(RemoveNode { node: node.parse().unwrap(), force })
+}
+
+/// A spec that asks for something of nodes.
+pub fn placed(name: &str, instances: u32, ask: impl FnOnce(&mut process_model::spec::Placement)) -> ProcessSpec {
+    let mut placement = process_model::spec::Placement::default();
+    ask(&mut placement);
+    ProcessSpec { placement: Some(Box::new(placement)), ..spec(name, instances) }
 }
 
 pub fn lost(node: &str) -> Order {

@@ -1,6 +1,6 @@
 //! The decision itself: total over everything that peers may say.
 
-use super::{Condition, FoundingPlan, FoundingRefusal, Introduction};
+use super::{Condition, Entry, FoundingPlan, FoundingRefusal, Introduction};
 use crate::ReplicaId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,15 +31,17 @@ pub enum Decision {
 }
 
 /// Decides from our own introduction and those of the peers that answered. `cluster` is the identity that a cluster
-/// gets if we coordinate; `join`: we were told to join and never to found.
+/// gets if we coordinate.
 #[must_use]
-pub fn decide(me: &Introduction, peers: &[Introduction], join: bool, cluster: &str) -> Decision {
-    decided(me, peers, join, cluster).unwrap_or_else(Decision::Refuse)
+pub fn decide(me: &Introduction, peers: &[Introduction], entry: Entry, cluster: &str) -> Decision {
+    decided(me, peers, entry, cluster).unwrap_or_else(Decision::Refuse)
 }
 
-fn decided(me: &Introduction, peers: &[Introduction], join: bool, name: &str) -> Result<Decision, FoundingRefusal> {
-    // Our own introduction may come back to us through a name that means all.
-    let peers: Vec<&Introduction> = peers.iter().filter(|peer| *peer != me).collect();
+fn decided(me: &Introduction, peers: &[Introduction], entry: Entry, name: &str) -> Result<Decision, FoundingRefusal> {
+    // Our own introduction may come back to us, as we are among our peers; newer than the one that we hold, if a peer has
+    // handed us the plan meanwhile.
+    let ours = |peer: &Introduction| (&peer.store, &peer.address) == (&me.store, &me.address);
+    let peers: Vec<&Introduction> = peers.iter().filter(|peer| !ours(peer)).collect();
     if let Condition::Founded { .. } = me.condition {
         // Nobody's mistake elsewhere keeps a member from starting; strangers are refused link by link.
         return Ok(Decision::Resume);
@@ -49,11 +51,13 @@ fn decided(me: &Introduction, peers: &[Introduction], join: bool, name: &str) ->
     unmistakable(&all)?;
     match &me.condition {
         Condition::Founded { .. } => Ok(Decision::Resume),
-        Condition::Planned(_) if join => Err(FoundingRefusal::JoinWithPlan),
+        Condition::Planned(_) if !entry.founds() => Err(FoundingRefusal::JoinWithPlan),
         Condition::Planned(plan) => planned(me, plan, &peers, existing),
         Condition::Fresh => match existing {
-            Some((cluster, peer)) => fresh_beside(me, cluster, peer, join),
-            None if join => Ok(Decision::Wait("no peer belongs to a cluster yet that could be joined".to_owned())),
+            Some((cluster, peer)) => fresh_beside(me, cluster, peer, entry),
+            None if !entry.founds() => {
+                Ok(Decision::Wait("no peer belongs to a cluster yet that could be joined".to_owned()))
+            }
             None => fresh_among(me, &peers, name),
         },
     }
@@ -83,10 +87,10 @@ fn fresh_beside(
     me: &Introduction,
     cluster: &str,
     peer: &Introduction,
-    join: bool,
+    entry: Entry,
 ) -> Result<Decision, FoundingRefusal> {
     let (cluster, through) = (cluster.to_owned(), peer.address.clone());
-    if join {
+    if entry.joins() {
         return Ok(Decision::Join { cluster, through });
     }
     // A member under our address that is not us was us, before the directory was emptied or replaced.

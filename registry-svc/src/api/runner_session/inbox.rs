@@ -2,13 +2,15 @@
 //! the log: refusing the whole report would have the runner send it again for
 //! ever, and nothing that comes after it would get through.
 
-use pm_proto::convert::WireFault;
+use pm_proto::convert::{WireFault, timestamp_from_wire};
 use pm_proto::v1;
-use process_model::{ActionReport, InstanceReport};
-use registry_domain::{InventoryEntry, NodeHello, NodeInventory, Report};
+use process_model::{ActionReport, ExitStatus, InstanceId, InstanceReport, RunOutcome, RunReport, Timestamp};
+use registry_domain::{InventoryEntry, NodeHello, NodeInventory, Report, RunReports};
 
 /// Longest text in a report; the rest is cut off.
 const TEXT_BYTES: usize = 4 << 10;
+/// Longest text about a run: twenty of them are kept of each instance.
+const RUN_TEXT_BYTES: usize = 256;
 /// Longest event type.
 const TYPE_BYTES: usize = 64;
 
@@ -27,6 +29,25 @@ pub(super) fn report(hello: &NodeHello, wire: &v1::Report) -> Report {
     }
 }
 
+/// What the node says of runs; `None`: nothing.
+pub(super) fn runs(hello: &NodeHello, wire: &v1::Report) -> Option<RunReports> {
+    let runs = wire.runs.iter().filter_map(|r| readable(hello, r.try_into().map(bounded)));
+    let runs: Vec<RunReport> = runs.collect();
+    (!runs.is_empty()).then(|| RunReports { node: hello.node.clone(), runs })
+}
+
+fn bounded(report: RunReport) -> RunReport {
+    let outcome = match report.outcome {
+        RunOutcome::NotStarted(why) => RunOutcome::NotStarted(cut_to(why, RUN_TEXT_BYTES)),
+        RunOutcome::Skipped(why) => RunOutcome::Skipped(cut_to(why, RUN_TEXT_BYTES)),
+        RunOutcome::Ended(ExitStatus::Unknown(why)) => {
+            RunOutcome::Ended(ExitStatus::Unknown(cut_to(why, RUN_TEXT_BYTES)))
+        }
+        whole @ (RunOutcome::Running | RunOutcome::Ended(_) | RunOutcome::Missed | RunOutcome::Lost) => whole,
+    };
+    RunReport { outcome, ..report }
+}
+
 /// What the node has; `None`: it does not say.
 pub(super) fn inventory(hello: &NodeHello, wire: &v1::Report) -> Option<NodeInventory> {
     let says = wire.inventory_begins || wire.inventory_complete || !wire.inventory.is_empty();
@@ -36,6 +57,16 @@ pub(super) fn inventory(hello: &NodeHello, wire: &v1::Report) -> Option<NodeInve
         complete: wire.inventory_complete,
         entries: wire.inventory.iter().filter_map(|one| readable(hello, entry(one))).collect(),
     })
+}
+
+/// Whose lines these are, and of which run.
+pub(super) fn seen_lines(hello: &NodeHello, wire: &v1::SeenLines) -> Option<(InstanceId, Timestamp)> {
+    let instance = wire.instance_id.parse().map_err(|error: process_model::InvalidInstanceId| WireFault {
+        field: "lines.instance_id",
+        problem: error.to_string(),
+    });
+    let started = wire.start_time.as_ref().map(|time| timestamp_from_wire("lines.start_time", time));
+    Some((readable(hello, instance)?, readable(hello, started?)?))
 }
 
 fn entry(wire: &v1::InstanceInventory) -> Result<InventoryEntry, WireFault> {
@@ -71,9 +102,13 @@ fn checked(report: InstanceReport) -> Result<InstanceReport, WireFault> {
     Ok(InstanceReport { message: cut(report.message), ..report })
 }
 
-fn cut(mut text: String) -> String {
-    if text.len() > TEXT_BYTES {
-        text.truncate(text.floor_char_boundary(TEXT_BYTES));
+fn cut(text: String) -> String {
+    cut_to(text, TEXT_BYTES)
+}
+
+fn cut_to(mut text: String, bytes: usize) -> String {
+    if text.len() > bytes {
+        text.truncate(text.floor_char_boundary(bytes));
     }
     text
 }

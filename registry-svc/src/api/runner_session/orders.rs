@@ -5,7 +5,7 @@
 use pm_proto::convert::duration_to_wire;
 use pm_proto::v1;
 use pm_proto::v1::run_session_response::Message;
-use process_model::{Action, ActionState, Assignment, InstanceId, NodeName};
+use process_model::{Action, ActionState, ActionTarget, Assignment, InstanceId, NodeName};
 use prost::Message as _;
 use registry_domain::State;
 use std::collections::{BTreeMap, BTreeSet};
@@ -98,11 +98,16 @@ fn order(action: &Action) -> v1::ActionOrder {
     v1::ActionOrder {
         action_id: action.id.clone(),
         verb: v1::ActionVerb::from(action.verb).into(),
-        instance_id: action.instance.to_string(),
+        instance_id: action.target.instance().map(ToString::to_string).unwrap_or_default(),
         stop_timeout: action.stop_timeout.map(duration_to_wire),
         restart_count: action.restart_count,
         traceparent: action.traceparent.clone(),
         term: 0,
+        unit: match &action.target {
+            ActionTarget::Instance(_) => String::new(),
+            ActionTarget::Unit(unit) => unit.clone(),
+        },
+        signal: action.signal.map(|signal| signal.to_string()).unwrap_or_default(),
     }
 }
 
@@ -111,6 +116,7 @@ pub(super) fn in_term(mut said: v1::RunSessionResponse, term: u64) -> v1::RunSes
     match &mut said.message {
         Some(Message::Assignments(update)) => update.term = term,
         Some(Message::Action(order)) => order.term = term,
+        Some(Message::Neighbours(update)) => update.term = term,
         // The welcome has it from its maker; acknowledgements order nothing.
         Some(Message::Welcome(_) | Message::ReportAck(_) | Message::HeartbeatAck(_)) | None => {}
     }
@@ -175,8 +181,14 @@ mod tests {
 
     fn world() -> (State, NodeName) {
         let (mut state, node): (State, NodeName) = (State::default(), "alpha".parse().unwrap());
-        let hello =
-            NodeHello { node: node.clone(), boot_id: "b".into(), runner_version: "1".into(), cpus: 1, memory_bytes: 1 };
+        let hello = NodeHello {
+            node: node.clone(),
+            boot_id: "b".into(),
+            runner_version: "1".into(),
+            cpus: 1,
+            memory_bytes: 1,
+            fences: false,
+        };
         run(&mut state, Order::NodeConnected(hello));
         (state, node)
     }

@@ -82,7 +82,7 @@ fn named(state: &State, subjects: &BTreeSet<Subject>) -> Roster {
             }
             Subject::Instance(id) => drop(instances.insert(id.clone())),
             Subject::Node(name) => {
-                roster.nodes.extend(state.nodes().get(name).map(|node| (node.clone(), state.load_of(name))));
+                roster.nodes.extend(state.nodes().get(name).map(|node| (node.clone(), state.usage_of(node))));
                 instances.extend(state.instances_on(name).map(|instance| instance.id.clone()));
             }
         }
@@ -115,8 +115,8 @@ impl Items {
         let (first, end) = (self.seen, total.min(self.seen + CHUNK));
         self.seen = end;
         for place in first..end {
-            let frame = if let Some((node, load)) = nodes.get(place) {
-                filter.shows_node(node.name.as_str()).then(|| Frame::Node(answers::node(node, *load)))
+            let frame = if let Some((node, usage)) = nodes.get(place) {
+                filter.shows_node(node.name.as_str()).then(|| Frame::Node(answers::node(node, usage)))
             } else if let Some(process) = processes.get(place - nodes.len()) {
                 let shown = filter.shows_process(process.spec.name.as_str());
                 shown.then(|| Frame::Process(answers::process(process)))

@@ -22,6 +22,8 @@ pub(super) fn of(key: &RowKey) -> Vec<u8> {
         RowKey::Member(id) => numbered(b'M', *id),
         RowKey::Piece(number) => numbered(b'b', u64::from(*number)),
         RowKey::Inventory(node) => text(b'v', node.as_str()),
+        RowKey::Invitation(hash) => text(b'j', hash),
+        RowKey::Runs(id) => text(b'c', &id.to_string()),
     }
 }
 

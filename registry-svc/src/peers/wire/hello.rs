@@ -7,7 +7,7 @@ use registry_quorum::ReplicaId;
 use registry_quorum::recovery::Fence;
 
 pub(in crate::peers) fn hello_into(hello: Hello) -> v1::PeerHello {
-    let Hello { fence, store, boot, to, protocol, address, version, start, level, progress } = hello;
+    let Hello { fence, store, boot, to, protocol, address, version, start, level, progress, certificate: _ } = hello;
     let header = v1::PeerHeader {
         cluster_id: fence.cluster,
         epoch: fence.epoch,
@@ -44,6 +44,7 @@ pub(in crate::peers) fn hello_from(hello: Option<v1::PeerHello>) -> Result<Hello
         // One of before there were levels says nothing; what no level of ours can be is higher than any of ours.
         level: u16::try_from(feature_level.max(1)).unwrap_or(u16::MAX),
         progress: Progress { term, last: last.map(words::position_from) },
+        certificate: None,
     })
 }
 

@@ -47,7 +47,7 @@ pub(crate) async fn until_down(events: &mut Events, of: u64) -> bool {
 
 /// An address of this host where nobody listens.
 pub(crate) fn closed_port() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = std::net::TcpListener::bind("127.0.1.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
 }
 

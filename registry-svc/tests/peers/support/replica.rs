@@ -111,7 +111,8 @@ impl Replica {
     }
 
     pub(crate) async fn with(identity: Identity, token: &Secret, trust: Trust, timing: Timing) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        // Not where this machine's own connections begin: one of them could get the port that is to be free again later.
+        let listener = TcpListener::bind("127.0.1.1:0").await.unwrap();
         Self::on(listener, identity, token, trust, timing)
     }
 
@@ -128,7 +129,7 @@ impl Replica {
         }
         let (id, book) = (identity.fence.id.0, AddressBook::default());
         let settings =
-            Settings { identity, registrar: Arc::new(trust), book: book.clone(), token: token.clone(), timing };
+            Settings { identity, registrar: Arc::new(trust), book: book.clone(), token: token.into(), timing };
         let links = Links::new(settings).unwrap();
         let (door, heard) = ScriptedDoor::new();
         let door = Arc::new(door);

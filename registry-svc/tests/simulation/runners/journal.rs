@@ -1,7 +1,7 @@
 //! What a runner wrote down: it survives the runner and its host.
 
 use crate::rig::Oracle;
-use process_model::{ActionReport, Assignment, InstanceId, InstanceReport};
+use process_model::{ActionReport, Assignment, InstanceId, InstanceReport, RunReport};
 use runner_domain::{Leadership, Memo};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -34,6 +34,7 @@ pub(super) struct Stored {
 pub(super) enum Reported {
     Instance(InstanceReport),
     Action(ActionReport),
+    Run(RunReport),
 }
 
 impl Journal {
@@ -63,11 +64,14 @@ impl Journal {
 
     pub(super) fn report(&mut self, mut report: Reported, tell: &Oracle) {
         self.newest += 1;
-        if let Reported::Instance(report) = &mut report {
-            report.seq = self.newest;
+        match &mut report {
+            Reported::Instance(report) => report.seq = self.newest,
+            Reported::Run(report) => report.seq = self.newest,
+            Reported::Action(_) => {}
         }
         tell.note(|| match &report {
             Reported::Instance(said) => format!("{} is {:?}: {}", said.instance, said.phase, said.event_type),
+            Reported::Run(said) => format!("run {} of {}: {:?}", said.run, said.instance, said.outcome),
             Reported::Action(said) => format!("{} is {:?}: {}", said.action, said.state, said.message),
         });
         self.outbox.push_back((self.newest, report));

@@ -16,6 +16,10 @@ pub(super) struct Keeper {
     pids: u32,
     /// Grows with each boot: what was asked for before is not done after it.
     pub(super) boot: u64,
+    /// Until when singletons may run.
+    pub(super) fences: BTreeMap<InstanceId, Instant>,
+    /// What the runner said last of when it was confirmed.
+    pub(super) confirmed: Option<Instant>,
 }
 
 #[derive(Clone)]
@@ -27,11 +31,14 @@ pub(super) struct Run {
     pub(super) ended: Option<(ExitStatus, Timestamp)>,
     /// It does not listen to anything but SIGKILL.
     deaf: bool,
+    /// Its lease was over, and it was killed.
+    pub(super) fenced: bool,
 }
 
 impl Node {
     /// A runner asks for a program, perhaps once more.
     pub(super) fn spawn(self: &Arc<Self>, run: RunId, instance: InstanceId) {
+        self.fence_start(&instance);
         let (node, boot) = (self.clone(), self.lock().keeper.boot);
         tokio::spawn(async move {
             sleep(node.dice.millis(1, 40)).await;
@@ -59,6 +66,10 @@ impl Node {
             let (pid, started) = (known.pid, known.started);
             return known.ended.is_none().then_some(Input::Spawned { run, pid, started });
         }
+        if state.keeper.fences.get(instance).is_some_and(|at| *at <= Instant::now()) {
+            let error = SpawnError { stage: "lease".to_owned(), message: "its lease is over".to_owned() };
+            return Some(Input::SpawnFailed { run, error });
+        }
         if self.dice.permille(50) && !self.judge.oracle.is_over() {
             let error = SpawnError { stage: "exec".to_owned(), message: "no such file".to_owned() };
             return Some(Input::SpawnFailed { run, error });
@@ -66,7 +77,15 @@ impl Node {
         state.keeper.pids += 1;
         let pid = state.keeper.pids;
         let deaf = self.dice.permille(150);
-        let begun = Run { instance: instance.clone(), pid, started: wall, since: Instant::now(), ended: None, deaf };
+        let begun = Run {
+            instance: instance.clone(),
+            pid,
+            started: wall,
+            since: Instant::now(),
+            ended: None,
+            deaf,
+            fenced: false,
+        };
         state.keeper.runs.insert(run, begun);
         drop(state);
         self.judge.begins(instance, &self.name, run.0);
@@ -100,7 +119,7 @@ impl Node {
         known.ended = Some((status.clone(), at));
         let instance = known.instance.clone();
         drop(state);
-        self.judge.ends(&instance);
+        self.judge.ends(&instance, &self.name);
         self.hear_of(&instance, exited(run, status, at));
     }
 
@@ -109,9 +128,11 @@ impl Node {
         let mut state = self.lock();
         state.keeper.boot += 1;
         let runs = std::mem::take(&mut state.keeper.runs);
+        state.keeper.fences.clear();
+        state.keeper.confirmed = None;
         drop(state);
         for run in runs.into_values().filter(|run| run.ended.is_none()) {
-            self.judge.ends(&run.instance);
+            self.judge.ends(&run.instance, &self.name);
         }
     }
 }

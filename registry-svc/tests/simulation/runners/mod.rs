@@ -9,11 +9,13 @@
 //! | `journal` | what the runner wrote down |
 //! | `keeper` | the programs; they outlive the runner |
 //! | `supervise` | input → step → journal → effects |
+//! | `leases` | until when its singletons may run |
 //! | `roster` | what belongs here now |
 //! | `talk` | the session with whoever leads |
 
 mod journal;
 mod keeper;
+mod leases;
 mod node;
 mod roster;
 mod supervise;

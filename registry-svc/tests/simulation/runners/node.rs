@@ -29,6 +29,10 @@ pub(crate) struct Node {
     inner: Mutex<Inner>,
     /// There is something to report.
     pub(super) news: Notify,
+    /// There is something to look at for whoever follows leases.
+    pub(super) leases: Notify,
+    /// Thousandths that its clock takes for the time of one.
+    pub(super) slow: u32,
 }
 
 #[derive(Default)]
@@ -38,6 +42,9 @@ pub(super) struct Inner {
     /// Which start of the runner; it runs while there is a task that talks.
     pub(super) life: u64,
     talk: Option<JoinHandle<()>>,
+    following: Option<JoinHandle<()>>,
+    /// When the last heartbeat was sent that was answered, as far as this runner knows.
+    pub(super) confirmed: Option<Instant>,
     pub(super) instances: BTreeMap<InstanceId, Supervised>,
     /// So many of a thousand messages are followed by an old one, of a leader before.
     pub(super) replays: u64,
@@ -46,8 +53,9 @@ pub(super) struct Inner {
 impl Node {
     pub(super) fn new(number: u64, dice: Dice, judge: Judge, clocks: Clocks) -> Arc<Self> {
         let name = format!("node-{number}").parse().unwrap();
-        let (inner, news) = Default::default();
-        Arc::new(Self { name, number, dice, judge, clocks, began: Instant::now(), inner, news })
+        let (inner, news, leases) = Default::default();
+        let slow = dice.between(950, 1_050) as u32;
+        Arc::new(Self { name, number, dice, judge, clocks, began: Instant::now(), inner, news, leases, slow })
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -73,7 +81,9 @@ impl Node {
         let mut state = self.lock();
         let talk = state.talk.take()?;
         talk.abort();
+        state.following.take().iter().for_each(JoinHandle::abort);
         state.life += 1;
+        state.confirmed = None;
         state.instances.clear();
         let ended = state.life;
         drop(state);
@@ -97,8 +107,11 @@ impl Node {
             }
             state.life += 1;
             state.talk = Some(tokio::spawn(talk::run(self.clone(), world.clone())));
+            state.confirmed = state.keeper.confirmed;
         }
         self.take_over(rebooted);
+        let following = tokio::spawn(self.clone().follow_leases());
+        self.lock().following = Some(following);
     }
 
     /// What of this node is not as the registry has it.
@@ -125,8 +138,9 @@ impl Node {
             if told != (assignment.generation, assignment.wanted) || seen.phase() != view.phase {
                 strays.push(format!("{id}: {name} has {told:?} and {:?}, the registry {seen:?}", view.phase));
             }
-            if view.phase.is_at_rest() == self.judge.runs(id) {
-                strays.push(format!("{id} is {:?}, and runs: {}", view.phase, self.judge.runs(id)));
+            let runs = self.judge.runs(id, name);
+            if view.phase.is_at_rest() == runs {
+                strays.push(format!("{id} is {:?}, and runs: {runs}", view.phase));
             }
         }
         strays.extend(here.into_keys().map(|id| format!("{id} is on {name}, where it does not belong")));

@@ -3,7 +3,7 @@
 use super::Node;
 use super::journal::{Reported, Stored};
 use super::keeper::exited;
-use process_model::{ActionReport, ActionState, Assignment, InstanceId, InstanceReport, event_type};
+use process_model::{ActionReport, ActionState, Assignment, InstanceId, InstanceReport, RunReport, event_type};
 use runner_domain::{Context, Effect, Input, Machine, Memo, Order, RunId, Timer, Verdict, order};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -19,11 +19,13 @@ pub(super) struct Supervised {
     armed: u64,
     /// The keeper has said that the present run began.
     began: bool,
+    /// What it was told of its lease.
+    pub(super) lease: Option<bool>,
 }
 
 impl Supervised {
     pub(super) fn new(machine: Machine) -> Self {
-        Self { machine, orders: Vec::new(), timers: BTreeMap::new(), armed: 0, began: false }
+        Self { machine, orders: Vec::new(), timers: BTreeMap::new(), armed: 0, began: false, lease: None }
     }
 }
 
@@ -60,9 +62,12 @@ impl Node {
         let effects = supervised.machine.step(input, &Context { now, wall, roll, next_run });
         supervised.began &= supervised.machine.state().run().is_some();
         let (memo, began) = (Memo::from(&supervised.machine), supervised.began);
+        let fenced =
+            |effect: &&Effect| matches!(effect, Effect::Report { event, .. } if *event == event_type::INSTANCE_FENCED);
+        effects.iter().filter(fenced).for_each(|_| self.judge.oracle.count("singleton fenced"));
         let reports: Vec<_> = effects.iter().filter_map(|effect| report(&supervised.machine, effect, wall)).collect();
         state.journal.stepped(instance, memo, began);
-        reports.into_iter().for_each(|report| state.journal.report(Reported::Instance(report), &self.judge.oracle));
+        reports.into_iter().for_each(|report| state.journal.report(report, &self.judge.oracle));
         Some(effects)
     }
 
@@ -86,6 +91,7 @@ impl Node {
             | Effect::Observe { .. }
             | Effect::Unobserve
             | Effect::Gone
+            | Effect::Ran(_)
             | Effect::Report { .. } => {}
         }
         None
@@ -117,7 +123,7 @@ impl Node {
 
     /// An action of the registry.
     pub(super) fn ordered(self: &Arc<Self>, instance: &InstanceId, order: Order, stop_timeout: Option<Duration>) {
-        let reloads = order.verb == process_model::ActionVerb::Reload;
+        let asked = order.asked();
         {
             let wall = self.wall();
             let mut state = self.lock();
@@ -139,8 +145,8 @@ impl Node {
         if let Some(timeout) = stop_timeout {
             self.hear_of(instance, Input::StopTimeoutGiven(timeout));
         }
-        if reloads {
-            self.hear_of(instance, Input::ReloadAsked);
+        if let Some(asked) = asked {
+            self.hear_of(instance, asked);
         }
         self.settle(instance);
         self.news.notify_one();
@@ -194,7 +200,12 @@ impl Node {
                         let (pid, started, age) = (record.pid, record.started, record.since.elapsed());
                         self.hear_of(&id, Input::Adopted { run, pid, started, age });
                     }
-                    Some((status, at)) => self.hear_of(&id, exited(run, status, at)),
+                    Some((status, at)) => {
+                        if record.fenced {
+                            self.hear_of(&id, Input::Fenced { run });
+                        }
+                        self.hear_of(&id, exited(run, status, at));
+                    }
                 }
             }
             // The keeper was never heard to have taken the request: ask again, by the same number.
@@ -225,18 +236,20 @@ impl Node {
     pub(super) fn begin(self: &Arc<Self>, assignment: Arc<Assignment>) {
         let id = assignment.instance.clone();
         self.lock().instances.insert(id.clone(), Supervised::new(Machine::new(assignment.clone())));
+        self.leases.notify_one();
         self.hear_of(&id, Input::Assigned(assignment));
     }
 }
 
-fn report(machine: &Machine, effect: &Effect, time: process_model::Timestamp) -> Option<InstanceReport> {
+fn report(machine: &Machine, effect: &Effect, time: process_model::Timestamp) -> Option<Reported> {
     let (event, message, gone) = match effect {
+        Effect::Ran(run) => return Some(Reported::Run(RunReport::clone(run))),
         Effect::Report { event, message } => (*event, message.clone(), false),
         Effect::Gone => (event_type::INSTANCE_REMOVED, "removed".to_owned(), true),
         _ => return None,
     };
     let view = machine.view();
-    Some(InstanceReport {
+    Some(Reported::Instance(InstanceReport {
         instance: machine.instance().clone(),
         seq: 0,
         generation: machine.assignment().generation,
@@ -254,5 +267,5 @@ fn report(machine: &Machine, effect: &Effect, time: process_model::Timestamp) ->
         containment: String::new(),
         status: view.status,
         log_lines: Vec::new(),
-    })
+    }))
 }

@@ -5,7 +5,7 @@
 use super::journal::Reported;
 use super::roster::Update;
 use super::{Node, host};
-use crate::replica::Replica;
+use crate::replica::{LEASE, Replica};
 use crate::rig::{Pipe, World};
 use crate::town::at_address;
 use futures::StreamExt as _;
@@ -52,6 +52,10 @@ struct Talk<'a> {
     epoch: Option<u64>,
     in_flight: Option<u64>,
     parts: Update,
+    beats: u64,
+    /// Heartbeats without an answer: when they were sent, and whether what belongs here was told before.
+    sent: VecDeque<(u64, Instant, bool)>,
+    told: bool,
 }
 
 type Told = Result<v1::RunSessionResponse, Status>;
@@ -74,7 +78,8 @@ impl<'a> Talk<'a> {
         let (net, falls) = (world.net.clone(), ended.clone());
         tokio::spawn(async move { net.until_it_falls(from, (to, life), &falls).await });
         serve(world, (to, life), incoming, down, ended.clone());
-        let mut talk = Self { node, to, up, heard, epoch: None, in_flight: None, parts: Update::default() };
+        let (parts, sent) = Default::default();
+        let mut talk = Self { node, to, up, heard, epoch: None, in_flight: None, parts, beats: 0, sent, told: false };
         let status = tokio::select! {
             biased;
             () = ended.cancelled() => None,
@@ -95,12 +100,13 @@ impl<'a> Talk<'a> {
             runner_version: "1".to_owned(),
             cpus: 2,
             memory_bytes: 1 << 30,
+            fences: true,
             epoch: known.epoch,
             term: known.term,
+            ..v1::SessionHello::default()
         }));
         let too_late = Instant::now() + WELCOME;
         let mut beats = tokio::time::interval(HEARTBEAT);
-        let mut beat = 0;
         loop {
             tokio::select! {
                 biased;
@@ -109,14 +115,22 @@ impl<'a> Talk<'a> {
                     Err(status) => return Some(status),
                 },
                 _ = beats.tick(), if self.epoch.is_some() => {
-                    beat += 1;
-                    self.say(Up::Heartbeat(v1::Heartbeat { seq: beat }));
+                    self.beats += 1;
+                    self.sent.push_back((self.beats, Instant::now(), self.told));
+                    self.say(Up::Heartbeat(v1::Heartbeat { seq: self.beats }));
                 }
                 () = self.node.news.notified(), if self.epoch.is_some() => {}
                 () = tokio::time::sleep_until(too_late), if self.epoch.is_none() => return None,
+                // The connection may look well.
+                () = tokio::time::sleep_until(self.gone_at()), if !self.sent.is_empty() => return None,
             }
             self.report();
         }
+    }
+
+    /// When the other side is taken for gone.
+    fn gone_at(&self) -> Instant {
+        self.sent.front().map_or_else(Instant::now, |(_, sent, _)| *sent + LEASE)
     }
 
     fn say(&self, message: Up) {
@@ -136,6 +150,7 @@ impl<'a> Talk<'a> {
             match reported {
                 Reported::Instance(instance) => report.instances.push(instance.into()),
                 Reported::Action(action) => report.actions.push(action.into()),
+                Reported::Run(run) => report.runs.push(run.into()),
             }
         }
         self.say(Up::Report(report));
@@ -163,7 +178,15 @@ impl<'a> Talk<'a> {
                 }
                 self.node.lock().journal.acknowledged(ack.seq.min(sent));
             }
-            Down::HeartbeatAck(_) => {}
+            Down::HeartbeatAck(ack) => {
+                let answered = self.sent.iter().find(|(seq, ..)| *seq == ack.seq).copied();
+                self.sent.retain(|(seq, ..)| *seq > ack.seq);
+                if let Some((_, sent, true)) = answered {
+                    self.node.confirm(sent);
+                }
+            }
+            // It says that it takes none of these in.
+            Down::Neighbours(_) => {}
             order @ (Down::Assignments(_) | Down::Action(_)) => {
                 let epoch = self.epoch?;
                 let said = Leadership { epoch, term: term(&order) };
@@ -218,14 +241,20 @@ impl<'a> Talk<'a> {
                 self.parts.full |= part.full;
                 if !part.more {
                     self.node.assign(std::mem::take(&mut self.parts));
+                    self.told = true;
                 }
             }
             Down::Action(action) => {
                 let verb = ActionVerb::try_from(action.verb()).unwrap();
-                let order = Order { action: action.action_id, verb, restart_count: action.restart_count };
+                let order = Order {
+                    action: action.action_id,
+                    verb,
+                    restart_count: action.restart_count,
+                    signal: action.signal.parse().ok(),
+                };
                 self.node.ordered(&action.instance_id.parse().unwrap(), order, None);
             }
-            Down::Welcome(_) | Down::ReportAck(_) | Down::HeartbeatAck(_) => {}
+            Down::Welcome(_) | Down::ReportAck(_) | Down::HeartbeatAck(_) | Down::Neighbours(_) => {}
         }
     }
 }
@@ -238,7 +267,7 @@ fn in_words(order: &Down) -> String {
             format!("term {}: {set:?}, gone {:?}, full {}", update.term, update.removed, update.full)
         }
         Down::Action(action) => format!("term {}: {} of {}", action.term, action.action_id, action.instance_id),
-        Down::Welcome(_) | Down::ReportAck(_) | Down::HeartbeatAck(_) => String::new(),
+        Down::Welcome(_) | Down::ReportAck(_) | Down::HeartbeatAck(_) | Down::Neighbours(_) => String::new(),
     }
 }
 
@@ -246,7 +275,7 @@ fn term(order: &Down) -> u64 {
     match order {
         Down::Assignments(update) => update.term,
         Down::Action(action) => action.term,
-        Down::Welcome(_) | Down::ReportAck(_) | Down::HeartbeatAck(_) => 0,
+        Down::Welcome(_) | Down::ReportAck(_) | Down::HeartbeatAck(_) | Down::Neighbours(_) => 0,
     }
 }
 

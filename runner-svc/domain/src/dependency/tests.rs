@@ -1,12 +1,15 @@
 use super::*;
+use process_model::ExitStatus;
 use process_model::spec::Command;
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 /// A node made of a few lines.
 #[derive(Default)]
 struct Node {
     instances: Vec<(InstanceId, ProcessSpec, View)>,
     lines: BTreeSet<(InstanceId, String)>,
+    elsewhere: BTreeMap<Dependency, Elsewhere>,
 }
 
 fn view(phase: Phase) -> View {
@@ -18,6 +21,8 @@ fn view(phase: Phase) -> View {
         wanted: true,
         restart_count: 0,
         traceparent: String::new(),
+        fencing_token: 0,
+        plan: None,
     };
     View { phase, ..crate::Machine::new(assignment).view() }
 }
@@ -41,7 +46,8 @@ impl Node {
     fn waits(&self, instance: &str) -> Option<String> {
         let peers: Vec<Peer<'_>> =
             self.instances.iter().map(|(instance, spec, view)| Peer { instance, spec, view }).collect();
-        let waiting = waiting(&peers, |id, pattern| self.lines.contains(&(id.clone(), pattern.to_owned())));
+        let has_line = |id: &InstanceId, pattern: &str| self.lines.contains(&(id.clone(), pattern.to_owned()));
+        let waiting = waiting(&peers, has_line, &self.elsewhere);
         waiting[&instance.parse::<InstanceId>().unwrap()].clone()
     }
 }
@@ -140,6 +146,49 @@ fn a_line_counts_while_it_is_there() {
     assert!(node.waits("web-1").is_some());
 }
 
+/// `web` here needs a `db` of which this is known.
+fn told(condition: Condition, here: Option<View>, elsewhere: Elsewhere) -> Option<String> {
+    let mut node = Node::default().with("web", &[("db", condition.clone())], view(Phase::Pending));
+    if let Some(view) = here {
+        node = node.with("db", &[], view);
+    }
+    node.elsewhere.insert(Dependency { process: "db".parse().unwrap(), condition }, elsewhere);
+    node.waits("web-1")
+}
+
+fn elsewhere(node: Option<&str>, phase: Phase) -> Elsewhere {
+    let node = node.map(|node| node.parse().unwrap());
+    let unmet = Unmet { instance: "db-2".parse().unwrap(), node, phase, comes_again: false };
+    Elsewhere { exists: true, unmet: Some(unmet) }
+}
+
+#[test]
+fn instances_on_other_nodes_count_as_those_here_and_are_named_with_their_node() {
+    let (ready, on_a) = (View { ready: true, ..view(Phase::Running) }, Some("a"));
+    let fine = Elsewhere { exists: true, unmet: None };
+    assert_eq!(told(Condition::Ready, None, fine.clone()), None);
+    assert_eq!(told(Condition::Ready, Some(ready.clone()), fine.clone()), None);
+    let words = |condition, phase| told(condition, Some(ready.clone()), elsewhere(on_a, phase)).unwrap();
+    assert_eq!(words(Condition::Ready, Phase::Starting), "db-2 on node a to be ready");
+    assert_eq!(words(Condition::CompletedOk, Phase::Failed), "db-1 to end with success", "what is here comes first");
+    assert_eq!(words(Condition::Started, Phase::Failed), "db-2 on node a to run, which has failed");
+    assert_eq!(words(Condition::Ready, Phase::Lost), "db-2 on node a to be ready, whose node is lost");
+    let log = told(Condition::Log("up".into()), None, elsewhere(on_a, Phase::Running)).unwrap();
+    assert_eq!(log, "a line of db-2 on node a with \"up\"");
+    let unplaced = told(Condition::Ready, None, elsewhere(None, Phase::Pending)).unwrap();
+    assert_eq!(unplaced, "db-2, which has no node yet, to be ready");
+    // What is here is known here, whatever is said of the others.
+    assert_eq!(told(Condition::Ready, Some(view(Phase::Running)), fine).as_deref(), Some("db-1 to be ready"));
+}
+
+#[test]
+fn where_there_is_none_elsewhere_those_here_are_all() {
+    let ready = View { ready: true, ..view(Phase::Running) };
+    assert_eq!(told(Condition::Ready, Some(ready), Elsewhere::default()), None);
+    let nowhere = told(Condition::Ready, None, Elsewhere::default());
+    assert_eq!(nowhere.as_deref(), Some("db: no instance on any node"));
+}
+
 #[test]
 fn a_circle_is_named_and_holds_nobody_else_up() {
     let node = Node::default()
@@ -174,50 +223,6 @@ fn graph_of(edges: &[(u8, u8)]) -> Vec<ProcessSpec> {
 }
 
 proptest! {
-    /// The order holds everybody once; who needs somebody goes before it,
-    /// through others, too, unless they need each other.
-    #[test]
-    fn dependents_are_stopped_first(
-        edges in proptest::collection::vec((0_u8..8, 0_u8..8), 0..16),
-        stopped in proptest::collection::btree_set(0_u8..8, 0..8),
-    ) {
-        let specs = graph_of(&edges);
-        let graph = Graph::of(specs.iter());
-        let set: BTreeSet<&ProcessName> = stopped.iter().map(|n| &specs[usize::from(*n)].name).collect();
-        let order = graph.stop_order(set.clone());
-        let flat: Vec<&ProcessName> = order.iter().flatten().copied().collect();
-        prop_assert_eq!(flat.len(), set.len());
-        prop_assert_eq!(flat.into_iter().collect::<BTreeSet<_>>(), set.clone());
-        let wave = |name: &ProcessName| order.iter().position(|wave| wave.contains(&name)).unwrap();
-        for (a, b) in set.iter().flat_map(|a| set.iter().map(move |b| (*a, *b))) {
-            let (there, back) = (graph.reach(a).contains(b), graph.reach(b).contains(a));
-            if there && !back {
-                prop_assert!(wave(a) < wave(b), "{} needs {}", a, b);
-            }
-            if there && back && a != b {
-                prop_assert_eq!(wave(a), wave(b));
-            }
-        }
-        prop_assert!(order.iter().all(|wave| !wave.is_empty()));
-    }
-
-    /// A circle is found exactly when a process reaches itself, and is a way
-    /// along the edges.
-    #[test]
-    fn a_circle_is_found_exactly_where_one_is(edges in proptest::collection::vec((0_u8..8, 0_u8..8), 0..16)) {
-        let specs = graph_of(&edges);
-        let graph = Graph::of(specs.iter());
-        for spec in &specs {
-            let circle = graph.circle(&spec.name);
-            prop_assert_eq!(circle.is_some(), graph.reach(&spec.name).contains(&spec.name));
-            let Some(circle) = circle else { continue };
-            prop_assert_eq!((circle[0], *circle.last().unwrap()), (&spec.name, &spec.name));
-            for pair in circle.windows(2) {
-                prop_assert!(graph.needs_of(pair[0]).any(|needed| needed == pair[1]));
-            }
-        }
-    }
-
     /// Where there is no circle and everybody is started who waits for nothing,
     /// everybody is running in the end: nothing hangs.
     #[test]
@@ -230,7 +235,7 @@ proptest! {
             let before = views.clone();
             let peers: Vec<Peer<'_>> = specs.iter().enumerate()
                 .map(|(n, spec)| Peer { instance: &ids[n], spec, view: &before[n] }).collect();
-            let waiting = waiting(&peers, |_, _| false);
+            let waiting = waiting(&peers, |_, _| false, &BTreeMap::new());
             for (n, spec) in specs.iter().enumerate() {
                 if spec.depends_on.is_empty() || waiting[&ids[n]].is_none() {
                     views[n] = View { ready: true, ..view(Phase::Running) };

@@ -8,7 +8,7 @@ use crate::{Input, Notification, RunId, State, Timer, Verdict};
 use process_model::spec::{
     CatchUp, Check, HookKind, LogAction, Overlap, Probe, RestartLimit, RestartMode, Schedule, Scope, Signal, StopStep,
 };
-use process_model::{ActionVerb, ExitStatus, ProcessSpec, Timestamp};
+use process_model::{ActionVerb, ExitStatus, ProcessSpec, RunOutcome, Timestamp};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -36,7 +36,10 @@ enum Happening {
     Line(LogAction),
     Says(Notification),
     Depends(bool),
+    Lease(bool),
+    Fenced,
     Reload,
+    Signal,
     Due,
     Late(u64),
     RunnerDies,
@@ -80,7 +83,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => any::<bool>().prop_map(H::Want),
         1 => Just(H::AskRestart),
         1 => (0..3_u8).prop_map(H::EditProgram),
-        1 => (0..8_u8).prop_map(H::EditPolicy),
+        1 => (0..10_u8).prop_map(H::EditPolicy),
         1 => Just(H::Unassign),
         1 => Just(H::Hold),
         1 => (0..10_u8).prop_map(H::StopTimeout),
@@ -99,7 +102,10 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => prop::sample::select(LogAction::ALL.to_vec()).prop_map(H::Line),
         2 => word().prop_map(H::Says),
         2 => any::<bool>().prop_map(H::Depends),
+        3 => any::<bool>().prop_map(H::Lease),
+        1 => Just(H::Fenced),
         1 => Just(H::Reload),
+        1 => Just(H::Signal),
         2 => Just(H::Due),
         1 => (0..50_u64).prop_map(H::Late),
         2 => Just(H::RunnerDies),
@@ -120,9 +126,9 @@ fn any_spec() -> impl Strategy<Value = ProcessSpec> {
     let hook_kinds = prop::collection::vec(kind(), 0..5);
     let steps = prop::collection::vec(step(), 0..4);
     let waits = (any::<bool>(), prop::option::weighted(0.2, prop::sample::select(Overlap::ALL.to_vec())));
-    let bounds = (any::<bool>(), any::<bool>(), any::<bool>());
+    let bounds = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
     (0..RestartMode::ALL.len(), hook_kinds, steps, 0..3_u8, waits, bounds).prop_map(
-        |(mode, kinds, steps, readiness, (dependent, overlap), (watchdog, runtime, limit))| {
+        |(mode, kinds, steps, readiness, (dependent, overlap), (watchdog, runtime, limit, singleton))| {
             let mut spec = spec(RestartMode::ALL[mode]);
             spec.hooks = (!kinds.is_empty()).then(|| hooks(&kinds)).flatten();
             spec.stop.steps = steps;
@@ -137,6 +143,7 @@ fn any_spec() -> impl Strategy<Value = ProcessSpec> {
                 let (cron, timezone) = ("@hourly".to_owned(), "UTC".to_owned());
                 Box::new(Schedule { cron, timezone, overlap, catch_up: CatchUp::None, jitter: Duration::ZERO })
             });
+            spec.singleton = singleton.then(Box::default);
             spec.notify_watchdog = watchdog.then_some(S * 10);
             spec.restart.max_runtime = runtime.then_some(S * 300);
             spec.restart.max_memory = Some(1 << 20);
@@ -155,6 +162,8 @@ fn edit_policy(spec: &mut ProcessSpec, which: u8) {
         4 => spec.restart.max_runtime = Some(S * 50),
         5 => spec.depends_on.clear(),
         6 => spec.liveness = None,
+        7 => spec.singleton = None,
+        8 => spec.singleton = Some(Box::default()),
         _ => spec.restart.limit = None,
     }
 }
@@ -184,6 +193,8 @@ fn happens(world: &mut World, happening: &Happening) {
             }
         }
         Happening::Fires(timer) => world.timer_fires(*timer),
+        Happening::Lease(valid) => world.step(Input::Lease { valid: *valid }),
+        Happening::Fenced => world.step(Input::Fenced { run }),
         Happening::ProbeOk => world.step(Input::ProbeSucceeded { run }),
         Happening::ProbeBad => world.step(Input::ProbeFailed { run, why: "no".into() }),
         Happening::Alive(true) => world.step(Input::LivenessSucceeded { run }),
@@ -200,10 +211,11 @@ fn happens(world: &mut World, happening: &Happening) {
             }
         }
         Happening::Reload => world.step(Input::ReloadAsked),
+        Happening::Signal => world.step(Input::SignalAsked(Signal::HUP)),
         Happening::Due => {
             let next = Timestamp(0).plus(world.now + S * 3600);
             world.step(Input::NextDue(Some(next)));
-            world.step(Input::Due);
+            world.due();
         }
         Happening::Late(old) if !world.runs.contains_key(&RunId(*old)) => {
             let (run, status, at) = (RunId(*old), ExitStatus::Code(0), Timestamp(3));
@@ -262,6 +274,12 @@ proptest! {
         prop_assert!(world.runs.is_empty() && world.command.is_none());
         prop_assert!(world.phase().is_at_rest());
         prop_assert_eq!(world.order(ActionVerb::Stop, 0), Verdict::Done);
+        // Each time that came was run, or left out, and is told of once.
+        for due in &world.taken {
+            let told = world.runs_of(*due);
+            prop_assert_eq!(told.len(), 1, "{:?}: {:?}", due, told);
+            prop_assert_ne!(&told[0].outcome, &RunOutcome::Running);
+        }
         // And nothing comes back by itself.
         let spawns = world.spawns;
         while world.next_timer_fires() {}
@@ -296,7 +314,7 @@ proptest! {
     fn who_asks_for_sigkill_after_a_time_gets_it_then(spec in any_spec(), patience in 0..30_u32) {
         let mut world = World::new(assignment(spec, true));
         world.step(Input::Dependencies { waiting_for: None });
-        world.step(Input::Due);
+        world.due();
         world.command_ends(Ok(()));
         world.spawned();
         prop_assume!(matches!(world.machine.state(), State::Running { .. }));

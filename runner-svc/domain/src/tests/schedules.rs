@@ -20,7 +20,7 @@ fn scheduled(overlap: Overlap, mode: RestartMode) -> ProcessSpec {
 
 fn due(spec: ProcessSpec) -> World {
     let mut world = World::new(assignment(spec, true));
-    world.step(Input::Due);
+    world.due();
     world.spawned();
     world
 }
@@ -37,7 +37,7 @@ fn a_schedule_is_followed_and_nothing_runs_before_its_time() {
     world.assign(|_| {});
     world.runner_dies();
     assert_eq!((world.spawns, world.machine.view().next_restart), (0, Some(Timestamp(7_200_000_000_000))));
-    world.step(Input::Due);
+    world.due();
     assert_eq!(world.spawns, 1);
 }
 
@@ -57,7 +57,7 @@ fn the_end_of_a_scheduled_run_is_no_restart_unless_it_failed_and_the_policy_says
         if phase != Phase::Backoff {
             assert!(world.machine.view().message.ends_with("next run at 1970-01-01T00:00:00Z"));
         }
-        world.step(Input::Due);
+        world.due();
         assert_eq!((world.spawns, world.machine.view().restarts), (2, 0));
         assert!(!world.timers.contains_key(&Timer::Restart));
     }
@@ -66,12 +66,12 @@ fn the_end_of_a_scheduled_run_is_no_restart_unless_it_failed_and_the_policy_says
 #[test]
 fn a_time_that_comes_while_it_runs_is_left_out_queued_or_replaces() {
     let mut skips = due(scheduled(Overlap::Skip, RestartMode::Always));
-    skips.step(Input::Due);
+    skips.due();
     skips.exits(0, true);
     assert_eq!((skips.spawns, skips.phase()), (1, Phase::Exited));
     let mut queues = due(scheduled(Overlap::Queue, RestartMode::Always));
-    queues.step(Input::Due);
-    queues.step(Input::Due);
+    queues.due();
+    queues.due();
     assert_eq!(queues.spawns, 1);
     queues.runner_dies();
     queues.exits(1, true);
@@ -79,9 +79,9 @@ fn a_time_that_comes_while_it_runs_is_left_out_queued_or_replaces() {
     queues.spawned();
     queues.exits(0, true);
     assert_eq!(queues.spawns, 2, "once");
-    queues.step(Input::Due);
+    queues.due();
     queues.spawned();
-    queues.step(Input::Due);
+    queues.due();
     queues.assign(|a| a.wanted = false);
     queues.let_everything_end();
     let spawns = queues.spawns;
@@ -90,7 +90,7 @@ fn a_time_that_comes_while_it_runs_is_left_out_queued_or_replaces() {
     queues.exits(0, true);
     assert_eq!(queues.spawns, spawns + 1, "what was queued before a stop is over with it");
     let mut replaces = due(scheduled(Overlap::Replace, RestartMode::Always));
-    replaces.step(Input::Due);
+    replaces.due();
     assert_eq!(replaces.phase(), Phase::Stopping);
     replaces.exits(0, true);
     assert_eq!((replaces.spawns, replaces.phase()), (2, Phase::Starting));
@@ -105,7 +105,7 @@ fn start_runs_a_scheduled_process_once_now_and_stop_ends_the_schedule() {
     world.exits(0, true);
     assert_eq!((world.spawns, world.phase()), (1, Phase::Exited));
     world.assign(|a| a.wanted = false);
-    world.step(Input::Due);
+    world.due();
     assert_eq!((world.spawns, world.phase()), (1, Phase::Stopped));
     world.assign(|a| a.wanted = true);
     assert_eq!(world.spawns, 2, "who starts it wants to see it run");

@@ -1,9 +1,10 @@
 //! A world for the machine: it carries out effects and checks what must hold
 //! in every life.
 
+use crate::schedule::{Come, Timing};
 use crate::{Context, Effect, Input, Machine, Memo, Notification, Order, RunId, State, Timer};
 use process_model::spec::{Backoff, Command, Condition, Dependency, Hook, HookKind, Hooks, RestartMode, Signal};
-use process_model::{Assignment, ExitStatus, InstanceId, Phase, ProcessSpec, Timestamp, event_type};
+use process_model::{Assignment, ExitStatus, InstanceId, Phase, ProcessSpec, RunReport, Timestamp, event_type};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +39,10 @@ pub(crate) struct World {
     pub(crate) signals: Vec<(RunId, Signal)>,
     pub(crate) main_signals: Vec<Signal>,
     pub(crate) reports: Vec<(&'static str, String)>,
+    /// Runs, as they were told.
+    pub(crate) told_runs: Vec<RunReport>,
+    /// Times that came while the schedule was followed.
+    pub(crate) taken: Vec<Timestamp>,
     pub(crate) spawns: u32,
     pub(crate) observed: Option<RunId>,
     pub(crate) releases: u32,
@@ -46,6 +51,8 @@ pub(crate) struct World {
     pub(crate) now: Duration,
     /// What was told last of what it depends on.
     pub(crate) waiting_for: Option<String>,
+    /// What was told last of its lease.
+    pub(crate) lease: Option<bool>,
     /// The run that a `pre_start` was begun for.
     prepared: Option<RunId>,
     next_run: u64,
@@ -63,7 +70,16 @@ pub(crate) fn spec(mode: RestartMode) -> ProcessSpec {
 
 pub(crate) fn assignment(spec: ProcessSpec, wanted: bool) -> Assignment {
     let instance = InstanceId::new(spec.name.clone(), 1);
-    Assignment { instance, generation: 1, spec: Arc::new(spec), wanted, restart_count: 0, traceparent: String::new() }
+    Assignment {
+        instance,
+        generation: 1,
+        spec: Arc::new(spec),
+        wanted,
+        restart_count: 0,
+        traceparent: String::new(),
+        fencing_token: 0,
+        plan: None,
+    }
 }
 
 pub(crate) fn hook(seconds: u32) -> Hook {
@@ -106,6 +122,8 @@ impl World {
             signals: Vec::new(),
             main_signals: Vec::new(),
             reports: Vec::new(),
+            told_runs: Vec::new(),
+            taken: Vec::new(),
             spawns: 0,
             observed: None,
             releases: 0,
@@ -113,6 +131,7 @@ impl World {
             gone: false,
             now: S * 1000,
             waiting_for,
+            lease: None,
             prepared: None,
             next_run: 1,
             pid: 100,
@@ -128,6 +147,12 @@ impl World {
         if let Input::Dependencies { waiting_for } = &input {
             self.waiting_for.clone_from(waiting_for);
         }
+        if let Input::Lease { valid } = &input {
+            self.lease = Some(*valid);
+        }
+        if matches!(input, Input::Fenced { run } if self.runs.contains_key(&run)) {
+            self.lease = Some(false);
+        }
         if let Input::Assigned(assignment) = &input
             && assignment.spec.depends_on.is_empty()
         {
@@ -135,13 +160,34 @@ impl World {
         }
         // What rests is set going by what is wanted, by its time, and by nothing else.
         let rested = matches!(self.machine.state(), State::AtRest(_));
-        let may_start = matches!(input, Input::Assigned(_) | Input::Due);
+        let may_start = matches!(input, Input::Assigned(_) | Input::Due { .. });
         let spawns = self.spawns + u32::from(self.command.is_some());
         let effects = self.machine.step(input, &ctx);
         self.carry_out_all(effects);
         let began = self.spawns + u32::from(self.command.is_some()) > spawns;
         assert!(!rested || may_start || !began, "started from rest by nothing that may");
         self.check();
+    }
+
+    /// A time of its schedule comes: the second of the world's clock.
+    pub(crate) fn due(&mut self) {
+        self.comes(Timing::OnTime);
+    }
+
+    pub(crate) fn comes(&mut self, how: Timing) {
+        // Each time is another one, though the clock of this world may stand.
+        let due = Timestamp(0).plus(self.now + Duration::from_nanos(self.taken.len() as u64));
+        if self.machine.is_wanted() && self.spec().schedule.is_some() {
+            self.taken.push(due);
+        }
+        self.step(Input::Due { come: Come { due, how }, next: Some(due.plus(S * 3600)) });
+    }
+
+    /// The runs of a time, each once, the last word of each.
+    pub(crate) fn runs_of(&self, due: Timestamp) -> Vec<&RunReport> {
+        let of_it = || self.told_runs.iter().filter(|run| run.due == Some(due) && run.trigger.is_planned());
+        let last = |run: &&RunReport| of_it().rfind(|other| other.run == run.run) == Some(*run);
+        of_it().filter(|run| run.run == 0 || last(run)).collect()
     }
 
     pub(crate) fn carry_out_all(&mut self, effects: Vec<Effect>) {
@@ -214,6 +260,7 @@ impl World {
                 assert!(!message.is_empty(), "{event} says nothing");
                 self.reports.push((event, message));
             }
+            Effect::Ran(run) => self.told_runs.push(*run),
             Effect::Gone => {
                 assert!(self.runs.is_empty() && self.command.is_none(), "gone with something left");
                 self.gone = true;
@@ -223,6 +270,7 @@ impl World {
 
     fn check_that_it_may_start(&self) {
         assert!(self.spec().depends_on.is_empty() || self.waiting_for.is_none(), "started though it has to wait");
+        assert!(self.spec().singleton.is_none() || self.lease == Some(true), "started without a lease");
     }
 
     fn begin_command(&mut self, run: RunId, command: Commanded) {
@@ -288,7 +336,7 @@ impl World {
     }
 
     pub(crate) fn order(&self, verb: process_model::ActionVerb, restart_count: u64) -> crate::Verdict {
-        crate::order::judge(&Order { action: "a".into(), verb, restart_count }, &self.machine)
+        crate::order::judge(&Order { action: "a".into(), verb, restart_count, signal: None }, &self.machine)
     }
 
     pub(crate) fn spawned(&mut self) {
@@ -395,6 +443,7 @@ impl World {
         self.command = None;
         self.observed = None;
         self.waiting_for = (!self.spec().depends_on.is_empty()).then(String::new);
+        self.lease = None;
         let due = self.timers.remove(&Timer::Restart);
         self.timers.clear();
         let at = Timestamp(0).plus(self.now);

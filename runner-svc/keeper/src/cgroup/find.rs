@@ -8,6 +8,8 @@
 use super::spare::Spare;
 use crate::sys::spawn::can_be_born_in_cgroup;
 use rustix::fs::{Access, AtFlags, CWD, FlockOperation, Mode, OFlags};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -64,9 +66,10 @@ pub(crate) struct Cgroups {
     pub(super) spare: Spare,
     /// Why trees are not held together by version 2.
     note: String,
-    /// Holds the directory of the runs of version 2: another keeper that begins
-    /// now does not take it for one that was left behind.
-    _hold: Option<OwnedFd>,
+    /// Holds the directories of the runs in each hierarchy that is used: another
+    /// keeper that begins now does not take them for what was left behind, nor
+    /// a group in them that nobody is in yet.
+    holds: RefCell<BTreeMap<PathBuf, OwnedFd>>,
 }
 
 impl Cgroups {
@@ -90,8 +93,8 @@ impl Cgroups {
             Ok(dir) => {
                 sweep(&dir);
                 let dir = dir.join(&name);
-                if let Ok(held) = make_and_hold(&dir) {
-                    (found.unified, found._hold) = (Some(dir), Some(held));
+                if found.hold(&dir).is_ok() {
+                    found.unified = Some(dir);
                 }
             }
             Err(why) => found.note = why,
@@ -107,6 +110,15 @@ impl Cgroups {
             found.note = "no cgroup of version 2 can be made".to_owned();
         }
         found
+    }
+
+    /// Makes a directory of runs, unless it is there, and holds it from then on.
+    pub(super) fn hold(&self, dir: &Path) -> io::Result<()> {
+        let mut holds = self.holds.borrow_mut();
+        if !holds.contains_key(dir) {
+            holds.insert(dir.to_owned(), make_and_hold(dir)?);
+        }
+        Ok(())
     }
 
     /// How most runs are held together, as the protocol says it.
@@ -132,7 +144,7 @@ impl Cgroups {
     pub(super) fn controller(&self, kind: Kind) -> Result<(Version, PathBuf), String> {
         let controller = kind.controller();
         if let Some((_, dir)) = self.v1.iter().find(|(name, _)| name == controller) {
-            return match make(dir) {
+            return match self.hold(dir) {
                 Ok(()) => Ok((Version::V1, dir.clone())),
                 Err(e) => Err(format!("{}: {e}", dir.display())),
             };

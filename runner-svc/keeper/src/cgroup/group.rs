@@ -63,7 +63,8 @@ impl Cgroups {
         } else if limits.is_some()
             && let Some(base) = &self.freezer
         {
-            match make_below(base, request.run).and_then(|dir| Ok((enter(&dir)?, dir))) {
+            let made = self.hold(base).and_then(|()| make_below(base, request.run));
+            match made.and_then(|dir| Ok((enter(&dir)?, dir))) {
                 Ok((procs, dir)) => {
                     beside.enters.push((procs, dir.display().to_string()));
                     group.tree = Some((Version::V1, dir));

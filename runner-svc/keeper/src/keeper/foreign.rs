@@ -255,6 +255,7 @@ impl Keeper {
             foreign.left.values().for_each(|pidfd| self.epoll.remove(pidfd));
         }
         let Some(mut run) = self.runs.remove(&id) else { return };
+        self.unfence(&run.instance);
         self.foreign_mains.remove(&run.pid);
         // Others have duplicates: closing would not be enough.
         self.epoll.remove(&run.pidfd);

@@ -20,6 +20,7 @@ impl Keeper {
             Request::Adopt { run, state, ending } => self.adopt(run, &state, ending, descriptors),
             Request::Collected { run, status } => self.collected(run, status),
             Request::SignalTree { run, signal } => self.signal_tree(run, signal),
+            Request::Fence { instance, fence } => self.fence(&instance, fence),
             // After what came with it: its successor is started first.
             Request::Forget { run } => self.to_forget.push(run),
             Request::Shutdown => {
@@ -49,7 +50,7 @@ impl Keeper {
             let spawned = run.spawned(id);
             return self.send(&spawned);
         }
-        match self.start(request) {
+        match self.fence_start(request).and_then(|()| self.start(request)) {
             Ok((run, notes)) => {
                 self.listen(id, &run);
                 let spawned = run.spawned(id);

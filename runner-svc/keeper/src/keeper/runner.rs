@@ -4,7 +4,7 @@ use super::Keeper;
 use crate::connection::{Closed, Connection};
 use crate::diary::say;
 use crate::epoll::Source;
-use crate::protocol::{Event, Opaque, VERSION};
+use crate::protocol::{Event, Opaque, RunRecord, VERSION};
 use crate::resume::{For, Kept};
 use std::io;
 use std::time::{Duration, Instant};
@@ -82,7 +82,11 @@ impl Keeper {
 
     /// Says who this keeper is, and what it holds.
     pub(super) fn greet(&mut self) {
-        let runs = self.runs.iter().map(|(id, run)| run.record(*id)).collect();
+        let records = self.runs.iter().map(|(id, run)| {
+            let fence = self.fences.of(&run.instance);
+            RunRecord { fence, ..run.record(*id) }
+        });
+        let runs = records.collect();
         self.send(&Event::Welcome {
             version: VERSION,
             pid: std::process::id(),
@@ -195,5 +199,6 @@ fn since(event: &Event) -> u32 {
         | Event::LogTrouble { .. }
         | Event::Survivors { .. }
         | Event::LimitReached { .. } => 2,
+        Event::Fenced { .. } => 3,
     }
 }

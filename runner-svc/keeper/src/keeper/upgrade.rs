@@ -68,6 +68,7 @@ impl Keeper {
             runner,
             runs,
             sockets,
+            fences: self.fences.images(),
         }
     }
 
@@ -82,6 +83,7 @@ impl Keeper {
         let (sockets, descriptors) = image.sockets;
         let mut found: Found = descriptors.iter().map(|number| numbers.take(*number).ok()).collect();
         keeper.holding.sockets.of_images(sockets, &mut found);
+        keeper.fences.of_images(image.fences)?;
         for (image, descriptors) in image.runs {
             let found: Found = descriptors.iter().map(|number| numbers.take(*number).ok()).collect();
             keeper.restore(image, found);

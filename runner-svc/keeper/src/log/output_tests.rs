@@ -19,6 +19,7 @@ fn request(logs: Option<LogPolicy>) -> SpawnRequest {
         notify: false,
         logs,
         limits: None,
+        fence: None,
     }
 }
 

@@ -2,6 +2,7 @@
 //! version after: fields are only added, with defaults, and what is not known
 //! is passed over.
 
+use crate::fences::FenceImage;
 use crate::held::HeldImage;
 use crate::log::OutputState;
 use crate::protocol::{Ending, Opaque};
@@ -23,6 +24,9 @@ pub(crate) struct Image {
     /// Sockets of all instances, with their descriptors.
     #[serde(default)]
     pub(crate) sockets: (Vec<SocketImage>, Vec<i32>),
+    /// Until when singletons may run.
+    #[serde(default)]
+    pub(crate) fences: Vec<FenceImage>,
 }
 
 /// The connection to the runner, in the middle of whatever was being said.
@@ -59,6 +63,8 @@ pub(crate) struct RunImage {
     pub(crate) ending: Option<Ending>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) condemned: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) fenced: bool,
     /// The parent of its main process, when that is not the keeper.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reaper: Option<u32>,

@@ -58,6 +58,7 @@ impl Run {
             ended: self.ended.map(written),
             ending: self.ending.clone(),
             condemned: self.condemned,
+            fenced: self.fenced,
             reaper,
             pidfd,
             outputs,
@@ -89,6 +90,7 @@ impl Run {
             ended: image.ended.map(read),
             ending: image.ending,
             condemned: image.condemned,
+            fenced: image.fenced,
             outputs,
             held: Held::of_image(image.held, found),
         })

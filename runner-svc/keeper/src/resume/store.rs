@@ -88,6 +88,7 @@ mod tests {
             runner: None,
             runs: Vec::new(),
             sockets: Default::default(),
+            fences: Vec::new(),
         }
     }
 

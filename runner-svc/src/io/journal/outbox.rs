@@ -4,22 +4,36 @@
 //! limit, what a later report of the same subject has made out of date goes
 //! first, oldest first, and is counted. What the registry must learn stays at
 //! any length: the newest report of each instance and action, that an
-//! instance is gone, how an action ended. Their number is bounded by what the
-//! registry itself has assigned and ordered.
+//! instance is gone, how an action ended, and of each instance as many runs as
+//! the registry keeps. Their number is bounded by what the registry itself has
+//! assigned and ordered.
 
 use super::Reported;
 use process_model::InstanceId;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Reports beyond which out-of-date ones go: at a restart each minute still
 /// days of history of a node.
 pub(super) const LIMIT: usize = 10_000;
+
+/// Runs of an instance that are kept beyond it: those that the registry keeps.
+/// A run has two reports at most, and only the last one counts.
+const RUNS: usize = 20;
 
 /// What a report is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Subject {
     Instance(InstanceId),
     Action(String),
+    /// A run of an instance, by its id; one that was not begun, by its report.
+    Run(InstanceId, RunKey),
+}
+
+/// Which run of an instance.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum RunKey {
+    Begun(u64),
+    LeftOut(u64),
 }
 
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -29,6 +43,8 @@ pub(super) struct Outbox {
     newest: BTreeMap<Subject, u64>,
     /// Reports that a newer one has made out of date.
     outdated: BTreeSet<u64>,
+    /// The newest runs of each instance, oldest first, by their last report.
+    runs: BTreeMap<InstanceId, VecDeque<u64>>,
     /// How many reports of an instance went since the last confirmed one.
     dropped: BTreeMap<InstanceId, u64>,
 }
@@ -36,7 +52,16 @@ pub(super) struct Outbox {
 impl Outbox {
     pub(super) fn insert(&mut self, seq: u64, report: Reported) {
         let stays = outlasts(&report);
-        if let Some(before) = self.newest.insert(subject(&report), seq) {
+        let before = self.newest.insert(subject(seq, &report), seq);
+        if let Reported::Run(run) = &report {
+            let runs = self.runs.entry(run.instance.clone()).or_default();
+            runs.retain(|one| Some(*one) != before);
+            runs.push_back(seq);
+            if runs.len() > RUNS {
+                self.outdated.extend(runs.pop_front());
+            }
+        }
+        if let Some(before) = before {
             // That something ended is not replaced by what came after it, but by hearing it again.
             if stays || !self.reports.get(&before).is_some_and(outlasts) {
                 self.outdated.insert(before);
@@ -49,11 +74,18 @@ impl Outbox {
     }
 
     fn drop_one(&mut self) {
-        let Some(report) = self.outdated.pop_first().and_then(|seq| self.reports.remove(&seq)) else { return };
+        let Some(seq) = self.outdated.pop_first() else { return };
+        let Some(report) = self.reports.remove(&seq) else { return };
+        let subject = subject(seq, &report);
+        if self.newest.get(&subject) == Some(&seq) {
+            self.newest.remove(&subject);
+        }
         match report {
             Reported::Instance(report) => self.count_dropped(report.instance, 1),
             // How it ended is what counts, and that is still there.
             Reported::Action(_) => {}
+            // What is left of its runs is more than the registry keeps, or says how it ended.
+            Reported::Run(_) => {}
         }
     }
 
@@ -68,14 +100,24 @@ impl Outbox {
     pub(super) fn confirm(&mut self, seq: u64) {
         while let Some(entry) = self.reports.first_entry().filter(|entry| *entry.key() <= seq) {
             let (seq, report) = entry.remove_entry();
-            let subject = subject(&report);
+            let subject = subject(seq, &report);
             if self.newest.get(&subject) == Some(&seq) {
                 self.newest.remove(&subject);
             }
             self.outdated.remove(&seq);
-            if let Subject::Instance(instance) = subject {
-                self.dropped.remove(&instance);
+            match subject {
+                Subject::Instance(instance) => drop(self.dropped.remove(&instance)),
+                Subject::Run(instance, _) => self.forget_run(&instance, seq),
+                Subject::Action(_) => {}
             }
+        }
+    }
+
+    fn forget_run(&mut self, instance: &InstanceId, seq: u64) {
+        let Some(runs) = self.runs.get_mut(instance) else { return };
+        runs.retain(|one| *one != seq);
+        if runs.is_empty() {
+            self.runs.remove(instance);
         }
     }
 
@@ -109,10 +151,14 @@ impl Outbox {
     }
 }
 
-fn subject(report: &Reported) -> Subject {
+fn subject(seq: u64, report: &Reported) -> Subject {
     match report {
         Reported::Instance(report) => Subject::Instance(report.instance.clone()),
         Reported::Action(report) => Subject::Action(report.action.clone()),
+        Reported::Run(report) => {
+            let key = if report.run == 0 { RunKey::LeftOut(seq) } else { RunKey::Begun(report.run) };
+            Subject::Run(report.instance.clone(), key)
+        }
     }
 }
 
@@ -121,6 +167,8 @@ fn outlasts(report: &Reported) -> bool {
     match report {
         Reported::Instance(report) => report.gone,
         Reported::Action(report) => report.state.is_final(),
+        // What comes later of a run says all that was said before.
+        Reported::Run(_) => false,
     }
 }
 

@@ -3,10 +3,11 @@
 use super::frame;
 use super::outbox::Outbox;
 use crate::io::leftovers::MainProcess;
-use process_model::{ActionReport, Assignment, InstanceId, InstanceReport};
+use process_model::spec::Dependency;
+use process_model::{ActionReport, Assignment, Elsewhere, InstanceId, InstanceReport, RunReport};
 use runner_domain::{Leadership, Memo};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
@@ -42,6 +43,14 @@ pub(super) enum Record {
     Obeyed(Leadership),
     /// Addresses of all replicas of the registry, as the last leader said.
     Registries(Vec<String>),
+    /// An action that must not be carried out twice.
+    Began(String),
+    /// What the registry said of other nodes.
+    Heard {
+        /// Whether `set` is all that there is.
+        full: bool,
+        set: Vec<(Dependency, Elsewhere)>,
+    },
 }
 
 /// A report that the registry has to confirm.
@@ -49,6 +58,7 @@ pub(super) enum Record {
 pub(crate) enum Reported {
     Instance(InstanceReport),
     Action(ActionReport),
+    Run(RunReport),
 }
 
 /// An instance in the journal.
@@ -76,6 +86,10 @@ pub(super) struct Image {
     pub(super) boot_id: Option<String>,
     pub(super) leadership: Leadership,
     pub(super) registries: Vec<String>,
+    /// Actions that began and have not ended.
+    pub(super) begun: BTreeSet<String>,
+    /// How what is depended on stood on other nodes.
+    pub(super) elsewhere: BTreeMap<Dependency, Elsewhere>,
 }
 
 impl Image {
@@ -95,6 +109,11 @@ impl Image {
             }
             Record::Reported { seq, report } => {
                 self.count_from(seq);
+                if let Reported::Action(action) = &report
+                    && action.state.is_final()
+                {
+                    self.begun.remove(&action.action);
+                }
                 self.outbox.insert(seq, report);
             }
             Record::Acknowledged(seq) => self.outbox.confirm(seq),
@@ -110,6 +129,13 @@ impl Image {
             Record::Dropped { instance, count } => self.outbox.count_dropped(instance, count),
             Record::Obeyed(leadership) => self.leadership = self.leadership.max(leadership),
             Record::Registries(addresses) => self.registries = addresses,
+            Record::Began(action) => drop(self.begun.insert(action)),
+            Record::Heard { full, set } => {
+                if full {
+                    self.elsewhere.clear();
+                }
+                self.elsewhere.extend(set);
+            }
         }
     }
 
@@ -121,10 +147,26 @@ impl Image {
     /// The record of a new report, with the next number.
     pub(super) fn numbered(&self, mut report: Reported) -> Record {
         let seq = self.newest_seq.saturating_add(1);
-        if let Reported::Instance(report) = &mut report {
-            report.seq = seq;
+        match &mut report {
+            Reported::Instance(report) => report.seq = seq,
+            Reported::Run(report) => report.seq = seq,
+            Reported::Action(_) => {}
         }
         Record::Reported { seq, report }
+    }
+
+    /// The record that brings what is known of other nodes to this; `None`:
+    /// there is nothing new in it.
+    pub(super) fn hears(&self, now: &BTreeMap<Dependency, Elsewhere>) -> Option<Record> {
+        let full = self.elsewhere.keys().any(|dependency| !now.contains_key(dependency));
+        let kept = now.iter().map(|(dependency, elsewhere)| {
+            // A node that falls silent takes nothing back: after a power cut here, the last word counts.
+            let before = self.elsewhere.get(dependency).filter(|_| elsewhere.is_silent());
+            (dependency, before.unwrap_or(elsewhere))
+        });
+        let news = kept.filter(|(dependency, elsewhere)| full || self.elsewhere.get(*dependency) != Some(*elsewhere));
+        let set: Vec<_> = news.map(|(dependency, elsewhere)| (dependency.clone(), elsewhere.clone())).collect();
+        (full || !set.is_empty()).then_some(Record::Heard { full, set })
     }
 
     fn assign(&mut self, assignment: Arc<Assignment>) {
@@ -163,6 +205,10 @@ impl Image {
         if !self.registries.is_empty() {
             records.push(Record::Registries(self.registries.clone()));
         }
+        records.extend(self.begun.iter().cloned().map(Record::Began));
+        if !self.elsewhere.is_empty() {
+            records.push(Record::Heard { full: true, set: self.elsewhere.clone().into_iter().collect() });
+        }
         for (instance, stored) in &self.instances {
             let followed = stored.before.as_ref().unwrap_or(&stored.assignment);
             records.push(Record::Assigned(followed.clone()));
@@ -193,7 +239,8 @@ impl Image {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use process_model::{ActionState, Timestamp};
+    use process_model::spec::Condition;
+    use process_model::{ActionState, Phase, Timestamp, Unmet};
 
     fn action(id: &str) -> Reported {
         Reported::Action(ActionReport {
@@ -202,6 +249,43 @@ mod tests {
             message: String::new(),
             time: Timestamp(0),
         })
+    }
+
+    fn needed(process: &str) -> Dependency {
+        Dependency { process: process.parse().unwrap(), condition: Condition::Log("up".into()) }
+    }
+
+    fn unmet(phase: Phase) -> Elsewhere {
+        let (instance, node) = ("db-1".parse().unwrap(), Some("alpha".parse().unwrap()));
+        Elsewhere { exists: true, unmet: Some(Unmet { instance, node, phase, comes_again: false }) }
+    }
+
+    /// Takes in that this is so now; returns how much had to be written.
+    fn hears(image: &mut Image, now: &[(Dependency, Elsewhere)]) -> usize {
+        let Some(record) = image.hears(&now.iter().cloned().collect()) else { return 0 };
+        let mut bytes = Vec::new();
+        frame::encode(&record, &mut bytes).unwrap();
+        let read: Record = rmp_serde::from_slice(frame::first(&bytes).unwrap().0).unwrap();
+        assert_eq!(read, record);
+        let Record::Heard { set, .. } = &record else { panic!("{record:?}") };
+        let written = set.len();
+        image.apply(record);
+        written
+    }
+
+    #[test]
+    fn what_is_heard_of_other_nodes_is_written_once_and_no_silence_takes_it_back() {
+        let met = Elsewhere { exists: true, unmet: None };
+        let (db, cache) = ((needed("db"), met.clone()), (needed("cache"), met.clone()));
+        let mut image = Image::default();
+        assert_eq!(hears(&mut image, &[db.clone(), cache.clone()]), 2);
+        assert_eq!(hears(&mut image, &[db.clone(), cache.clone()]), 0);
+        assert_eq!(hears(&mut image, &[(needed("db"), unmet(Phase::Lost)), cache.clone()]), 0);
+        assert_eq!(image.elsewhere[&needed("db")], met, "nobody knows better");
+        assert_eq!(hears(&mut image, &[(needed("db"), unmet(Phase::Failed)), cache]), 1);
+        assert_eq!(image.elsewhere[&needed("db")], unmet(Phase::Failed));
+        assert_eq!(hears(&mut image, &[db]), 1);
+        assert_eq!(image.elsewhere.len(), 1, "what is needed no more is forgotten");
     }
 
     fn report(image: &mut Image, id: &str) {
@@ -215,15 +299,19 @@ mod tests {
         report(&mut image, "a");
         report(&mut image, "b");
         image.apply(Record::Acknowledged(101));
+        image.apply(Record::Began("c".into()));
         report(&mut image, "c");
         image.apply(Record::Joined("x".into()));
         image.apply(Record::Obeyed(Leadership { epoch: 1, term: 7 }));
         image.apply(Record::Obeyed(Leadership { epoch: 0, term: 9 }));
         image.apply(Record::Registries(vec!["http://a:1".into()]));
+        image.apply(Record::Began("d".into()));
+        image.apply(Record::Heard { full: false, set: vec![(needed("db"), unmet(Phase::Starting))] });
         image.apply(Record::Dropped { instance: "web-1".parse().unwrap(), count: 7 });
         let mut again = Image::default();
         image.records().into_iter().for_each(|record| again.apply(record));
         assert_eq!(again, image);
+        assert_eq!(image.begun, BTreeSet::from(["d".to_owned()]), "c has ended");
         assert_eq!(image.leadership, Leadership { epoch: 1, term: 7 }, "an earlier one is not obeyed again");
         assert_eq!(image.outbox.reports().map(|(seq, _)| seq).collect::<Vec<_>>(), [102, 103]);
     }

@@ -27,6 +27,8 @@ fn assignment(name: &str) -> Arc<Assignment> {
         wanted: true,
         restart_count: 0,
         traceparent: String::new(),
+        fencing_token: 0,
+        plan: None,
     })
 }
 

@@ -200,6 +200,7 @@ impl Conversation {
                 (run, true, Input::SpawnFailed { run: RunId(run), error: SpawnError { stage, message } })
             }
             Event::Exited { run, ending } => (run, ending.tree_empty, exited(run, ending)),
+            Event::Fenced { run } => (run, false, Input::Fenced { run: RunId(run) }),
             Event::TreeEmptied { run } => (run, true, Input::TreeEmptied { run: RunId(run) }),
             Event::ShutdownRefused { alive } => {
                 return tracing::warn!(alive, "the keeper stays: something is still alive");

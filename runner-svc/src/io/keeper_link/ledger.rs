@@ -14,7 +14,7 @@ use super::older::{self, Fit};
 use crate::io::leftovers::{Kept, Lost, MainProcess, ticks_since_boot};
 use process_model::ExitStatus;
 use runner_keeper::frame;
-use runner_keeper::protocol::{Ending, Event, Opaque, Request, RunRecord, VERSION};
+use runner_keeper::protocol::{Ending, Event, Fence, Opaque, Request, RunRecord, VERSION};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -28,6 +28,8 @@ pub(super) struct Ledger {
     held: BTreeMap<u64, Held>,
     /// What was handed of runs whose `Spawned` has not come yet.
     early: BTreeMap<u64, Box<Handed>>,
+    /// Until when singletons may run, by instance, as it was said last.
+    fences: BTreeMap<String, Fence>,
     /// Whether the keeper was told to end and has not refused. Nothing but its
     /// refusal takes that back.
     shutting_down: bool,
@@ -84,6 +86,7 @@ impl Default for Ledger {
             asked: BTreeMap::new(),
             held: BTreeMap::new(),
             early: BTreeMap::new(),
+            fences: BTreeMap::new(),
             shutting_down: false,
             version: VERSION,
         }
@@ -95,6 +98,7 @@ impl Ledger {
     /// asked: it must not stand before all others for ever.
     pub(super) fn queue(&mut self, request: Request) -> Option<Event> {
         self.shutting_down |= matches!(request, Request::Shutdown);
+        self.note_fence(&request);
         match older::fit(&request, self.version) {
             Fit::AsItIs => {}
             Fit::Answered(answer) => return Some(answer),
@@ -160,6 +164,7 @@ impl Ledger {
                 | Request::SignalMain { .. }
                 | Request::SetLogs { .. }
                 | Request::CloseSockets { .. }
+                | Request::Fence { .. }
                 | Request::Upgrade { .. }
                 | Request::Collected { .. }
                 | Request::SignalTree { .. }
@@ -217,6 +222,7 @@ impl Ledger {
             Event::AdoptFailed { .. }
             | Event::UpgradeFailed { .. }
             | Event::Notified { .. }
+            | Event::Fenced { .. }
             | Event::Rotated { .. }
             | Event::Survivors { .. }
             | Event::LogTrouble { .. }
@@ -278,6 +284,7 @@ impl Ledger {
                 | Request::SignalMain { .. }
                 | Request::SetLogs { .. }
                 | Request::CloseSockets { .. }
+                | Request::Fence { .. }
                 | Request::Upgrade { .. }
                 | Request::Adopt { .. }
                 | Request::Collected { .. }
@@ -294,12 +301,39 @@ impl Ledger {
                 outcome.lost.extend(self.give_up(run));
             }
         }
+        if !same_keeper {
+            self.fence_anew();
+        }
         if self.shutting_down && !self.unsent.iter().any(|outgoing| matches!(outgoing.request, Request::Shutdown)) {
             // It was not heard, or the keeper would not be there.
             self.queue(Request::Shutdown);
         }
         outcome.lost.sort_by_key(Lost::run);
         outcome
+    }
+
+    /// Until when singletons may run: told anew to a keeper that takes them over.
+    fn note_fence(&mut self, request: &Request) {
+        if let Request::Spawn(spawn) = request
+            && let Some(fence) = spawn.fence
+        {
+            self.fences.insert(spawn.instance.clone(), fence);
+        }
+        if let Request::Fence { instance, fence } = request {
+            match fence {
+                Some(fence) => self.fences.insert(instance.clone(), *fence),
+                None => self.fences.remove(instance),
+            };
+        }
+    }
+
+    fn fence_anew(&mut self) {
+        let held = |instance: &str| self.held.values().any(|held| *held.instance == *instance);
+        let mut fences = std::mem::take(&mut self.fences);
+        fences.retain(|instance, _| held(instance));
+        for (instance, fence) in fences {
+            self.queue(Request::Fence { instance, fence: Some(fence) });
+        }
     }
 
     /// Asks the new keeper to take a run over, before anything else is asked

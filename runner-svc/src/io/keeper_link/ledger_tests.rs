@@ -32,6 +32,8 @@ fn record(run: u64, ending: Option<Ending>) -> RunRecord {
         is_task: false,
         containment: String::new(),
         outputs: Vec::new(),
+        fence: None,
+        fenced: false,
     }
 }
 

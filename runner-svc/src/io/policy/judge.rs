@@ -4,8 +4,8 @@
 
 use super::{Allowed, NodePolicy, Rules};
 use crate::io::users::{self, Account};
-use process_model::ProcessSpec;
 use process_model::spec::{Execution, IoClass, Resource};
+use process_model::{ProcessSpec, Selector};
 use runner_domain::SpawnError;
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
@@ -36,6 +36,16 @@ impl NodePolicy {
             rules.below("env_files", rules.env_files.as_deref(), Path::new(path.trim_start_matches('-')))?;
         }
         Ok(())
+    }
+
+    /// Whether a unit of systemd may be started and stopped from here. These
+    /// are the machine's own; so without a file it is none.
+    pub(crate) fn allow_unit(&self, unit: &str) -> Result<(), String> {
+        let Some(rules) = &self.0 else {
+            return Err(format!("{unit} is not allowed on this node: it has no policy file that lists it in units"));
+        };
+        let listed = rules.units.iter().any(|pattern| Selector::new(pattern.as_str()).matches(unit));
+        if listed { Ok(()) } else { Err(rules.forbids("units", unit).message) }
     }
 
     /// Whether a start is allowed.

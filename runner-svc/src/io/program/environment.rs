@@ -45,5 +45,8 @@ pub(super) fn of(
     env.insert("PM_INSTANCE".to_owned(), instance.to_string());
     env.insert("PM_INSTANCE_INDEX".to_owned(), instance.index.to_string());
     env.insert("PM_NODE".to_owned(), node.to_string());
+    if spec.singleton.is_some() {
+        env.insert("PM_FENCING_TOKEN".to_owned(), assignment.fencing_token.to_string());
+    }
     Ok(env.into_iter().collect())
 }

@@ -23,6 +23,8 @@ fn assignment(spec: ProcessSpec) -> Assignment {
         wanted: true,
         restart_count: 0,
         traceparent: String::new(),
+        fencing_token: 0,
+        plan: None,
     }
 }
 

@@ -59,3 +59,11 @@ fn who_was_named_is_dialled_at_once_but_only_once_between_two_waits() {
     redial.pause(0.5);
     assert!(redial.follow());
 }
+
+#[test]
+fn who_is_told_to_come_again_comes_no_sooner_and_hardly_later() {
+    let wait = Duration::from_secs(4);
+    assert_eq!(later(wait, 0.0), wait);
+    assert_eq!(later(wait, 1.0), Duration::from_millis(4_410));
+    assert_eq!(later(Duration::ZERO, 1.0), Duration::from_millis(10));
+}

@@ -2,8 +2,11 @@
 //! update that has not come to its end.
 
 use super::Ended;
+use super::beats::Beats;
+use super::neighbours::ToldLines;
+use crate::clock::boot_time;
 use crate::io::journal::{Journal, Reported};
-use crate::roster::{Unreadable, Update};
+use crate::roster::{SeenLines, Unreadable, Update};
 use pm_proto::v1;
 use pm_proto::v1::run_session_request::Message as Up;
 use process_model::{Assignment, InstanceId};
@@ -33,7 +36,7 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 pub(super) struct Conversation {
     up: mpsc::Sender<v1::RunSessionRequest>,
     pub(super) heartbeat: tokio::time::Interval,
-    beats: u64,
+    pub(super) beats: Beats,
     /// Whether this is the right registry. Until then it is told nothing.
     pub(super) welcomed: bool,
     /// The epoch of who said welcome; what follows says its term.
@@ -47,8 +50,12 @@ pub(super) struct Conversation {
     reported: Option<Instant>,
     /// Parts of an update that has not come to its end.
     parts: Update,
+    /// What the newest update reflects.
+    revision: u64,
     /// What a registry that looks on has yet to be told.
     pub(super) inventory: Vec<v1::Report>,
+    /// Lines that others wait for, as far as it was told of them.
+    pub(super) lines: ToldLines,
 }
 
 impl Conversation {
@@ -56,14 +63,16 @@ impl Conversation {
         let mut this = Self {
             up,
             heartbeat: tokio::time::interval(HEARTBEAT),
-            beats: 0,
+            beats: Beats::new(),
             welcomed: false,
             epoch: 0,
             in_flight: None,
             lingers: None,
             reported: None,
             parts: Update::default(),
+            revision: 0,
             inventory: Vec::new(),
+            lines: ToldLines::default(),
         };
         this.beat_every(HEARTBEAT);
         this
@@ -72,6 +81,13 @@ impl Conversation {
     pub(super) fn beat_every(&mut self, interval: Duration) {
         self.heartbeat = tokio::time::interval(interval);
         self.heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    }
+
+    /// What belongs here was told. That it still does is confirmed by the next heartbeat, which is sent at once.
+    pub(super) fn told(&mut self) {
+        if self.beats.told() {
+            self.heartbeat.reset_immediately();
+        }
     }
 
     /// Whether a report may be sent now.
@@ -91,8 +107,19 @@ impl Conversation {
     }
 
     pub(super) async fn beat(&mut self) -> Result<(), Ended> {
-        self.beats += 1;
-        self.send(Up::Heartbeat(v1::Heartbeat { seq: self.beats })).await
+        // Taken before it is sent: by then at the latest it says that this node lives.
+        let (at, boot) = (Instant::now(), boot_time());
+        let seq = self.beats.send(at, boot);
+        self.send(Up::Heartbeat(v1::Heartbeat { seq })).await
+    }
+
+    /// Tells of lines that somebody on another node waits for.
+    pub(super) async fn tell_lines(&mut self, seen: &SeenLines) -> Result<(), Ended> {
+        let lines = self.lines.news(seen);
+        if lines.is_empty() {
+            return Ok(());
+        }
+        self.send(Up::Report(v1::Report { lines, ..v1::Report::default() })).await
     }
 
     pub(super) async fn report(&mut self, journal: &Journal) -> Result<(), Ended> {
@@ -105,6 +132,7 @@ impl Conversation {
             match reported {
                 Reported::Instance(instance) => report.instances.push(instance.into()),
                 Reported::Action(action) => report.actions.push(action.into()),
+                Reported::Run(run) => report.runs.push(run.into()),
             }
         }
         self.send(Up::Report(report)).await
@@ -128,8 +156,14 @@ impl Conversation {
         Some(seq.min(sent))
     }
 
-    /// Takes a part of an update in; returns the update at its end.
+    /// Takes a part of an update in; returns the update at its end. What was
+    /// said before something newer says nothing any more: a repetition.
     pub(super) fn update(&mut self, part: v1::AssignmentUpdate) -> Option<Update> {
+        if part.revision < self.revision {
+            tracing::warn!(said = part.revision, known = self.revision, "passed over assignments of before");
+            return None;
+        }
+        self.revision = part.revision;
         for assignment in &part.set {
             self.assigned(assignment);
         }
@@ -211,6 +245,16 @@ mod tests {
         assert_eq!((update.full, update.set.len(), update.removed.len()), (true, 2, 1));
         let next = conversation.update(v1::AssignmentUpdate::default()).unwrap();
         assert!(!next.full && next.set.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_was_said_before_something_newer_says_nothing() {
+        let mut conversation = conversation();
+        let said = |revision, name| v1::AssignmentUpdate { revision, set: vec![wire(name)], ..Default::default() };
+        assert_eq!(conversation.update(said(7, "a")).unwrap().set.len(), 1);
+        assert!(conversation.update(said(6, "b")).is_none());
+        let again = conversation.update(said(7, "c")).unwrap();
+        assert_eq!(again.set[0].instance.to_string(), "c-1");
     }
 
     #[tokio::test]

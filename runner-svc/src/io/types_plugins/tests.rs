@@ -101,6 +101,8 @@ fn assignment(name: &str, kind: &str, restart_count: u64) -> Assignment {
         wanted: true,
         restart_count,
         traceparent: String::new(),
+        fencing_token: 0,
+        plan: None,
     }
 }
 

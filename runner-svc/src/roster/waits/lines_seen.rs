@@ -53,6 +53,17 @@ impl LinesSeen {
         self.followed.get(instance).is_some_and(|followed| lock(&followed.found).contains(pattern))
     }
 
+    /// Which of these it has written, and since when; `None`: none of them.
+    pub(super) fn seen(
+        &self,
+        instance: &InstanceId,
+        patterns: &BTreeSet<String>,
+    ) -> Option<(InstanceId, (Timestamp, BTreeSet<String>))> {
+        let followed = self.followed.get(instance)?;
+        let seen: BTreeSet<String> = lock(&followed.found).intersection(patterns).cloned().collect();
+        (!seen.is_empty()).then(|| (instance.clone(), (followed.started, seen)))
+    }
+
     /// Follows what is asked for, and nothing else.
     pub(super) fn follow<'a, P: Iterator<Item = &'a str>>(
         &mut self,

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use super::line::{Dialling, Line, dial};
 use super::preference::Preference;
-use crate::transport::endpoints::{Endpoints, MAX_ENDPOINTS, address};
+use crate::identity::Secured;
+use crate::transport::endpoints::{Endpoints, MAX_ENDPOINTS, address, is_tls};
 
 /// All members.
 #[derive(Debug, Default)]
@@ -16,6 +17,8 @@ pub(super) struct Book {
     reached: bool,
     /// Who was asked last.
     last: Option<Arc<str>>,
+    /// How connections are encrypted, if they are.
+    secured: Option<Secured>,
 }
 
 #[derive(Debug)]
@@ -40,8 +43,8 @@ impl Member {
 }
 
 impl Book {
-    pub(super) fn new(endpoints: &Endpoints) -> Self {
-        let mut book = Self::default();
+    pub(super) fn new(endpoints: &Endpoints, secured: Option<Secured>) -> Self {
+        let mut book = Self { secured, ..Self::default() };
         endpoints.addresses().iter().for_each(|address| book.add(address, true));
         book
     }
@@ -91,7 +94,7 @@ impl Book {
         let member = self.members.get_mut(at)?;
         // What failed or was lost is tried anew; what is not done yet is waited for.
         let usable = member.dialling.clone().filter(|made| made.peek().is_none() || member.line().is_some());
-        Some(usable.unwrap_or_else(|| member.dialling.insert(dial(&member.address)).clone()))
+        Some(usable.unwrap_or_else(|| member.dialling.insert(dial(&member.address, self.secured.as_ref())).clone()))
     }
 
     /// A connection was made: the call goes there.
@@ -126,7 +129,8 @@ impl Book {
 
     /// Others say that it leads; whoever is not a member is not asked. Returns whether it is asked first now.
     pub(super) fn prefer(&mut self, said: &str, now: Instant) -> bool {
-        let known = address(said).or_else(|_| address(&format!("http://{said}")));
+        let scheme = if self.secured.is_some() { "https" } else { "http" };
+        let known = address(said).or_else(|_| address(&format!("{scheme}://{said}")));
         let at = known.ok().and_then(|address| self.find(&address));
         at.is_some_and(|at| self.preference.prefer(at, now))
     }
@@ -138,13 +142,13 @@ impl Book {
         }
     }
 
-    /// The members are those that were given and these. Returns what is no address.
+    /// The members are those that were given and these. Returns what is no address, or one of the other kind.
     pub(super) fn learn(&mut self, addresses: &[String]) -> Vec<String> {
         let (mut known, mut refused) = (Vec::new(), Vec::new());
         for said in addresses {
             match address(said) {
-                Ok(address) => known.push(address),
-                Err(_) => refused.push(said.clone()),
+                Ok(address) if is_tls(&address) == self.secured.is_some() => known.push(address),
+                Ok(_) | Err(_) => refused.push(said.clone()),
             }
         }
         for at in (0..self.members.len()).rev() {
@@ -172,9 +176,9 @@ mod tests {
 
     #[test]
     fn learned_addresses_come_and_go_and_given_ones_stay() {
-        let mut book = Book::new(&"http://a:1,http://b:1".parse().unwrap());
-        let refused = book.learn(&["http://c:1".into(), "http://a:1".into(), "nonsense".into()]);
-        assert_eq!(refused, ["nonsense"]);
+        let mut book = Book::new(&"http://a:1,http://b:1".parse().unwrap(), None);
+        let refused = book.learn(&["http://c:1".into(), "http://a:1".into(), "nonsense".into(), "https://d:1".into()]);
+        assert_eq!(refused, ["nonsense", "https://d:1"]);
         assert_eq!(addresses(&mut book), ["http://a:1", "http://b:1", "http://c:1"]);
         assert!(book.prefer("c:1", Instant::now()));
         book.learn(&["http://d:1".into()]);
@@ -190,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_leader_that_is_no_member_is_not_asked() {
-        let mut book = Book::new(&"http://a:1,http://b:1".parse().unwrap());
+        let mut book = Book::new(&"http://a:1,http://b:1".parse().unwrap(), None);
         assert!(!book.prefer("http://evil:1", Instant::now()));
         assert!(!book.prefer("", Instant::now()));
         assert!(book.prefer("http://B:1/", Instant::now()));

@@ -18,6 +18,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tonic::transport::{Channel, Endpoint};
 
+use crate::identity::Secured;
+use crate::transport::wire::Wire;
 use crate::transport::{CONNECTION_WINDOW, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, STREAM_WINDOW};
 
 /// A connect that takes longer has failed. One lost SYN is sent again after 1 s, so a bad line still gets through; who
@@ -46,24 +48,34 @@ impl Line {
 /// A connection that is being made, for all who wait for it; or why there is none.
 pub(super) type Dialling = Shared<BoxFuture<'static, Result<Line, Arc<str>>>>;
 
-/// Begins to connect to `http://HOST:PORT`. It goes on when nobody waits any more: the next caller finds it done.
-pub(super) fn dial(address: &str) -> Dialling {
-    let connecting = tokio::spawn(connect(address.to_owned()));
+/// Begins to connect to `http://HOST:PORT`, or to `https://HOST:PORT` with what that needs. It goes on when nobody waits any more: the next caller finds it done.
+pub(super) fn dial(address: &str, secured: Option<&Secured>) -> Dialling {
+    let connecting = tokio::spawn(connect(address.to_owned(), secured.cloned()));
     // The runtime ends; so does whoever asks.
     let made = connecting.map(|made| made.unwrap_or_else(|_| Err("the program is ending".into())));
     made.boxed().shared()
 }
 
-async fn connect(address: String) -> Result<Line, Arc<str>> {
+async fn connect(address: String, secured: Option<Secured>) -> Result<Line, Arc<str>> {
     let told = |why: &dyn std::fmt::Display| Arc::from(why.to_string());
-    let authority = address.strip_prefix("http://").unwrap_or(&address).to_owned();
-    let stream = match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(authority)).await {
+    let authority = address.split_once("://").map_or(address.as_str(), |(_, authority)| authority);
+    let reaching = async {
+        let stream = TcpStream::connect(authority).await?;
+        // As everywhere: small messages with an answer each are what Nagle's algorithm delays. If it fails, so does the line.
+        let _ = stream.set_nodelay(true);
+        match secured {
+            Some(secured) => {
+                let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+                Ok(Wire::Tls(Box::new(secured.handshake(stream, host).await?.0)))
+            }
+            None => Ok::<_, io::Error>(Wire::Tcp(stream)),
+        }
+    };
+    let stream = match tokio::time::timeout(CONNECT_TIMEOUT, reaching).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return Err(told(&error)),
         Err(_) => return Err(told(&format_args!("no connection within {} s", CONNECT_TIMEOUT.as_secs()))),
     };
-    // As everywhere: small messages with an answer each are what Nagle's algorithm delays. If it fails, so does the line.
-    let _ = stream.set_nodelay(true);
     let open = Arc::new(AtomicBool::new(true));
     let mut stream = Some(TokioIo::new(Watched { stream, open: open.clone() }));
     let only_once = tower::service_fn(move |_| {
@@ -85,7 +97,7 @@ async fn connect(address: String) -> Result<Line, Arc<str>> {
 
 /// A stream that says when it is gone.
 struct Watched {
-    stream: TcpStream,
+    stream: Wire,
     open: Arc<AtomicBool>,
 }
 

@@ -1,8 +1,8 @@
 //! What was restored beside what runs.
 
 use super::InventoryEntry;
-use crate::{Instance, Process, State};
-use process_model::{InstanceId, NodeName};
+use crate::{Instance, State};
+use process_model::{InstanceId, NodeName, change};
 use std::collections::BTreeMap;
 
 /// How an instance that was restored compares with what its node has.
@@ -101,8 +101,8 @@ fn finding(state: &State, instance: &Instance, node: Option<&NodeName>, running:
 /// names one spec for ever; else by its fingerprint.
 pub(super) fn is_same(state: &State, instance: &Instance, running: &InventoryEntry) -> bool {
     let name = &instance.id.process;
-    let Some(process) = state.processes.get(name) else { return true };
+    let Some(spec) = state.spec_of(instance) else { return true };
     let by_generation =
-        |process: &Process| state.generation(name, running.generation).is_some_and(|one| process.runs_like(&one.spec));
-    by_generation(process) || running.fingerprint.is_some() && process.spec.fingerprint() == running.fingerprint
+        || state.generation(name, running.generation).is_some_and(|one| !change::is_noticed(&spec, &one.spec));
+    by_generation() || running.fingerprint.is_some() && spec.fingerprint() == running.fingerprint
 }

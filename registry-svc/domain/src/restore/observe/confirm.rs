@@ -6,8 +6,9 @@ use crate::Mode;
 use crate::audit::{Account, Subject};
 use crate::decided::Decided;
 use crate::draft::{Draft, Fact};
+use crate::placement::{self, Scope};
 use crate::row::RowKey;
-use crate::{Process, Refusal, State, history, placement};
+use crate::{Process, Refusal, State, history};
 use process_model::{InstanceId, NodeName, ProcessName, event_type};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -140,7 +141,7 @@ fn go_on(draft: &mut Draft<'_>, unknown: Unknown, account: Account) -> Decided {
     };
     keep_only(draft, unknown);
     draft.tell_everybody();
-    placement::place(draft);
+    placement::settle(draft, Scope::Everything);
     let message = match unknown {
         Unknown::Stop => "the restored state is confirmed; what was not restored is stopped",
         Unknown::Keep => "the restored state is confirmed; what was not restored is left as it is",

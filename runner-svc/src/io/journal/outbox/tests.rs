@@ -1,5 +1,7 @@
 use super::*;
-use process_model::{ActionReport, ActionState, InstanceReport, Phase, Timestamp, event_type};
+use process_model::{
+    ActionReport, ActionState, InstanceReport, Phase, RunOutcome, RunReport, RunTrigger, Timestamp, event_type,
+};
 
 fn instance(name: &str, event: &str, gone: bool) -> Reported {
     Reported::Instance(InstanceReport {
@@ -25,6 +27,21 @@ fn instance(name: &str, event: &str, gone: bool) -> Reported {
 
 fn action(id: &str, state: ActionState) -> Reported {
     Reported::Action(ActionReport { action: id.to_owned(), state, message: String::new(), time: Timestamp(0) })
+}
+
+fn run(name: &str, run: u64, outcome: RunOutcome) -> Reported {
+    Reported::Run(RunReport {
+        instance: name.parse().unwrap(),
+        seq: 0,
+        generation: 1,
+        run,
+        due: None,
+        trigger: RunTrigger::Schedule,
+        began: None,
+        ended: None,
+        outcome,
+        next_due: None,
+    })
 }
 
 /// A crash loop beside everything else.
@@ -64,6 +81,7 @@ fn the_first_report_behind_a_gap_says_how_many_are_missing_until_it_is_confirmed
         let of = |report| match report {
             Reported::Instance(report) => report.message,
             Reported::Action(report) => report.message,
+            Reported::Run(report) => format!("{:?}", report.outcome),
         };
         outbox.oldest(2).into_iter().map(|(_, report)| of(report)).collect()
     };
@@ -98,4 +116,43 @@ fn gone_outlasts_a_new_life_but_is_not_kept_twice() {
     crash(&mut outbox, 4, 2 * LIMIT as u64);
     let first: Vec<u64> = outbox.oldest(3).into_iter().map(|(seq, _)| seq).take(2).collect();
     assert_eq!(first, [2, 3]);
+}
+
+#[test]
+fn the_runs_that_the_registry_keeps_outlast_everything_and_the_others_go() {
+    let mut outbox = Outbox::default();
+    let mut seq = 0;
+    let mut next = || {
+        seq += 1;
+        seq
+    };
+    for number in 1..=30 {
+        outbox.insert(next(), run("job-1", number, RunOutcome::Running));
+        outbox.insert(next(), run("job-1", number, RunOutcome::Missed));
+        outbox.insert(next(), run("idle-1", 0, RunOutcome::Skipped("busy".into())));
+    }
+    outbox.insert(next(), run("job-1", 31, RunOutcome::Running));
+    crash(&mut outbox, next(), 2 * LIMIT as u64);
+    let left = |outbox: &Outbox, name: &str| -> Vec<(u64, bool)> {
+        let of = |(_, report)| match report {
+            Reported::Run(run) if run.instance.to_string() == name => Some((run.run, run.outcome.is_open())),
+            Reported::Run(_) | Reported::Instance(_) | Reported::Action(_) => None,
+        };
+        outbox.oldest(usize::MAX).into_iter().filter_map(of).collect()
+    };
+    let expected: Vec<_> = (12..=30).map(|run| (run, false)).chain([(31, true)]).collect();
+    assert_eq!(left(&outbox, "job-1"), expected, "the last word of each of the newest runs");
+    assert_eq!(left(&outbox, "idle-1").len(), 20);
+    outbox.confirm(u64::MAX);
+    assert_eq!(outbox, Outbox::default(), "something is kept of what is confirmed");
+}
+
+#[test]
+fn no_run_is_lost_within_the_bounds() {
+    let mut outbox = Outbox::default();
+    for number in 1..=1_000 {
+        outbox.insert(2 * number, run("job-1", number, RunOutcome::Running));
+        outbox.insert(2 * number + 1, run("job-1", number, RunOutcome::Missed));
+    }
+    assert_eq!(outbox.oldest(usize::MAX).len(), 2_000);
 }

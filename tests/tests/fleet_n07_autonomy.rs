@@ -1,0 +1,62 @@
+//! N07: the registry is away. Programs run on, are restarted by their policies,
+//! also by a runner that was started anew meanwhile; and when the registry is
+//! back it hears everything that happened, in its order.
+
+// Outside of a test function, too, a test may end by a panic.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use process_model::ProcessSpec;
+use process_model::spec::{Backoff, Command as Program, RestartMode};
+use std::time::Duration;
+use system_tests::{Fleet, Plan, Sandbox, until};
+
+/// Ends of the program while nobody hears of them.
+const ENDS: usize = 12;
+
+#[test]
+fn n07_what_happens_without_a_registry_is_told_afterwards_in_order() {
+    let sandbox = Sandbox::new();
+    let mut replicas = Plan::new(&sandbox, 1).arguments(&["--heartbeat-interval", "300ms", "--lease", "2s"]).start();
+    let mut fleet = Fleet::of(&sandbox, &replicas);
+    let node = fleet.add();
+    fleet.start(node);
+    let starts = || std::fs::read_to_string(sandbox.file("starts")).unwrap_or_default().lines().count();
+    let line = format!("echo $$ >>{}; sleep 0.3; exit 3", sandbox.file("starts"));
+    let mut restless = ProcessSpec::new("restless".parse().unwrap(), Program::Shell(line));
+    restless.restart.mode = RestartMode::Always;
+    restless.restart.max_restarts = 0;
+    restless.restart.backoff =
+        Backoff { initial: Duration::from_millis(50), factor: 1.0, max: Duration::from_millis(50), jitter: 0.0 };
+    let steady = ProcessSpec::new("steady".parse().unwrap(), Program::Shell("exec sleep 1000".to_owned()));
+    replicas.client(0).apply(&[restless, steady]).unwrap();
+    until("both run", || starts() > 0 && replicas.client(0).instances().unwrap().iter().any(|i| i.ready));
+    let steady = || {
+        let instances = replicas.client(0).instances().unwrap_or_default();
+        instances.into_iter().find(|i| i.process == "steady").map(|i| i.pid)
+    };
+    until("the registry knows it", || steady().is_some_and(|pid| pid != 0));
+    let pid = steady();
+
+    let before = starts();
+    replicas.kill(0);
+    until("it is restarted without a registry", || starts() >= before + ENDS / 2);
+    fleet.kill(node);
+    fleet.start(node);
+    until("and by the next runner, too", || starts() >= before + ENDS);
+    replicas.restart(0);
+    let _ = replicas.wait_for_leader();
+    let told = || {
+        let events = replicas.client(0).all_events().unwrap_or_default();
+        events.into_iter().filter(|event| event.instance_id == "restless-1").collect::<Vec<_>>()
+    };
+    let started = || told().iter().filter(|event| event.r#type == "instance.started").count();
+    until("everything is told", || started() >= before + ENDS);
+    // Each start has its pid in the words: in the order in which they were started.
+    let text = std::fs::read_to_string(sandbox.file("starts")).unwrap();
+    let words: Vec<String> = text.lines().map(|pid| format!("started with pid {pid}")).collect();
+    let heard: Vec<String> = told().into_iter().filter(|e| e.r#type == "instance.started").map(|e| e.message).collect();
+    let known = heard.len().min(words.len());
+    assert_eq!(heard[..known], words[..known], "none is missing, none is twice, none is out of order");
+    let now = replicas.client(0).instances().unwrap().into_iter().find(|i| i.process == "steady").map(|i| i.pid);
+    assert_eq!(now, pid, "what ran on is the same process");
+}
