@@ -334,12 +334,19 @@ async fn s04_thousands_of_short_lived_children_leave_no_zombies_and_no_descripto
         tick.tick().await;
     }
     assert!(longest <= Duration::from_secs(3), "a zombie stayed for {longest:?}");
-    assert!(most_descriptors <= before + 8, "{before} descriptors grew to {most_descriptors}");
+    // What is open for a moment is the scheduler's to say as well; one kept of each restart or orphan would be hundreds.
+    assert!(most_descriptors <= before + 64, "{before} descriptors grew to {most_descriptors}");
     node.assign(&[]);
     node.event(event_type::INSTANCE_REMOVED).await;
     node.event(event_type::INSTANCE_REMOVED).await;
-    while !zombies_of(keeper).is_empty() {
-        assert!(Instant::now() < deadline, "a zombie stays");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !zombies_of(keeper).is_empty() || descriptors() > before {
+        assert!(
+            Instant::now() < deadline,
+            "stays: zombies {:?}, {} of {before} descriptors",
+            zombies_of(keeper),
+            descriptors()
+        );
         tick.tick().await;
     }
 }

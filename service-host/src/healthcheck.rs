@@ -3,6 +3,7 @@
 //! Enters: the address of the operations port, from the same flag or variable that the service itself was given. Leaves:
 //! exit code 0, or 1 with the reason.
 
+use crate::causes;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 use tonic::transport::Endpoint;
@@ -54,7 +55,7 @@ impl Args {
         let silent = |why: &dyn std::fmt::Display| Unwell::Silent { address, why: why.to_string() };
         let asking = async {
             let endpoint = Endpoint::try_from(format!("http://{address}")).map_err(|error| silent(&error))?;
-            let channel = endpoint.connect().await.map_err(|error| silent(&chain(&error)))?;
+            let channel = endpoint.connect().await.map_err(|error| silent(&causes::chain(&error)))?;
             let request = HealthCheckRequest { service: String::new() };
             let answer = HealthClient::new(channel).check(request).await.map_err(|status| silent(&status.message()))?;
             Ok(answer.into_inner().status())
@@ -78,14 +79,4 @@ impl Args {
 fn own(listens: SocketAddr) -> SocketAddr {
     let loopback: IpAddr = if listens.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
     SocketAddr::new(if listens.ip().is_unspecified() { loopback } else { listens.ip() }, listens.port())
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }

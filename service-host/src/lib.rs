@@ -21,6 +21,7 @@
 //! | [`signals`] | SIGTERM, SIGINT, SIGUSR1 |
 //! | [`systemd`] | what systemd is told of it |
 //! | [`fatal`] | fail-stop |
+//! | [`causes`] | an error and why it came to it |
 //! | [`manual`] | manual pages, from the command line |
 //! | [`config`] | command line arguments that every server shares |
 //! | [`open_files`] | as many connections as the operator allows |
@@ -58,6 +59,7 @@
 pub mod access;
 mod admission;
 pub mod auth;
+pub mod causes;
 pub mod client;
 pub mod config;
 pub mod deadline;

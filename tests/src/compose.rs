@@ -5,7 +5,7 @@
 //! Paths of volumes, and of programs below `/usr/bin`, are mapped: a volume is a folder of the sandbox, the programs are
 //! those that were built.
 
-use crate::{Beside, Net, Outcome, Sandbox, binary, until};
+use crate::{Beside, Net, Outcome, Sandbox, binary, hosts_file, until};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -125,9 +125,7 @@ impl<'s> Compose<'s> {
         let enter = self.net.enter(place);
         let mut command = Command::new(&enter[0]);
         command.args(&enter[1..]).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        // The names of the others: in a mount namespace of its own, so that nobody else has them.
-        let script = "mount --bind \"$0\" /etc/hosts && exec \"$@\"";
-        command.args(["unshare", "--mount", "sh", "-c", script, &self.sandbox.file("hosts")]).args(words);
+        command.args(hosts_file::entering(&self.sandbox.file("hosts"))).args(words);
         for (variable, value) in self.services[name]["environment"].as_object().into_iter().flatten() {
             command.env(variable, self.mapped(name, value.as_str().expect("a variable is a text")));
         }

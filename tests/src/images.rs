@@ -90,14 +90,10 @@ impl Images {
     #[must_use]
     pub fn zombies(&self, name: &str) -> Vec<u32> {
         let first: u32 = self.shown(name, "{{.State.Pid}}").parse().expect("it has a first process");
-        let space = |pid: u32| std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
-        let own = space(first);
+        let own = proc::pid_namespace(first);
         // One that has ended shows no namespace any more; its parent does.
-        let is_own = |pid: &u32| proc::parent(*pid).and_then(space) == own;
-        let has_ended = |pid: &u32| {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z'))
-        };
+        let is_own = |pid: &u32| proc::parent(*pid).and_then(proc::pid_namespace) == own;
+        let has_ended = |pid: &u32| proc::state(*pid) == Some('Z');
         proc::all().into_iter().filter(has_ended).filter(is_own).collect()
     }
 

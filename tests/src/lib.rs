@@ -48,6 +48,7 @@ mod event_watch;
 pub mod faults;
 mod fleet;
 mod history_log;
+mod hosts_file;
 pub mod http;
 mod images;
 mod leftovers;

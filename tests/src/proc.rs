@@ -59,6 +59,11 @@ pub fn innermost(pid: u32) -> Option<u32> {
     status_line(pid, "NSpid")?.split_whitespace().next_back()?.parse().ok()
 }
 
+/// Its PID namespace; `None` for one that has ended.
+pub(crate) fn pid_namespace(pid: u32) -> Option<std::path::PathBuf> {
+    std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok()
+}
+
 /// A line of proc_pid_status(5).
 fn status_line(pid: u32, name: &str) -> Option<String> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;

@@ -166,9 +166,9 @@ impl Systemd {
     /// When there is no such process.
     #[must_use]
     pub fn outside(&self, pid: u32) -> u32 {
-        let space = |pid: u32| std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
-        let own = space(self.init());
-        let found = proc::all().into_iter().find(|one| proc::innermost(*one) == Some(pid) && space(*one) == own);
+        let own = proc::pid_namespace(self.init());
+        let is_it = |one: &u32| proc::innermost(*one) == Some(pid) && proc::pid_namespace(*one) == own;
+        let found = proc::all().into_iter().find(is_it);
         found.unwrap_or_else(|| panic!("there is no process {pid} in there"))
     }
 

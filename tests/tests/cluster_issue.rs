@@ -57,20 +57,11 @@ fn a_volume_gets_a_name_of_its_own_and_keeps_it_when_its_certificate_is_renewed(
     assert_eq!(read(&format!("{out}/tls.crt")), first);
 
     // One that is about to end, or has ended, is renewed; its name is its replica's for ever.
-    let _ = pmctl(&[
-        "cluster",
-        "issue",
-        "--dir",
-        &ca,
-        "--cluster",
-        "prod",
-        "--life",
-        "10s",
-        "--out",
-        &out,
-        &name["spiffe://prod/".len()..],
-    ])
-    .succeeded();
+    let issue_to_out = |ca: &str, words: &[&str]| {
+        let to_out = ["cluster", "issue", "--dir", ca, "--cluster", "prod", "--out", &out];
+        let _ = pmctl(&[&to_out[..], words].concat()).succeeded();
+    };
+    issue_to_out(&ca, &["--life", "10s", &name["spiffe://prod/".len()..]]);
     let short = read(&format!("{out}/tls.crt"));
     until("two thirds of ten seconds are over", || {
         let _ = issue(&prod).succeeded();
@@ -79,37 +70,12 @@ fn a_volume_gets_a_name_of_its_own_and_keeps_it_when_its_certificate_is_renewed(
     assert_eq!(uri(&out), name);
 
     // What is another one's, or of another CA, is not kept.
-    let _ = pmctl(&[
-        "cluster",
-        "issue",
-        "--dir",
-        &ca,
-        "--cluster",
-        "prod",
-        "--out",
-        &out,
-        "--keep",
-        "--unique",
-        "registry/pm-registry-1",
-    ])
-    .succeeded();
+    let kept = ["--keep", "--unique", "registry/pm-registry-1"];
+    issue_to_out(&ca, &kept);
     assert!(uri(&out).starts_with("spiffe://prod/registry/pm-registry-1-"), "{}", uri(&out));
     let other = mounted_ca(&sandbox, "other-ca");
     let before = uri(&out);
-    let _ = pmctl(&[
-        "cluster",
-        "issue",
-        "--dir",
-        &other,
-        "--cluster",
-        "prod",
-        "--out",
-        &out,
-        "--keep",
-        "--unique",
-        "registry/pm-registry-1",
-    ])
-    .succeeded();
+    issue_to_out(&other, &kept);
     assert_ne!(uri(&out), before);
     assert_eq!(read(&format!("{out}/ca.crt")), read(&format!("{other}/ca.crt")));
 }

@@ -70,6 +70,13 @@ impl Machine {
         Self { sandbox, systemd, port: port + 2 }
     }
 
+    /// Starts everything; the units. `Type=notify`: systemd comes back when all have said that they have started.
+    fn started(&self) -> [String; SERVICES.len()] {
+        let units = SERVICES.map(|(name, _)| format!("pm-{name}.service"));
+        let _ = self.systemd.systemctl(&["start", &units[0], &units[1], &units[2], &units[3]]).succeeded();
+        units
+    }
+
     fn pmctl(&self, words: &[&str]) -> Outcome {
         let endpoint = format!("http://127.0.0.1:{}", self.port);
         let token = self.sandbox.file("etc/pm/admin.token");
@@ -97,10 +104,7 @@ impl Machine {
 fn the_units_start_everything_and_a_runner_that_is_upgraded_hangs_or_stops_leaves_its_programs_alone() {
     let machine = Machine::new();
     let systemd = &machine.systemd;
-    let units = SERVICES.map(|(name, _)| format!("pm-{name}.service"));
-    let units: Vec<&str> = units.iter().map(String::as_str).collect();
-    // Type=notify: it comes back when all have said that they have started.
-    let _ = systemd.systemctl(&[&["start"], &units[..]].concat()).succeeded();
+    let units = machine.started();
     for unit in &units {
         assert_eq!(systemd.property(unit, "ActiveState"), "active", "{unit}");
         until("it says how it fares", || systemd.property(unit, "StatusText") == "ready");
@@ -137,7 +141,7 @@ fn the_units_start_everything_and_a_runner_that_is_upgraded_hangs_or_stops_leave
     // What nobody can hang on to: the others end, and within their time.
     let _ = machine.pmctl(&["stop", "web"]).succeeded();
     assert!(!proc::is_running(web));
-    let _ = systemd.systemctl(&[&["stop"], &units[..]].concat()).succeeded();
+    let _ = systemd.systemctl(&["stop", &units[0], &units[1], &units[2], &units[3]]).succeeded();
     for unit in &units {
         assert_eq!(systemd.property(unit, "Result"), "success", "{unit}");
     }
@@ -174,9 +178,7 @@ fn blocks(page: &str) -> Vec<String> {
 fn every_block_of_the_operators_page_works_and_no_program_is_touched_before_the_last() {
     let machine = Machine::new();
     let systemd = &machine.systemd;
-    let units = SERVICES.map(|(name, _)| format!("pm-{name}.service"));
-    let units: Vec<&str> = units.iter().map(String::as_str).collect();
-    let _ = systemd.systemctl(&[&["start"], &units[..]].concat()).succeeded();
+    let units = machine.started();
     let file = machine.sandbox.write("web.yaml", "processes:\n  web:\n    command: [sleep, '1000']\n");
     until("it can be asked", || machine.pmctl(&["nodes"]).stdout.contains("ready"));
     let _ = machine.pmctl(&["apply", "-f", &file, "--wait"]).succeeded();

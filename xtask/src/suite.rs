@@ -4,7 +4,7 @@
 
 use crate::exec;
 use crate::tally::Tally;
-use crate::tools::{compose, dashboards, deb, debian_root, node, python, sbom, system};
+use crate::tools;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result, bail};
 use std::io::{BufRead as _, BufReader, IsTerminal as _, Write as _};
@@ -13,18 +13,7 @@ use std::process::Stdio;
 /// Ends with one line: `N passed, N failed`.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     println!("--- tools for the tests");
-    system::c_compiler()?;
-    system::faults()?;
-    system::shellcheck()?;
-    deb::ready(workspace)?;
-    sbom::ready(workspace)?;
-    debian_root::ready(workspace)?;
-    system::containers()?;
-    system::prometheus()?;
-    node::ready()?;
-    dashboards::ready(workspace)?;
-    let python = python::ready(workspace)?;
-    compose::ready(workspace, &python)?;
+    let python = tools::of_tests(workspace)?;
 
     println!("\n--- build");
     // The system tests start the binaries, so those have to be there first; a

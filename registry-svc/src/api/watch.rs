@@ -33,6 +33,7 @@ use bytes::Bytes;
 use futures::Stream;
 use pm_proto::v1;
 use pm_proto::v1::watch_events_response::Frame;
+use registry_domain::State;
 use snapshot::Items;
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -99,17 +100,22 @@ impl Watch {
         }
     }
 
+    /// Cuts who is so slow that what comes next is not kept any more.
+    fn keeps_up(&self, state: &State) -> Result<(), Status> {
+        if self.next >= state.oldest_revision() {
+            return Ok(());
+        }
+        self.core.numbers.watchers_cut.inc();
+        Err(too_slow(self.next, state))
+    }
+
     /// Moves on in the snapshot; `false`: it has been shown, or none is wanted.
     fn take_items(&mut self) -> Result<bool, Status> {
-        let Some(items) = &mut self.items else { return Ok(false) };
-        {
+        if self.items.is_some() {
             // Who reads a snapshot so slowly could not go on after it.
-            let machine = self.core.view.read();
-            if self.next < machine.state.oldest_revision() {
-                self.core.numbers.watchers_cut.inc();
-                return Err(too_slow(self.next, &machine.state));
-            }
+            self.keeps_up(&self.core.view.read().state)?;
         }
+        let Some(items) = &mut self.items else { return Ok(false) };
         if !items.take(&self.filter, &mut self.ready) {
             self.items = None;
             let end = v1::WatchSnapshotEnd { revision: self.next - 1 };
@@ -158,10 +164,7 @@ impl Watch {
             self.behind = false;
             return Ok(());
         }
-        if self.next < state.oldest_revision() {
-            self.core.numbers.watchers_cut.inc();
-            return Err(too_slow(self.next, state));
-        }
+        self.keeps_up(state)?;
         for (revision, event) in state.events().range(self.next..=newest).take(CHUNK) {
             self.next = revision + 1;
             if self.filter.lets_through(event) {

@@ -10,16 +10,3 @@ pub(crate) mod applied_record;
 pub(crate) mod failpoint;
 pub mod snapshot;
 pub mod state_store;
-
-use std::error::Error;
-
-/// An error with its causes, in one line.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text = format!("{text}: {next}");
-        cause = next.source();
-    }
-    text
-}

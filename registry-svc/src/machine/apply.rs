@@ -2,11 +2,11 @@
 //! library.
 
 use super::payload;
-use crate::io::chain;
 use crate::view::Replicated;
 use process_model::{Event, NodeName};
 use registry_consensus::{Answers, Committed, Entry, MachineFault, Members, Position};
 use registry_domain::{Command, RowKey, step};
+use service_host::causes::chain;
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 

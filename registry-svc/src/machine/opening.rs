@@ -11,11 +11,12 @@
 //! Where the state begins is for the caller to compare with where the log
 //! does: from there on it is replayed.
 
+use crate::io::applied_record;
 use crate::io::snapshot::{SnapshotError, SnapshotFiles};
 use crate::io::state_store::{StateStore, StateStoreError};
-use crate::io::{applied_record, chain};
 use crate::view::Replicated;
 use registry_consensus::{Applied, Snapshot};
+use service_host::causes::chain;
 use std::io;
 use std::path::PathBuf;
 

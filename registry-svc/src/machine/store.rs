@@ -11,11 +11,12 @@
 
 use super::dirty::Dirty;
 use super::numbers::MachineNumbers;
+use crate::io::failpoint;
 use crate::io::state_store::{StateStore, StateStoreError};
-use crate::io::{chain, failpoint};
 use crate::view::View;
 use registry_consensus::Applied;
 use registry_domain::{Frozen, Row, RowKey};
+use service_host::causes::chain;
 use std::collections::HashSet;
 use std::io;
 use std::panic::AssertUnwindSafe;

@@ -15,10 +15,10 @@ use sha2::{Digest, Sha256};
 use super::pair::who;
 use super::{Role, SpiffeId, provider};
 
-/// The SHA-256 of a certificate, as 64 hexadecimal digits.
+/// The SHA-256 of a certificate, a key or a file, as 64 hexadecimal digits.
 #[must_use]
-pub fn fingerprint(certificate: &[u8]) -> String {
-    Sha256::digest(certificate).iter().map(|byte| format!("{byte:02x}")).collect()
+pub fn fingerprint(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Words for whoever has to mend it.

@@ -2,9 +2,8 @@
 
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::CertificateSigningRequestDer;
-use sha2::{Digest, Sha256};
 
-use super::AuthorityError;
+use super::{AuthorityError, fingerprint};
 
 /// A new key and a signing request for it.
 pub struct KeyOrder {
@@ -63,5 +62,5 @@ pub fn request_key(request: &[u8]) -> Result<String, AuthorityError> {
     use rcgen::PublicKeyData as _;
     let parsed = rcgen::CertificateSigningRequestParams::from_der(&CertificateSigningRequestDer::from(request));
     let parsed = parsed.map_err(AuthorityError::Request)?;
-    Ok(Sha256::digest(parsed.public_key.der_bytes()).iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(fingerprint(parsed.public_key.der_bytes()))
 }

@@ -3,7 +3,7 @@
 
 use super::plan::Place;
 use crate::outcome::ends_within;
-use crate::{DEADLINE, http, proc, until};
+use crate::{DEADLINE, hosts_file, http, proc, until};
 use rustix::process::Signal;
 use std::fs::{File, OpenOptions};
 use std::net::TcpStream;
@@ -107,8 +107,7 @@ impl Replica {
 
     /// Its next starts find names of hosts in this file, as in `/etc/hosts`.
     pub fn set_hosts(&mut self, file: &str) {
-        let words = ["unshare", "--mount", "sh", "-c", "mount --bind \"$0\" /etc/hosts && exec \"$@\"", file];
-        self.place.enter = words.map(str::to_owned).to_vec();
+        self.place.enter = hosts_file::entering(file).map(str::to_owned).to_vec();
     }
 
     /// Starts it and waits for nothing.

@@ -9,11 +9,12 @@
 
 use crate::error::{Failure, chain};
 use service_host::identity::{Authority, CA_FILE, CERTIFICATE_FILE, Identity, KEY_FILE, Role, SpiffeId, TlsFiles};
+use service_host::secret::Secret;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 const CA_KEY: &str = "ca.key";
 const NAME: &str = "cluster";
@@ -75,11 +76,18 @@ impl Certificates {
         self.dir.join(if name.starts_with(role.as_str()) { name.to_owned() } else { format!("{role}-{name}") })
     }
 
-    /// What a folder holds already, over or not, if all of it is of this CA and of this role, and belongs together.
-    pub(super) fn held(&self, folder: &Path, role: Role) -> Option<Identity> {
+    /// What a folder holds already, over or not, if all of it is of this CA, of this role and of a name that is called so,
+    /// and belongs together.
+    pub(super) fn held(&self, folder: &Path, role: Role, is_called: impl FnOnce(&str) -> bool) -> Option<Identity> {
         let held = Identity::load_even_if_over(TlsFiles::in_dir(folder), role).ok()?;
         let ca = fs::read_to_string(self.dir.join(CA_FILE)).ok()?;
-        (held.id().cluster() == self.cluster && held.ca_pem().trim() == ca.trim()).then_some(held)
+        let is_ours = held.id().cluster() == self.cluster && held.ca_pem().trim() == ca.trim();
+        (is_ours && is_called(held.id().name())).then_some(held)
+    }
+
+    /// Whether what is held is good for a while: two thirds of its life are not over.
+    pub(super) fn is_fresh(held: &Identity) -> bool {
+        held.validity().renewal() > SystemTime::now()
     }
 
     /// A new certificate and key in a folder, in the place of those that were there.
@@ -93,14 +101,14 @@ impl Certificates {
         write(&folder.join(CERTIFICATE_FILE), &signed.pem)
     }
 
-    /// Makes a token of 244 random bits, unless there is one; where it is.
+    /// Makes a token, unless there is one; where it is.
     pub(super) fn admin_token(&self) -> Result<Option<PathBuf>, Failure> {
         let path = self.dir.join(ADMIN_TOKEN);
         if path.exists() {
             return Ok(None);
         }
-        let random = || uuid::Uuid::new_v4().simple();
-        write(&path, &format!("{}{}\n", random(), random()))?;
+        let token = Secret::try_generate().map_err(|error| Failure::failed(chain(&error)))?;
+        write(&path, &format!("{}\n", token.expose()))?;
         Ok(Some(path))
     }
 

@@ -6,7 +6,7 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use service_host::identity::Role;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// Names and addresses of this machine, for a gateway that is tried out here.
 const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -81,8 +81,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
         let hosts = if role == Role::Gateway { hosts(&args.host) } else { Vec::new() };
         let id = made.id(role, &name)?;
         let folder = made.folder(&id);
-        let held = made.held(&folder, role).filter(|held| held.id().name() == name);
-        if held.is_some_and(|held| held.validity().renewal() > SystemTime::now()) {
+        if made.held(&folder, role, |held| held == name).as_ref().is_some_and(Certificates::is_fresh) {
             continue;
         }
         made.issue(&folder, &id, &hosts, args.life)?;

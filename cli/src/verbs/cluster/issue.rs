@@ -7,7 +7,7 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use service_host::identity::Role;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// Arguments of `issue`.
 #[derive(Debug, clap::Args)]
@@ -50,9 +50,9 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
     let role: Role = named.0.parse().map_err(|error| Failure::usage(format!("{error}")))?;
     let made = Certificates::open(&args.dir, args.cluster.as_deref())?;
     let hosts = if role == Role::Gateway || !args.host.is_empty() { hosts(&args.host) } else { Vec::new() };
-    let held = args.out.as_deref().filter(|_| args.keep).and_then(|out| made.held(out, role));
-    let held = held.filter(|held| is_called(held.id().name(), named.1, args.unique));
-    if held.as_ref().is_some_and(|held| held.validity().renewal() > SystemTime::now()) {
+    let is_called = |name: &str| is_called(name, named.1, args.unique);
+    let held = args.out.as_deref().filter(|_| args.keep).and_then(|out| made.held(out, role, is_called));
+    if held.as_ref().is_some_and(Certificates::is_fresh) {
         context.terminal.line(args.out.as_deref().unwrap_or(&args.dir).display())?;
         return Ok(Exit::Done);
     }

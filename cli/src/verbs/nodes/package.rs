@@ -2,8 +2,7 @@
 //! line for a shell that fetches, checks, installs, joins and starts, and stops at the first of these that fails.
 
 use crate::error::Failure;
-use sha2::{Digest as _, Sha256};
-use std::fmt::Write as _;
+use service_host::identity::fingerprint;
 use std::path::Path;
 
 /// `pm-runner_VERSION_ARCHITECTURE.deb`, and what must be in it.
@@ -66,10 +65,7 @@ fn sum(path: &Path) -> Result<String, Failure> {
         Failure::usage(format!("cannot read --install {}: {e}", path.display()))
             .help("for a file that is on the new server alone, say its checksum with --sha256")
     })?;
-    Ok(Sha256::digest(&bytes).iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    }))
+    Ok(fingerprint(&bytes))
 }
 
 fn digits(given: &str) -> Result<String, Failure> {

@@ -2,9 +2,9 @@
 //! that nothing of it is left whatever happens.
 
 use crate::core::Core;
-use crate::io::chain;
 use pm_proto::error::{reason, status};
 use pm_proto::v1;
+use service_host::causes::chain;
 use std::error::Error;
 use std::fs::{File, OpenOptions};
 use std::io::{Seek as _, SeekFrom};

@@ -54,7 +54,11 @@ fn what_a_later_version_wrote_is_an_error_that_says_so_and_never_skipped() {
     let order = rmp_serde::to_vec(&(Header::default(), LaterOrder::TakeOverTheWorld { when: 1 })).unwrap();
     let error = decode(&with(LEVEL, 2, &[&body[..], &order].concat())).unwrap_err();
     assert!(matches!(error, PayloadError::Unknown { number: 2, .. }), "{error:?}");
-    assert!(crate::io::chain(&error).contains("take_over_the_world"), "{}", crate::io::chain(&error));
+    assert!(
+        service_host::causes::chain(&error).contains("take_over_the_world"),
+        "{}",
+        service_host::causes::chain(&error)
+    );
     assert!(error.to_string().contains("upgrade"));
 
     // A field more than this version has.
