@@ -1,11 +1,14 @@
 //! What the pages of this project tell to type, and a shell's script that types it.
 //!
-//! A command is a line of a block for a shell, with the lines that it goes on in; in the README also of an indented block; and
-//! in any block what follows a prompt (`$ `).
+//! A command is a line of a block for a shell, with the lines that it goes on in; in the README, and in what Helm prints, also
+//! of an indented block; and in any block what follows a prompt (`$ `).
 
 use crate::binary;
 use std::fmt::Write as _;
 use std::path::Path;
+
+/// What Helm prints; its commands are indented.
+const NOTES: &str = "helm/templates/NOTES.txt";
 
 /// Seconds after which a page's script does not wait any more: it fails before it is ended, so that what was said is seen.
 const LONGEST: u32 = 55;
@@ -60,7 +63,7 @@ impl Typed {
 /// When a page cannot be read.
 #[must_use]
 pub fn typed() -> Vec<Typed> {
-    let mut pages = vec!["README.md".to_owned(), "helm/README.md".to_owned()];
+    let mut pages = vec!["README.md".to_owned(), "helm/README.md".to_owned(), NOTES.to_owned()];
     for folder in ["docs", "examples"] {
         below(folder, &mut pages);
     }
@@ -103,6 +106,7 @@ pub fn of(page: &str) -> Vec<Typed> {
             Some("sh") => Some(line),
             Some(_) => line.strip_prefix("$ "),
             None if page == "README.md" => line.strip_prefix("    "),
+            None if page == NOTES => line.strip_prefix("  "),
             None => None,
         };
         let Some(said) = said.filter(|said| goes_on || !(said.trim().is_empty() || said.starts_with('#'))) else {

@@ -41,4 +41,4 @@ systemd-run --quiet --unit=pm-node-b --property=KillMode=process runner-svc --st
     --log-dir /var/log/pm-b --listen 127.0.0.1:17483 --ops-listen 127.0.0.1:17493
 until [ "$(pmctl nodes | grep -c ' ready ')" = 2 ]; do sleep 0.1; done
 pmctl apply -f processes.yaml --wait
-pmctl apply -f app.yaml --wait
+pmctl apply -f app.yaml && pmctl wait web --for=rollout

@@ -21,8 +21,11 @@ pub(crate) const CHANGED: &str = "processes:
 /// `pmctl up` as it is found by itself, with `web`.
 const UP: &str = "pmctl up -d -f processes.yaml && trap 'pmctl down' EXIT";
 
+/// Every instance of `web` has run twice, and what it wrote can be read.
+const AGAIN: &str = "pmctl restart web && until pmctl logs --previous web > /dev/null; do sleep 0.1; done";
+
 /// Pages for somebody with `pmctl`, and what is done before in their terminal.
-pub(crate) const OF_A_USER: [(&str, &str); 10] = [
+pub(crate) const OF_A_USER: [(&str, &str); 11] = [
     ("examples/README.md", ":"),
     ("README.md", "pmctl up -d -f examples/quickstart.yaml && trap 'pmctl down' EXIT"),
     ("docs/migration.md", ":"),
@@ -31,12 +34,15 @@ pub(crate) const OF_A_USER: [(&str, &str); 10] = [
     ("docs/audit.md", UP),
     ("docs/rollouts.md", UP),
     ("docs/observability.md", UP),
+    ("docs/backup.md", UP),
     ("docs/api.md", UP),
     ("docs/services.md", ":"),
 ];
 
 /// How pmctl finds a cluster with certificates, whose `pki` is that of docs/security.md.
-const SECURED: &str = ". ../docs-security-md/terminal && ln -s ../docs-security-md/pki .";
+/// Nothing is wrong with it.
+const SECURED: &str = ". ../docs-security-md/terminal && ln -s ../docs-security-md/pki . &&
+    until pmctl cluster check > /dev/null; do sleep 0.1; done";
 
 /// Pages for root of a server, in the order in which they are typed on one.
 pub(crate) const ON_A_SERVER: [(&str, &str); 24] = [
@@ -75,20 +81,23 @@ const PACKAGES: &str = "package_life_cycle_install_upgrade_remove_and_purge_on_a
 const IMAGES: &str = "image_run_all_in_one_and_each_service_shut_in_well_and_stopped_in_order";
 const TOPOLOGY: &str = "its_very_topology_has_two_nodes_ready_runs_a_process_and_goes_on_without_one_registry";
 const CHART: &str = "what_the_chart_installs_runs_a_program_passes_helm_test_and_scales_to_five_and_back";
-const NO_ENGINE: &str = "there is no container engine with Compose; TOPOLOGY runs what the file says";
+const NO_ENGINE: &str = "there is no container engine with Compose; the test TOPOLOGY runs what its file says";
 
-pub(crate) const WAYS: [Row; 59] = [
+pub(crate) const WAYS: [Row; 69] = [
     // A user's.
     ("examples/README.md", "pmctl up", Until("up: 3 of 3")),
     ("README.md", "cargo run --release --bin pmctl", By(FIRST_SCREEN)),
-    ("README.md", "cargo xtask", Never("it runs this")),
-    ("README.md", "cargo run --release -p benches", Never("a measure")),
+    ("README.md", "cargo xtask dist", By(PACKAGES)),
+    ("README.md", "cargo xtask test", Never("this is a part of it")),
+    ("README.md", "cargo xtask verify", Never("what is tested together with this is verified so")),
+    ("README.md", "cargo xtask fix", Never("it changes the sources")),
+    ("README.md", "cargo run --release -p benches", Never("a measure of minutes on a machine that does nothing else")),
     ("README.md", "pmctl watch", Until("started with pid")),
     ("README.md", "pmctl logs -f ticker", Until("tick")),
     ("docs/migration.md", "pmctl up", Until("up: 1 of 1")),
     ("docs/migration.md", "pmctl apply", After("pmctl up -d && trap 'pmctl down' EXIT")),
     ("docs/logs.md", "pmctl logs web -f", Until("serving")),
-    ("docs/logs.md", "pmctl logs web-1 --stream stderr --previous", After("pmctl restart web")),
+    ("docs/logs.md", "pmctl logs web-1 --stream stderr --previous", After(AGAIN)),
     ("docs/audit.md", "pmctl audit --verify --known", By("a_change_is_listed_compared_taken_back_and_proven")),
     ("docs/rollouts.md", "pmctl diff", Ends(1)),
     // It has to take its time, or there is nothing to hold.
@@ -127,6 +136,10 @@ pub(crate) const WAYS: [Row; 59] = [
         ),
     ),
     ("docs/services.md", "kill -USR1", After("until pmctl nodes | grep -q ready; do sleep 0.1; done")),
+    ("docs/backup.md", "pmctl backup restore", By(RESTORE)),
+    ("docs/backup.md", "pmctl audit --verify", By(RESTORE)),
+    ("docs/backup.md", "pmctl backup status", By(RESTORE)),
+    ("docs/backup.md", "pmctl backup confirm", By(RESTORE)),
     // A server's.
     ("docs/security.md", "registry-svc", By(MTLS)),
     ("docs/security.md", "monitor-svc", By(MTLS)),
@@ -144,7 +157,7 @@ pub(crate) const WAYS: [Row; 59] = [
             "cp pki/monitor/tls.crt /etc/pm/tls/tls.crt && until journalctl -u pm-registry | grep -qi certificate; do sleep 0.1; done",
         ),
     ),
-    ("docs/runbooks/PmProcessDown.md", "pmctl logs --previous", After("pmctl restart web")),
+    ("docs/runbooks/PmProcessDown.md", "pmctl logs --previous", After(AGAIN)),
     ("docs/nodes.md", "pmctl nodes remove", After("until pmctl nodes | grep node-a | grep lost; do sleep 0.1; done")),
     (
         "docs/nodes.md",
@@ -166,8 +179,6 @@ pub(crate) const WAYS: [Row; 59] = [
     ("docs/cluster.md", "pmctl cluster recover", Asks("y")),
     // Elsewhere.
     ("docs/operate.md", "", By("every_block_of_the_operators_page_works_and_no_program_is_touched_before_the_last")),
-    ("docs/backup.md", "pmctl backup", By(RESTORE)),
-    ("docs/backup.md", "pmctl audit --verify", By(RESTORE)),
     ("docs/install.md", "cargo xtask dist", By(PACKAGES)),
     (
         "docs/install.md",
@@ -183,17 +194,30 @@ pub(crate) const WAYS: [Row; 59] = [
     ("docs/compose.md", "cd deploy/compose", Never(NO_ENGINE)),
     ("docs/compose.md", "export", Never(NO_ENGINE)),
     ("docs/compose.md", "chmod", Never(NO_ENGINE)),
-    ("docs/compose.md", "pmctl", By(TOPOLOGY)),
-    ("helm/README.md", "helm", By(CHART)),
-    ("examples/cluster/README.md", "cargo build", By(FIRST_SCREEN)),
+    ("docs/compose.md", "pmctl --endpoint https://127.0.0.1:7480 --ca ca.crt", By(TOPOLOGY)),
+    ("helm/README.md", "helm install", By(CHART)),
+    ("helm/README.md", "helm upgrade", By(CHART)),
+    ("helm/templates/NOTES.txt", "{{ $kubectl }}", By(CHART)),
+    ("helm/templates/NOTES.txt", "(umask 077; {{ $kubectl }} get secret", By(CHART)),
+    ("helm/templates/NOTES.txt", "pmctl --endpoint https://127.0.0.1:7480 --ca pm.crt", By(CHART)),
     (
         "examples/cluster/README.md",
-        "examples/cluster",
+        "cargo build",
+        Never("it takes longer than all else here, and builds what was built to be tested"),
+    ),
+    (
+        "examples/cluster/README.md",
+        "examples/cluster/run.sh",
         By("the_example_starts_survives_kills_of_its_leader_and_ends_without_a_rest"),
     ),
     (
         "examples/cluster/README.md",
-        "sudo",
+        "examples/cluster/kill-leader.sh",
+        By("the_example_starts_survives_kills_of_its_leader_and_ends_without_a_rest"),
+    ),
+    (
+        "examples/cluster/README.md",
+        "sudo examples/cluster/",
         By("three_nodes_with_a_network_of_their_own_lose_one_and_keep_what_was_promised"),
     ),
 ];
