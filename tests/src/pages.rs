@@ -33,8 +33,6 @@ pub enum Way {
     Ends(i32),
     /// It goes on until Ctrl-C, and says this before.
     Until(&'static str),
-    /// It asks on the terminal, and gets this answer.
-    Asks(&'static str),
     /// This test runs it.
     By(&'static str),
     /// Nobody can run it here, for this reason.
@@ -135,7 +133,7 @@ pub fn script(page: &str, rows: &[Row]) -> String {
         "set -mo pipefail\nfailed() { printf '%s\\nended with %s\\n' \"$1\" \"$2\"; exit 1; }\n".to_owned();
     for command in commands.iter().filter(|command| command.is_typed(rows)) {
         let place = quoted(&format!("{page}:{}: {}", command.line, command.text));
-        let (mut code, mut until, mut text) = (0, None, command.text.clone());
+        let (mut code, mut until, text) = (0, None, &command.text);
         writeln!(script, "printf '\\n@@ %s\\n' {place}").unwrap();
         for (_, _, way) in command.ways(rows) {
             match way {
@@ -145,9 +143,6 @@ pub fn script(page: &str, rows: &[Row]) -> String {
                 }
                 Way::Ends(other) => code = *other,
                 Way::Until(said) => until = Some(quoted(said)),
-                Way::Asks(answer) => {
-                    text = format!("script --quiet --return --command {} ~/asked < <(echo {answer})", quoted(&text));
-                }
                 // These are not typed here.
                 Way::By(_) | Way::Never(_) => {}
             }
