@@ -25,7 +25,8 @@
 //! | [`TermWatch`], [`Bound`], [`Dice`], [`rounds`] | one leader a term; what is promised; chance that can be repeated; how long a run is |
 //! | [`Compose`] | the services of a Compose file, as processes in namespaces |
 //! | [`Prometheus`], [`OtlpSink`] | who scrapes, and who receives traces; neither is ours |
-//! | [`Systemd`], [`Boot`] | systemd itself, as PID 1 of a namespace |
+//! | [`Systemd`], [`Boot`], [`Machine`] | systemd itself, as PID 1 of a namespace; a machine that it runs |
+//! | [`pages`] | what the pages tell to type |
 //! | [`Debian`], [`packages`], [`Images`] | a fresh server; what is installed on it; containers |
 //! | [`python`], [`binary`] | the interpreter with the test packages, and programs run by it; where the built programs are |
 //!
@@ -54,9 +55,11 @@ mod images;
 mod leftovers;
 pub mod linear;
 mod lines;
+mod machine;
 mod otlp_sink;
 mod outcome;
 pub mod packages;
+pub mod pages;
 mod ports;
 pub mod proc;
 mod prometheus;
@@ -86,6 +89,7 @@ pub use fleet::{Fleet, LockOracle, Started};
 pub use history_log::HistoryLog;
 pub use images::Images;
 pub use lines::Lines;
+pub use machine::Machine;
 pub use otlp_sink::OtlpSink;
 pub use outcome::Outcome;
 pub use ports::free_ports;

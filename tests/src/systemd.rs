@@ -30,6 +30,7 @@ pub struct Systemd {
 pub struct Boot<'s> {
     sandbox: &'s Sandbox,
     mounts: String,
+    units: String,
 }
 
 impl Drop for Systemd {
@@ -61,7 +62,8 @@ impl<'s> Boot<'s> {
             "{BARE}Requires=dbus.socket\nAfter=dbus.socket\n[Service]\nType=notify\nNotifyAccess=main\n\
              ExecStart=/usr/bin/dbus-daemon --address=systemd: --nofork --nopidfile --systemd-activation --config-file={bus}\n"
         );
-        let boot = Self { sandbox, mounts: String::new() }
+        let units = sandbox.file("systemd/units");
+        let boot = Self { sandbox, mounts: String::new(), units }
             .unit("dbus.socket", &format!("{BARE}[Socket]\nListenStream=/run/dbus/system_bus_socket\n"))
             .unit("dbus.service", &daemon)
             .unit("test.target", &format!("{BARE}Wants=dbus.socket dbus.service\n"));
@@ -87,7 +89,29 @@ impl<'s> Boot<'s> {
         self
     }
 
-    /// Boots it. None of the units is started.
+    /// It sees this folder of the machine, and what it writes there stays in the sandbox.
+    ///
+    /// # Panics
+    /// When the disk refuses.
+    #[must_use]
+    pub fn keeps(mut self, folder: &str) -> Self {
+        let layer = self.sandbox.file(&format!("systemd/layers/{}", folder.trim_matches('/').replace('/', "-")));
+        for name in ["upper", "work"] {
+            std::fs::create_dir_all(format!("{layer}/{name}")).expect("the disk has room");
+        }
+        let layers = format!("lowerdir={folder},upperdir={layer}/upper,workdir={layer}/work");
+        self.mounts += &format!("mount -t overlay overlay -o {layers} {folder}\n");
+        self
+    }
+
+    /// It finds units in this folder, too.
+    #[must_use]
+    pub fn finds_units(mut self, folder: &str) -> Self {
+        self.units += &format!(":{folder}");
+        self
+    }
+
+    /// Boots it, with a network of its own. None of the units is started.
     ///
     /// # Panics
     /// When it does not answer within the deadline.
@@ -96,17 +120,17 @@ impl<'s> Boot<'s> {
         let sandbox = self.sandbox;
         let place = |name: &str| sandbox.file(&format!("systemd/{name}"));
         let boot = format!(
-            "set -e\nmount --make-rprivate /\nmount -t proc proc /proc\nmount --bind {run} /run\n\
+            "set -e\nmount --make-rprivate /\nmount -t proc proc /proc\nmount --bind {run} /run\nip link set lo up\n\
              mount -t tmpfs tmpfs /mnt\n{mounts}mount -t tmpfs tmpfs /sys/fs/cgroup\nmkdir /sys/fs/cgroup/systemd\n\
              mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd\n\
              exec env -i container=test PATH=/usr/bin:/bin SYSTEMD_UNIT_PATH={units} SYSTEMD_GENERATOR_PATH=/nonexistent \
              /lib/systemd/systemd --system --unit=test.target --log-target=console --show-status=no\n",
             mounts = self.mounts,
             run = place("run"),
-            units = place("units"),
+            units = self.units,
         );
         let boot = sandbox.write("systemd/boot.sh", &boot);
-        let mut systemd = start(sandbox, "systemd", &[], &boot);
+        let mut systemd = start(sandbox, "systemd", &["--net"], &boot);
         let address = format!("unix:path={}", place("run/dbus/system_bus_socket"));
         let asked = format!("--address={address}");
         until("systemd answers", || {
@@ -144,9 +168,7 @@ impl Systemd {
     /// When it has ended.
     #[must_use]
     pub fn systemctl(&self, words: &[&str]) -> Outcome {
-        let mut command = Command::new("nsenter");
-        command.args(["--target", &self.init().to_string(), "--mount", "--pid", "systemctl"]);
-        Outcome::of(command.args(words))
+        Outcome::of(self.inside("systemctl").args(words))
     }
 
     /// A script of its shell, inside of it.
@@ -155,9 +177,18 @@ impl Systemd {
     /// When it has ended.
     #[must_use]
     pub fn sh(&self, script: &str) -> Outcome {
+        Outcome::of(self.inside("sh").args(["-c", script]))
+    }
+
+    /// A program inside of it.
+    ///
+    /// # Panics
+    /// When it has ended.
+    #[must_use]
+    pub fn inside(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
-        let inside = ["--target", &self.init().to_string(), "--mount", "--pid", "sh", "-c", script];
-        Outcome::of(command.args(inside))
+        command.args(["--target", &self.init().to_string(), "--mount", "--pid", "--net", program]);
+        command
     }
 
     /// What a process of it is called out here.

@@ -6,103 +6,19 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use rustix::process::Signal;
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
-use system_tests::{Boot, Outcome, Sandbox, Systemd, binary, free_ports, proc, until};
+use system_tests::{Machine, Outcome, Sandbox, binary, proc, until};
 
 const SERVICES: [(&str, &str); 4] =
     [("registry", "registry-svc"), ("monitor", "monitor-svc"), ("gateway", "gateway"), ("runner", "runner-svc")];
-
-/// A machine on which everything was installed, as its packages would.
-struct Machine {
-    sandbox: Sandbox,
-    systemd: Systemd,
-    port: u16,
-}
 
 fn shipped(path: &str) -> String {
     std::fs::read_to_string(binary::workspace_root().join("deploy").join(path)).unwrap()
 }
 
-impl Machine {
-    fn new() -> Self {
-        let sandbox = Sandbox::new();
-        let port = free_ports(8);
-        let etc = sandbox.file("etc");
-        let _ = Outcome::of(Command::new("cp").args(["-a", "/etc", &etc])).succeeded();
-        let sysusers = binary::workspace_root().join("deploy/systemd/pm.sysusers");
-        let root = format!("--root={}", sandbox.path().display());
-        let _ = Outcome::of(Command::new("systemd-sysusers").arg(root).arg(sysusers)).succeeded();
-        std::fs::create_dir_all(format!("{etc}/pm")).unwrap();
-        for name in ["service", "admin"] {
-            let file = sandbox.write(&format!("etc/pm/{name}.token"), &format!("a-token-of-the-{name}-0123456789"));
-            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
-            let passwd = std::fs::read_to_string(format!("{etc}/passwd")).unwrap();
-            let line = passwd.lines().find(|line| line.starts_with("pm:")).expect("the user was made");
-            let ids: Vec<u32> = line.split(':').skip(2).take(2).map(|id| id.parse().unwrap()).collect();
-            std::os::unix::fs::chown(&file, Some(ids[0]), Some(ids[1])).unwrap();
-        }
-        for folder in ["var/lib/pm", "var/log", "var/tmp"] {
-            std::fs::create_dir_all(sandbox.path().join(folder)).unwrap();
-        }
-        let mut boot = Boot::new(&sandbox)
-            .sees(&etc, "/etc")
-            .sees(&sandbox.file("var"), "/var")
-            .sees(&binary::profile_dir().display().to_string(), "/mnt/bin");
-        for (at, (name, program)) in SERVICES.into_iter().enumerate() {
-            let own = u16::try_from(at).unwrap();
-            let upper = name.to_uppercase();
-            // Ports of this test's own, at the end of the shipped settings.
-            let more = format!(
-                "PM_{upper}_LISTEN=127.0.0.1:{}\nPM_{upper}_OPS_LISTEN=127.0.0.1:{}\n\
-                 PM_{upper}_REGISTRY=http://127.0.0.1:{port}\nPM_{upper}_MONITOR=http://127.0.0.1:{}\n",
-                port + own,
-                port + 4 + own,
-                port + 1
-            );
-            let _ = sandbox.write(&format!("etc/pm/{name}.env"), &(shipped(&format!("env/{name}.env")) + &more));
-            let unit = format!("pm-{name}.service");
-            let quick =
-                format!("[Service]\nExecStart=\nExecStart=/mnt/bin/{program}\nWatchdogSec=3\nTimeoutAbortSec=1\n");
-            boot = boot.unit(&unit, &shipped(&format!("systemd/{unit}"))).unit(&format!("{unit}.d/test.conf"), &quick);
-        }
-        let systemd = boot.boot();
-        Self { sandbox, systemd, port: port + 2 }
-    }
-
-    /// Starts everything; the units. `Type=notify`: systemd comes back when all have said that they have started.
-    fn started(&self) -> [String; SERVICES.len()] {
-        let units = SERVICES.map(|(name, _)| format!("pm-{name}.service"));
-        let _ = self.systemd.systemctl(&["start", &units[0], &units[1], &units[2], &units[3]]).succeeded();
-        units
-    }
-
-    fn pmctl(&self, words: &[&str]) -> Outcome {
-        let endpoint = format!("http://127.0.0.1:{}", self.port);
-        let token = self.sandbox.file("etc/pm/admin.token");
-        self.sandbox.pmctl(&[&["--endpoint", &endpoint, "--token-file", &token], words].concat())
-    }
-
-    fn web(&self) -> u32 {
-        let said = self.pmctl(&["list", "web", "-o", "json"]).succeeded();
-        let said: serde_json::Value = serde_json::from_str(&said).unwrap();
-        said["items"][0]["pid"].as_u64().unwrap_or_default().try_into().unwrap()
-    }
-
-    /// The same, as this test sees it.
-    fn web_outside(&self) -> u32 {
-        self.systemd.outside(self.web())
-    }
-
-    /// Process id of the runner.
-    fn runner(&self) -> u32 {
-        self.systemd.outside(self.systemd.property("pm-runner.service", "MainPID").parse().unwrap())
-    }
-}
-
 #[test]
 fn the_units_start_everything_and_a_runner_that_is_upgraded_hangs_or_stops_leaves_its_programs_alone() {
-    let machine = Machine::new();
+    let machine = Machine::with_services();
     let systemd = &machine.systemd;
     let units = machine.started();
     for unit in &units {
@@ -176,7 +92,7 @@ fn blocks(page: &str) -> Vec<String> {
 
 #[test]
 fn every_block_of_the_operators_page_works_and_no_program_is_touched_before_the_last() {
-    let machine = Machine::new();
+    let machine = Machine::with_services();
     let systemd = &machine.systemd;
     let units = machine.started();
     let file = machine.sandbox.write("web.yaml", "processes:\n  web:\n    command: [sleep, '1000']\n");
@@ -187,9 +103,8 @@ fn every_block_of_the_operators_page_works_and_no_program_is_touched_before_the_
 
     let blocks = blocks("operate.md");
     assert!(blocks.len() > 7, "{blocks:?}");
-    let endpoint = format!("http://127.0.0.1:{}", machine.port);
     // What one block has set, the next one knows, as in one terminal.
-    let mut before = format!("set -eu\nexport PATH=/mnt/bin:$PATH HOME=/tmp PM_ENDPOINT={endpoint}\n");
+    let mut before = "set -eu\nexport PATH=/mnt/bin:$PATH HOME=/tmp\n".to_owned();
     for (at, block) in blocks.iter().enumerate() {
         let kept = "/var/tmp/kept";
         let script = format!("{before}{block}\nexport -p > {kept}; set | grep '^today=\\|^node=' >> {kept} || true\n");
