@@ -25,6 +25,8 @@ pub struct Follower {
     patient: bool,
     /// Whether the service was ever there: who was never there is not waited for.
     established: bool,
+    /// Whether events that the registry has no more are done without.
+    goes_on: bool,
 }
 
 /// What a follower has to tell.
@@ -43,7 +45,15 @@ impl Follower {
     /// again for ever; else it is a failure.
     #[must_use]
     pub fn new(connection: Connection, request: WatchEventsRequest, patient: bool) -> Self {
-        Self { connection, request, stream: None, broken: None, patient, established: false }
+        Self { connection, request, stream: None, broken: None, patient, established: false, goes_on: false }
+    }
+
+    /// For who only looks on: when the registry has let go of what comes next,
+    /// or was restored to another state, it goes on from what happens then.
+    #[must_use]
+    pub fn going_on(mut self) -> Self {
+        self.goes_on = true;
+        self
     }
 
     /// The next event. Nothing is lost when this future is dropped halfway.
@@ -106,6 +116,11 @@ impl Follower {
         let failure = self.connection.refused("follow events", status);
         let transient = match reason_of(status).as_deref() {
             Some(reason::WATCHER_TOO_SLOW | reason::NO_LEADER | reason::BACKEND_UNAVAILABLE) => true,
+            Some(reason::REVISION_COMPACTED | reason::REVISION_FUTURE) if self.goes_on => {
+                // From now on.
+                self.request.from_revision = 0;
+                true
+            }
             Some(_) => false,
             None => matches!(status.code(), Code::Unavailable | Code::Cancelled | Code::Unknown | Code::Internal),
         };

@@ -154,6 +154,16 @@ impl Office {
         self.consensus.read_barrier().await.map(drop).map_err(|fault| not_linearizable(&fault))
     }
 
+    /// Waits until what a reply tells is known here as well, so that answers
+    /// which are made of the state show it: a follower hears that an entry is
+    /// committed a moment after its leader does. Where nobody leads in that
+    /// moment, they show what is known.
+    pub(crate) async fn knows(&self, revision: u64) {
+        if self.view.read().state.revision() < revision {
+            let _ = self.consensus.read_barrier().await;
+        }
+    }
+
     /// The error of a call that only a leader can answer.
     pub(crate) fn no_leader(&self) -> ProposeError {
         self.way.no_leader()

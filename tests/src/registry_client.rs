@@ -25,7 +25,7 @@ use tonic::{Code, Request, Status};
 /// Longest call. Longer than a change of the leader; a call that outlasts it
 /// has an unknown outcome.
 const CALL: Duration = Duration::from_secs(3);
-/// Longest wait for a connection, and for the sign of life of a silent one.
+/// Longest wait for a connection, and until a silent one is asked for a sign of life.
 const CONNECT: Duration = Duration::from_millis(500);
 
 /// Puts the token on each call.
@@ -61,7 +61,7 @@ impl RegistryClient {
         let endpoint = Channel::from_shared(url.to_owned()).expect("the endpoint is an address");
         let endpoint = endpoint.timeout(deadline).connect_timeout(CONNECT).tcp_nodelay(true);
         // A connection into a partition would stay for ever else.
-        let endpoint = endpoint.http2_keep_alive_interval(CONNECT).keep_alive_timeout(CONNECT);
+        let endpoint = endpoint.http2_keep_alive_interval(CONNECT).keep_alive_timeout(CALL);
         let channel = {
             let _inside = runtime().enter();
             endpoint.connect_lazy()

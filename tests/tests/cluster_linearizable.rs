@@ -4,6 +4,7 @@
 // Outside of a test function, too, a test may end by a panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use pm_proto::v1;
 use system_tests::{Dice, Load, Net, Plan, Replicas, Sandbox, TermWatch, rounds, until};
 
 /// Writes between two faults.
@@ -72,4 +73,28 @@ fn histories_under_kills_pauses_and_partitions_are_linearizable() {
     assert!(proof.unanswered > 0, "invalid: no client noticed anything");
     let _ = terms.finish();
     replicas.wait_until_equal();
+}
+
+/// A follower hears that an entry is committed a moment after its leader does; who changed something by it sees his change
+/// in the answer all the same.
+#[test]
+fn what_a_follower_answers_to_a_change_is_the_change() {
+    let sandbox = Sandbox::new();
+    let replicas = Replicas::start(&sandbox, 3);
+    let leader = replicas.wait_for_leader();
+    for place in replicas.places().into_iter().filter(|place| *place != leader) {
+        let client = replicas.patient_client(place);
+        for n in 1..=50_u64 {
+            let spec = v1::ProcessSpec {
+                name: format!("by-{place}"),
+                command: Some(v1::process_spec::Command::Shell(format!("exec a-program {n}"))),
+                instances: Some(0),
+                ..Default::default()
+            };
+            let request = v1::ApplyProcessesRequest { specs: vec![spec], ..Default::default() };
+            let answer = client.wait(client.processes().apply_processes(request)).unwrap().into_inner();
+            let process = answer.results[0].process.as_ref().expect("it is there");
+            assert_eq!(process.generation, n, "by replica {place}");
+        }
+    }
 }

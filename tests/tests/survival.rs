@@ -134,3 +134,20 @@ fn fifo(sandbox: &Sandbox) -> String {
     made.expect("a FIFO can be made");
     gate
 }
+
+#[test]
+fn up_outlives_a_restore_of_its_registry_and_so_do_its_programs() {
+    let sandbox = Sandbox::new();
+    let up = sandbox.up("processes:\n  web:\n    command: [sleep, '1000']\n");
+    let web = up.api().instances()[0].pid;
+    let began = proc::start_time(web);
+    let file = sandbox.file("state.backup");
+    let _ = up.pmctl(&["backup", "save", &file]).succeeded();
+    let _ = up.pmctl(&["backup", "restore", &file, "--force", "--reason", "a test"]).succeeded();
+    until("the restore is confirmed", || up.pmctl(&["backup", "confirm"]).code == 0);
+    // It goes on telling what happens.
+    let more = sandbox.write("more.yaml", "processes:\n  more:\n    command: [sleep, '1000']\n");
+    let _ = up.pmctl(&["apply", "-f", &more]).succeeded();
+    until("up tells of what is new", || up.said().contains("more-1"));
+    assert!(proc::is_running(web) && proc::start_time(web) == began, "the program was touched\n{}", up.said());
+}

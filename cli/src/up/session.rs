@@ -60,7 +60,7 @@ pub async fn run(
 ) -> Result<Stop, Failure> {
     let Prepared { mut readiness, revision } = prepared;
     let request = WatchEventsRequest { from_revision: revision + 1, follow: true, ..WatchEventsRequest::default() };
-    let mut follower = Follower::new(connection.clone(), request, true);
+    let mut follower = Follower::new(connection.clone(), request, true).going_on();
     let mut notices = services.notices();
     let mut dumps =
         service_host::signals::debug_dumps().map_err(|e| Failure::failed(format!("cannot listen for signals: {e}")))?;

@@ -69,9 +69,12 @@ impl Mutation {
         Command { header: self.header(registry), order }
     }
 
-    /// Proposes the order, if every replica knows it, and waits for its reply.
+    /// Proposes the order, if every replica knows it, and waits for its reply,
+    /// and until this replica's own state is what the reply tells.
     pub(super) async fn run(self, registry: &Core, order: Order) -> Result<Reply, Status> {
-        self.finish(registry, order).await
+        let reply = self.finish(registry, order).await?;
+        registry.knows(reply.revision()).await;
+        Ok(reply)
     }
 
     /// The same for an order that queues actions: these as they are then, and
