@@ -145,9 +145,12 @@ fn up_outlives_a_restore_of_its_registry_and_so_do_its_programs() {
     let _ = up.pmctl(&["backup", "save", &file]).succeeded();
     let _ = up.pmctl(&["backup", "restore", &file, "--force", "--reason", "a test"]).succeeded();
     until("the restore is confirmed", || up.pmctl(&["backup", "confirm"]).code == 0);
-    // It goes on telling what happens.
+    // It goes on telling what happens, from some moment after the restore on.
     let more = sandbox.write("more.yaml", "processes:\n  more:\n    command: [sleep, '1000']\n");
     let _ = up.pmctl(&["apply", "-f", &more]).succeeded();
-    until("up tells of what is new", || up.said().contains("more-1"));
+    until("up tells of what is new", || {
+        let _ = up.pmctl(&["restart", "more"]);
+        up.said().contains("more-1")
+    });
     assert!(proc::is_running(web) && proc::start_time(web) == began, "the program was touched\n{}", up.said());
 }
