@@ -55,7 +55,7 @@ mod images;
 mod leftovers;
 pub mod linear;
 mod lines;
-mod machine;
+pub mod machine;
 mod otlp_sink;
 mod outcome;
 pub mod packages;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Each unit's and program's name.
-const SERVICES: [(&str, &str); 4] =
+pub const SERVICES: [(&str, &str); 4] =
     [("registry", "registry-svc"), ("monitor", "monitor-svc"), ("gateway", "gateway"), ("runner", "runner-svc")];
 
 /// Of systemd's journal; it makes its sockets itself.
@@ -22,7 +22,12 @@ pub struct Machine {
     pub systemd: Systemd,
 }
 
-fn shipped(path: &str) -> String {
+/// A file below `deploy`, as it is shipped.
+///
+/// # Panics
+/// When it is not there.
+#[must_use]
+pub fn shipped(path: &str) -> String {
     std::fs::read_to_string(binary::workspace_root().join("deploy").join(path)).unwrap()
 }
 

@@ -7,14 +7,8 @@
 
 use rustix::process::Signal;
 use std::process::Command;
+use system_tests::machine::{SERVICES, shipped};
 use system_tests::{Machine, Outcome, Sandbox, binary, proc, until};
-
-const SERVICES: [(&str, &str); 4] =
-    [("registry", "registry-svc"), ("monitor", "monitor-svc"), ("gateway", "gateway"), ("runner", "runner-svc")];
-
-fn shipped(path: &str) -> String {
-    std::fs::read_to_string(binary::workspace_root().join("deploy").join(path)).unwrap()
-}
 
 #[test]
 fn the_units_start_everything_and_a_runner_that_is_upgraded_hangs_or_stops_leaves_its_programs_alone() {
