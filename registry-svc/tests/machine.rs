@@ -12,7 +12,7 @@ use registry_svc::machine::feed::Since;
 use registry_svc::machine::{MemoryMachine, Pace};
 use replica::*;
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -198,6 +198,16 @@ async fn a_snapshot_with_any_flipped_or_missing_byte_is_set_aside_and_the_one_be
     machine.close();
 }
 
+/// Something else than a machine writes its rows.
+fn alter_rows(dir: &Path, alter: impl FnOnce(&sled::Db)) {
+    let db = sled::open(dir.join("state")).unwrap();
+    alter(&db);
+    db.flush().unwrap();
+    drop(db);
+    // sled's own threads hold the file, and its lock, a moment longer.
+    File::open(dir.join("state/db")).and_then(|file| file.lock()).unwrap();
+}
+
 #[tokio::test]
 async fn damaged_rows_are_rebuilt_from_the_snapshot_and_a_damaged_snapshot_costs_nothing_while_rows_are_sound() {
     let dir = a_history().await;
@@ -209,8 +219,7 @@ async fn damaged_rows_are_rebuilt_from_the_snapshot_and_a_damaged_snapshot_costs
 
     for remove in [true, false] {
         let dir = a_history().await;
-        {
-            let db = sled::open(dir.path().join("state")).unwrap();
+        alter_rows(dir.path(), |db| {
             // Any row, and one that was never there.
             let (key, value) = db.range([1u8]..).nth(57).unwrap().unwrap();
             if remove {
@@ -218,8 +227,7 @@ async fn damaged_rows_are_rebuilt_from_the_snapshot_and_a_damaged_snapshot_costs
             } else {
                 db.insert(b"zzz\0\0", value).unwrap();
             }
-            db.flush().unwrap();
-        }
+        });
         let machine = open(dir.path());
         is_at(&machine, 150);
         apply_upto(&machine, 200);
