@@ -227,8 +227,8 @@ impl Roster {
             match message {
                 Message::Order(order, stop_timeout) => orders.push((order, stop_timeout)),
                 Message::Input(input) => dismissed |= *input == Input::Unassigned,
-                // Of a start that is over.
-                Message::Resolved(..) => {}
+                // Of a start that is over; and that it is gone was told.
+                Message::Resolved(..) | Message::TellAgain => {}
             }
         }
         match entry.sent {
@@ -280,6 +280,14 @@ impl Roster {
             log_lines: Vec::new(),
         });
         table.unreadable.insert(instance.clone(), unreadable);
+    }
+
+    /// Has every instance report what it is.
+    pub(crate) fn tell_again(&self) {
+        for entry in self.lock().entries.values() {
+            // One whose task has ended has told that it is gone.
+            let _ = entry.handle.inbox.send(Message::TellAgain);
+        }
     }
 
     fn changed(&self) {

@@ -98,6 +98,15 @@ impl Scene {
         value["items"].as_array().unwrap().iter().map(one).collect()
     }
 
+    /// The registry comes to know so many of these programs, and no other.
+    #[track_caller]
+    fn is_known(&self, programs: &BTreeMap<u32, String>, count: usize) {
+        until("the registry knows what runs", || {
+            let instances = self.replicas.client(0).instances().unwrap_or_default();
+            instances.len() == count && instances.iter().all(|one| programs.contains_key(&one.pid))
+        });
+    }
+
     /// Nothing of `before` ends, and nothing more runs, for as long as it is
     /// looked at.
     #[track_caller]
@@ -129,11 +138,19 @@ fn r14_after_a_restore_nothing_is_ended_started_or_doubled_until_it_is_confirmed
         said.lines().find_map(|line| line.strip_prefix("digest")).map(|text| text.trim().to_owned()).unwrap()
     };
     assert!(scene.pmctl(&["backup", "inspect", &file]).succeeded().contains("sound"));
-    // What nobody will know any more: another program for db, and a process more.
-    scene.apply("second.yaml", &[scene.process("db", 1, "2"), scene.process("late", 1, "1")]);
+    // What nobody will know any more: another program for db, and two processes more.
+    let (late, kept) = (scene.process("late", 1, "1"), scene.process("kept", 1, "1"));
+    scene.apply("second.yaml", &[scene.process("db", 1, "2"), late, kept.clone()]);
     until("the later ones run", || {
         let now = scene.programs();
-        now.len() == 6 && of(&now, "run-db-2").len() == 1 && of(&now, "run-late").len() == 1
+        now.len() == 7 && ["run-db-2", "run-late", "run-kept"].iter().all(|name| of(&now, name).len() == 1)
+    });
+    // And one that runs with another pid than the backup says.
+    let old = *of(&scene.programs(), "run-web")[0];
+    proc::kill_9(old);
+    until("its successor runs", || {
+        let now = scene.programs();
+        now.len() == 7 && !now.contains_key(&old)
     });
     let before = scene.programs();
 
@@ -160,13 +177,13 @@ fn r14_after_a_restore_nothing_is_ended_started_or_doubled_until_it_is_confirmed
     let _ = scene.pmctl(&["audit", "--verify"]).succeeded();
     until("both nodes have said what they run", || {
         let findings = scene.findings();
-        findings.len() == 6 && findings.values().all(|(finding, _)| finding != "SILENT")
+        findings.len() == 7 && findings.values().all(|(finding, _)| finding != "SILENT")
     });
     let findings = scene.findings();
     for (id, (finding, pid)) in &findings {
         let expected = match id.as_str() {
             "db-1" => "DIFFERS",
-            "late-1" => "UNKNOWN",
+            "late-1" | "kept-1" => "UNKNOWN",
             _ => "ADOPTED",
         };
         assert_eq!(finding, expected, "{id}");
@@ -181,19 +198,25 @@ fn r14_after_a_restore_nothing_is_ended_started_or_doubled_until_it_is_confirmed
     let _ = scene.pmctl(&["backup", "confirm", "--keep-unknown"]).succeeded();
     until("db is what was restored", || of(&scene.programs(), "run-db-1").len() == 1);
     let after = scene.programs();
-    for name in ["run-web", "run-late"] {
+    for name in ["run-web", "run-late", "run-kept"] {
         assert_eq!(of(&after, name), of(&before, name), "{name}");
     }
     scene.stays(&after, "after it was confirmed");
+    scene.is_known(&after, 5);
     // Who is welcomed anew is not told that it has to go either.
     scene.start_runners();
     until("both runners are welcomed", || {
         scene.runners.iter().all(|runner| runner.said().matches("registry session begun").count() >= 3)
     });
     scene.stays(&after, "after the runners were started again");
+    scene.apply("third.yaml", &[kept]);
+    scene.is_known(&after, 6);
+    scene.stays(&after, "after one of them was taken over");
     let _ = scene.pmctl(&["backup", "confirm", "--stop-unknown"]).succeeded();
     until("the unknown one has ended", || of(&scene.programs(), "run-late").is_empty());
-    assert_eq!(of(&scene.programs(), "run-web"), of(&before, "run-web"));
+    for name in ["run-web", "run-kept"] {
+        assert_eq!(of(&scene.programs(), name), of(&before, name), "{name}");
+    }
     let _ = scene.pmctl(&["audit", "--verify"]).succeeded();
     scene.replicas.wait_until_equal();
 }

@@ -168,3 +168,22 @@ fn l06_a_stream_of_events_goes_on_behind_its_last_id() {
         assert!(line.len() == 99 && line[..12].parse() == Ok(i), "line {i} is {line}");
     }
 }
+
+#[test]
+fn the_run_before_is_shown_of_a_program_that_is_silent_on_one_output() {
+    let sandbox = Sandbox::new();
+    let command = "echo $$; exec sleep 1000";
+    let up = sandbox.up(&format!("processes:\n  web:\n    command: [sh, -c, '{command}']\n"));
+    let pid = || up.api().instances()[0].pid;
+    let first = pid();
+    let refused = up.pmctl(&["logs", "--previous", "web"]);
+    assert!(refused.code != 0 && refused.stderr.contains("no run before"), "{refused}");
+    let _ = up.pmctl(&["restart", "web"]).succeeded();
+    until("the second run has said its pid", || {
+        up.pmctl(&["logs", "web"]).succeeded().lines().any(|line| line == pid().to_string())
+    });
+    assert_ne!(pid(), first);
+    assert_eq!(up.pmctl(&["logs", "--previous", "web"]).succeeded(), format!("{first}\n"));
+    let silent = up.pmctl(&["logs", "--previous", "--stream", "stderr", "web"]);
+    assert!(silent.code != 0 && silent.stderr.contains("no run before"), "{silent}");
+}

@@ -15,8 +15,8 @@ use crate::io::lines::Position;
 use crate::io::program::LogFiles;
 use crate::notice::Notice;
 use crate::{latest, mailbox};
-use process_model::spec::{Check, LogPolicy};
-use process_model::{Assignment, InstanceId, ProcessSpec};
+use process_model::spec::Check;
+use process_model::{Assignment, InstanceId};
 use runner_domain::{Effect, Input, Machine, Memo, Order, RunId, Timer, notify};
 use runner_keeper::protocol::Request;
 use service_host::{telemetry, trace_context};
@@ -49,6 +49,8 @@ pub(crate) struct Instance {
     forgotten: Option<RunId>,
     /// What whoever hosts the runner is to hear.
     pub(super) untold: Vec<Notice>,
+    /// What the last report said in words.
+    pub(super) said: String,
     /// It is to begin with what it was assigned.
     fresh: bool,
     gone: bool,
@@ -89,6 +91,7 @@ impl Instance {
             seen,
             forgotten: None,
             untold: Vec::new(),
+            said: String::new(),
             fresh: false,
             gone: false,
         });
@@ -182,6 +185,7 @@ impl Instance {
                     Some(Message::Input(input)) => self.take(*input),
                     Some(Message::Order(order, stop_timeout)) => self.obey(*order, stop_timeout),
                     Some(Message::Resolved(run, outcome)) => self.resolved(run, *outcome),
+                    Some(Message::TellAgain) => self.tell_again(),
                     None => break,
                 },
             }
@@ -305,7 +309,7 @@ impl Instance {
                 self.deps.keeper.send(Request::CloseSockets { instance, keep });
             }
             Effect::SetLogs { run } => {
-                let logs = log_policy(self.machine.spec());
+                let logs = LogFiles::policy(self.machine.spec());
                 self.deps.keeper.send(Request::SetLogs { run: run.0, logs });
             }
             Effect::ForgetRun { run } => self.forgotten = Some(run),
@@ -386,15 +390,5 @@ impl Instance {
             }
             Err(error) => Some(Input::SpawnFailed { run, error }),
         }
-    }
-}
-
-/// How output is kept that was kept otherwise so far.
-fn log_policy(spec: &ProcessSpec) -> LogPolicy {
-    match &spec.logs {
-        Some(policy) => LogPolicy::clone(policy),
-        None if spec.log_file.is_none() => LogPolicy::default(),
-        // Somebody else's file: appended to, and nothing else.
-        None => LogPolicy { max_size: u64::MAX, ..LogPolicy::default() },
     }
 }

@@ -12,6 +12,8 @@ pub(crate) enum Message {
     Order(Box<Order>, Option<Duration>),
     /// What a plugin was asked for a start is known, or why not.
     Resolved(RunId, Box<Result<(), SpawnError>>),
+    /// The registry may have forgotten what it was told.
+    TellAgain,
 }
 
 impl From<Input> for Message {

@@ -21,6 +21,7 @@ impl Instance {
         for effect in effects {
             match effect {
                 Effect::Report { event, message } => {
+                    self.said.clone_from(message);
                     reports.push(Reported::Instance(self.report(event, message, false)));
                 }
                 Effect::Ran(run) => reports.push(Reported::Run(RunReport::clone(run))),
@@ -53,6 +54,17 @@ impl Instance {
             let main = self.main.filter(|_| self.machine.state().run().is_some());
             self.deps.journal.stepped(self.machine.instance(), Memo::from(&self.machine), main, reports);
         }
+    }
+
+    /// Reports what it is, though nothing has happened.
+    pub(super) fn tell_again(&mut self) {
+        let said = match self.said.as_str() {
+            // Of a run before this runner's time.
+            "" => self.machine.view().phase.to_string(),
+            said => said.to_owned(),
+        };
+        let report = self.report(event_type::INSTANCE_ADOPTED, &format!("as before: {said}"), false);
+        self.deps.journal.report(report);
     }
 
     fn report(&self, event: &str, message: &str, gone: bool) -> InstanceReport {

@@ -14,7 +14,7 @@ use super::task::TaskKind;
 use super::types::Disk;
 use super::types_in_force::TypesInForce;
 use super::users::{self, Account};
-use process_model::spec::{Check, Command, Execution};
+use process_model::spec::{Check, Command, Execution, LogPolicy};
 use process_model::{Assignment, InstanceId, NodeName, ProcessSpec};
 use runner_domain::{RunId, SpawnError};
 use runner_keeper::protocol::SpawnRequest;
@@ -49,6 +49,16 @@ impl LogFiles {
         let merged = spec.logs.as_ref().is_some_and(|logs| logs.merge);
         let stderr = if merged { stdout.clone() } else { log_dir.join(format!("{instance}.stderr.log")) };
         Self { stdout, stderr }
+    }
+
+    /// How output is kept that was kept otherwise so far.
+    pub(crate) fn policy(spec: &ProcessSpec) -> LogPolicy {
+        match &spec.logs {
+            Some(policy) => LogPolicy::clone(policy),
+            None if spec.log_file.is_none() => LogPolicy::default(),
+            // Somebody else's file: appended to, and nothing else.
+            None => LogPolicy { max_size: u64::MAX, ..LogPolicy::default() },
+        }
     }
 }
 

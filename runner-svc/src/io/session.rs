@@ -57,6 +57,9 @@ pub(crate) struct Session {
     journal: Journal,
     units: Units,
     lease: NodeLease,
+    /// The registry may have forgotten what it was told: it was restored, or
+    /// recovered by force. It hears it again once it says what belongs here.
+    tells_again: bool,
 }
 
 /// Why a session ended.
@@ -126,6 +129,7 @@ impl Session {
             roster,
             journal,
             lease,
+            tells_again: false,
         })
     }
 
@@ -247,7 +251,7 @@ impl Session {
         }
     }
 
-    fn hear(&self, message: Down, conversation: &mut Conversation) -> Result<(), Ended> {
+    fn hear(&mut self, message: Down, conversation: &mut Conversation) -> Result<(), Ended> {
         match message {
             Down::Welcome(welcome) => return self.welcomed(&welcome, conversation),
             // Whoever it is, it has not said so.
@@ -264,6 +268,9 @@ impl Session {
                 self.obey(Leadership { epoch: conversation.epoch, term: part.term })?;
                 if let Some(update) = conversation.update(part) {
                     self.roster.assign(update);
+                    if std::mem::take(&mut self.tells_again) {
+                        self.roster.tell_again();
+                    }
                     conversation.told();
                 }
             }
@@ -291,7 +298,7 @@ impl Session {
         Ok(())
     }
 
-    fn welcomed(&self, welcome: &v1::SessionWelcome, conversation: &mut Conversation) -> Result<(), Ended> {
+    fn welcomed(&mut self, welcome: &v1::SessionWelcome, conversation: &mut Conversation) -> Result<(), Ended> {
         match self.journal.cluster() {
             Some(known) if known != welcome.cluster_id => {
                 return Err(Ended::OtherCluster { known, theirs: welcome.cluster_id.clone() });
@@ -299,8 +306,10 @@ impl Session {
             Some(_) => {}
             None => self.journal.joined(&welcome.cluster_id),
         }
+        let known = self.journal.leadership().epoch;
         self.obey(Leadership { epoch: welcome.epoch, term: welcome.term })?;
         conversation.epoch = welcome.epoch;
+        self.tells_again |= welcome.observe || known != 0 && welcome.epoch > known;
         // One that does not say has not forgotten them: it is of an earlier version, or has no address itself.
         if !welcome.registries.is_empty() {
             let known: Vec<String> = welcome.registries.iter().take(MAX_ENDPOINTS).cloned().collect();

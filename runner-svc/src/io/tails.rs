@@ -1,7 +1,7 @@
 //! Log readings that the monitor asked for: one task each, which sends no
 //! more than it has credit for.
 
-use super::log_store::plan::Wanted;
+use super::log_store::plan::{Wanted, has_no_run_before};
 use super::program::LogFiles;
 use super::tail::Tail;
 use crate::instance::Seen;
@@ -13,6 +13,7 @@ use regex::bytes::Regex;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -37,6 +38,7 @@ impl Tails {
         let mut aborts = Vec::new();
         let files = self.files(request, seen);
         let single = files.len() == 1;
+        let unseen = Arc::new(AtomicUsize::new(files.len()));
         for (stream, path) in files {
             // One file may stand for both outputs: its end is then the end of all that was asked for.
             let asked = if single { request.stream() } else { stream };
@@ -47,6 +49,7 @@ impl Tails {
                 stream,
                 asked,
                 credit: credit.clone(),
+                unseen: unseen.clone(),
             };
             let wanted = wanted(request, stream);
             aborts.push(self.tasks.spawn(reading.run(path, wanted)));
@@ -130,6 +133,8 @@ struct Reading {
     /// What its end is the end of.
     asked: v1::LogStream,
     credit: Arc<Semaphore>,
+    /// Outputs of which it is not known yet that they have no run before the last one.
+    unseen: Arc<AtomicUsize>,
 }
 
 impl Reading {
@@ -146,7 +151,11 @@ impl Reading {
     /// `Err` is what to tell the reader.
     async fn read(&self, path: &Path, wanted: Wanted) -> Result<(), String> {
         let describe = |e: std::io::Error| format!("cannot read {}: {e}", path.display());
-        let mut tail = Tail::open(path, wanted).await.map_err(describe)?;
+        let mut tail = match Tail::open(path, wanted).await {
+            // A program that is silent on one output has runs all the same, as the other one shows.
+            Err(error) if has_no_run_before(&error) && self.unseen.fetch_sub(1, Ordering::AcqRel) > 1 => return Ok(()),
+            opened => opened.map_err(describe)?,
+        };
         while let Some(piece) = tail.next().await.map_err(describe)? {
             // A closed semaphore is impossible: nobody closes it.
             if let Ok(permit) = self.credit.acquire_many(u32::try_from(piece.data.len()).unwrap_or(u32::MAX)).await {

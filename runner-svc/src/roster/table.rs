@@ -137,8 +137,12 @@ impl Table {
     pub(super) fn assign(&mut self, assignment: &Arc<Assignment>) -> bool {
         self.unreadable.remove(&assignment.instance);
         let Some(entry) = self.entries.get_mut(&assignment.instance) else { return false };
-        entry.sent = Some(assignment.clone());
+        let before = entry.sent.replace(assignment.clone());
         let told = entry.tell(Input::Assigned(assignment.clone()).into());
+        // Another placement of what is here already: it knows nothing of this one yet.
+        if before.is_some_and(|before| before.fencing_token != assignment.fencing_token) {
+            entry.tell(Message::TellAgain);
+        }
         if assignment.wanted {
             // It is not to be stopped any more, so there is nothing to wait with.
             entry.release();

@@ -72,6 +72,16 @@ pub(crate) fn plan(active: &Path, wanted: &Wanted) -> io::Result<Plan> {
     plan_once(active, wanted)
 }
 
+/// Nothing was written to this output before the last run.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no run before the last one")]
+struct NoRunBefore;
+
+/// Whether a plan failed because there is no run before the last one.
+pub(crate) fn has_no_run_before(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|source| source.is::<NoRunBefore>())
+}
+
 fn plan_once(active: &Path, wanted: &Wanted) -> io::Result<Plan> {
     let segments = segment::list(active);
     let last = segments.len() - 1;
@@ -82,8 +92,7 @@ fn plan_once(active: &Path, wanted: &Wanted) -> io::Result<Plan> {
         start = locate(&segments, cursor);
     } else {
         if wanted.previous {
-            (start, end) =
-                run_before(&segments).ok_or_else(|| io::Error::other("there is no run before the last one"))?;
+            (start, end) = run_before(&segments).ok_or_else(|| io::Error::other(NoRunBefore))?;
         }
         if let Some(since) = wanted.since {
             start = start.max(first_since(&segments, since, len));

@@ -3,7 +3,7 @@
 use super::*;
 use crate::io::policy::NodePolicy;
 use process_model::ExitStatus;
-use process_model::spec::{HookKind, LogPolicy, Probe, ResourceLimits};
+use process_model::spec::{HookKind, Probe, ResourceLimits};
 use std::time::Duration;
 
 fn surroundings() -> Surroundings {
