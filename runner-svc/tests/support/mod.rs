@@ -301,6 +301,17 @@ impl Node {
         }
     }
 
+    /// An action has come to its instance, which may take its time.
+    pub(crate) async fn delivered(&mut self, id: &str) {
+        loop {
+            if let Seen::Action(report) = self.next(id).await
+                && report.action_id == id
+            {
+                return;
+            }
+        }
+    }
+
     async fn next(&mut self, what: &str) -> Seen {
         tokio::time::timeout(PATIENCE, self.seen.recv())
             .await
