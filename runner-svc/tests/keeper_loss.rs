@@ -51,6 +51,20 @@ fn kill_keeper(node: &Node) -> u32 {
     keeper[0]
 }
 
+/// Kills the keeper so that there is none until the lock is given back: whoever holds it keeps any other keeper from
+/// starting. The runner, which would start one at once, stands still until it is held.
+async fn kill_keeper_and_lock(node: &Node) -> File {
+    let runner = node.runner.as_ref().unwrap().id();
+    let stat = || std::fs::read_to_string(format!("/proc/{runner}/stat")).unwrap();
+    let lock = File::open(node.path("state/keeper.lock")).unwrap();
+    kill(runner, Signal::STOP);
+    until(|| stat().contains(") T ")).await;
+    kill_keeper(node);
+    lock.lock().unwrap();
+    kill(runner, Signal::CONT);
+    lock
+}
+
 /// Kills the keeper in a moment in which it waits: what it has read of an output
 /// at any other moment is lost with it, between two system calls.
 async fn kill_idle_keeper(node: &Node) -> u32 {
@@ -102,10 +116,7 @@ async fn an_instance_that_was_asked_for_while_there_was_no_keeper_is_started_onc
     node.assign(&[(first.clone(), true, 0)]);
     node.start_runner();
     let before = started(&mut node, "first-1").await;
-    // Whoever holds the lock keeps any other keeper from starting.
-    let lock = File::open(node.path("state/keeper.lock")).unwrap();
-    kill_keeper(&node);
-    lock.lock().unwrap();
+    let lock = kill_keeper_and_lock(&node).await;
     node.assign(&[(first, true, 0), (second, true, 0)]);
     // The runner tried in vain: the lock is held, and it says so in the keeper's log.
     lines_in(&node.path("state/keeper.log"), 1).await;
@@ -232,10 +243,7 @@ async fn an_end_while_there_is_no_keeper_is_told_with_its_exact_status() {
     node.assign(&[(spec, true, 0)]);
     node.start_runner();
     let before = started(&mut node, "web-1").await;
-    // No other keeper can start as long as somebody holds the lock.
-    let lock = File::open(node.path("state/keeper.lock")).unwrap();
-    kill_keeper(&node);
-    lock.lock().unwrap();
+    let lock = kill_keeper_and_lock(&node).await;
     std::fs::write(node.path("go"), "").unwrap();
     until(|| !Path::new(&format!("/proc/{}", before.pid)).exists()).await;
     lock.unlock().unwrap();

@@ -94,12 +94,11 @@ impl Talk {
         }
     }
 
+    /// The first one that is left of this event: those of several instances come in any order.
     async fn event(&mut self, event: &str) -> v1::InstanceReport {
         loop {
-            while let Some(report) = self.instances.pop_front() {
-                if report.event_type == event {
-                    return report;
-                }
+            if let Some(at) = self.instances.iter().position(|report| report.event_type == event) {
+                return self.instances.remove(at).unwrap();
             }
             self.hear().await;
         }

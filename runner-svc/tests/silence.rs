@@ -12,7 +12,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
-use support::{Node, cannot_run_here, is_alive, keepers, kill, lines_in, sh};
+use support::{Node, cannot_run_here, is_alive, keepers, kill, lines_in, logs, port, sh};
 use tokio::time::Instant;
 
 const MS: Duration = Duration::from_millis(1);
@@ -41,11 +41,13 @@ async fn event_of(node: &mut Node, name: &str, event: &str) -> InstanceReport {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn l10_a_log_that_is_rotated_in_any_way_is_not_silent_and_one_that_is_silent_is_found_in_time() {
+    // At ten a second, of more seconds than the watchdog's; those are many times as long as a pause of a loaded machine.
+    const MORE: usize = 55;
     let mut node = Node::new().await;
     let (log, count) = (node.path("app.log"), node.path("count"));
     let line = "while [ ! -e stop ]; do echo line >> app.log; echo x >> count; sleep 0.1; done; exec sleep 1000";
     let mut spec = sh(&node, "web", line);
-    spec.log_watchdog = Some(watchdog(Some(&log), 2000 * MS));
+    spec.log_watchdog = Some(watchdog(Some(&log), 5000 * MS));
     node.assign(&[(spec, true, 0)]);
     node.start_runner();
     let started = node.event(event_type::INSTANCE_STARTED).await;
@@ -57,30 +59,30 @@ async fn l10_a_log_that_is_rotated_in_any_way_is_not_silent_and_one_that_is_sile
         fault();
         assert!(inode().ok() != Some(before), "the fault did not happen");
     };
-    more_lines(&count, 20).await;
+    more_lines(&count, MORE).await;
     replaces(&|| std::fs::rename(&log, node.path("app.log.1")).unwrap());
-    more_lines(&count, 20).await;
+    more_lines(&count, MORE).await;
     std::fs::copy(&log, node.path("app.log.2")).unwrap();
     let before = std::fs::metadata(&log).unwrap().len();
     std::fs::OpenOptions::new().write(true).open(&log).unwrap().set_len(0).unwrap();
     assert!(std::fs::metadata(&log).unwrap().len() < before, "the fault did not happen");
-    more_lines(&count, 20).await;
+    more_lines(&count, MORE).await;
     replaces(&|| {
         std::fs::remove_file(&log).unwrap();
         std::fs::write(&log, "").unwrap();
     });
-    more_lines(&count, 20).await;
+    more_lines(&count, MORE).await;
     for target in ["target-a", "target-b"] {
         replaces(&|| {
             std::fs::write(node.path(target), "").unwrap();
             symlink(node.path(target), node.path("link")).unwrap();
             std::fs::rename(node.path("link"), &log).unwrap();
         });
-        more_lines(&count, 20).await;
+        more_lines(&count, MORE).await;
     }
     let future = SystemTime::now() + Duration::from_secs(24 * 3600);
     std::fs::File::options().append(true).open(&log).unwrap().set_modified(future).unwrap();
-    more_lines(&count, 20).await;
+    more_lines(&count, MORE).await;
     assert!(is_alive(started.pid), "it was taken for silent: {:?}", node.reported());
     // And now it is, with a time of change that lies before it.
     std::fs::write(node.path("stop"), "").unwrap();
@@ -91,7 +93,8 @@ async fn l10_a_log_that_is_rotated_in_any_way_is_not_silent_and_one_that_is_sile
     let took = silent_since.elapsed();
     assert!(lines_in(&count, lines).await.len() <= lines + 2, "it was not silent");
     assert!(found.message.contains("no log activity for"), "{}", found.message);
-    assert!((1000 * MS..=4000 * MS).contains(&took), "after {took:?}");
+    // Its time and an interval, and what a loaded machine adds.
+    assert!((1000 * MS..=20_000 * MS).contains(&took), "after {took:?}");
 }
 
 /// Adds the seconds in a file to what a process is told of the wall clock.
@@ -178,14 +181,15 @@ async fn s19_l11_a_clock_that_is_set_moves_no_delay_and_makes_nobody_silent() {
     let mut node = Node::new().await;
     let Some(clock) = WallClock::new(node.dir.path()) else { return cannot_run_here("a C compiler") };
     let mut talking = sh(&node, "talking", "while true; do echo x; sleep 0.2; done");
-    talking.log_watchdog = Some(watchdog(None, 2000 * MS));
+    talking.log_watchdog = Some(watchdog(None, 8000 * MS));
     let check = Check::Exec { command: ProgramCommand::Shell("true".into()) };
     talking.liveness = Some(Probe { interval: 300 * MS, timeout: 10_000 * MS, ..Probe::new(check) });
-    let mut crashing = sh(&node, "crashing", "exit 1");
+    // By a clock that nobody sets.
+    let mut crashing = sh(&node, "crashing", "cut -d' ' -f1 /proc/uptime >> starts; exit 1");
     let backoff = &mut crashing.restart.backoff;
-    (backoff.initial, backoff.max, backoff.factor, backoff.jitter) = (1500 * MS, 1500 * MS, 1.0, 0.0);
+    (backoff.initial, backoff.max, backoff.factor, backoff.jitter) = (4000 * MS, 4000 * MS, 1.0, 0.0);
     let mut stubborn = sh(&node, "stubborn", "trap '' TERM; while true; do sleep 0.1; done");
-    stubborn.stop.timeout = 1500 * MS;
+    stubborn.stop.timeout = 4000 * MS;
     let specs = |wanted: bool| [(talking.clone(), true, 0), (crashing.clone(), true, 0), (stubborn.clone(), wanted, 0)];
     node.assign(&specs(true));
     clock.start_runner(&mut node);
@@ -193,13 +197,14 @@ async fn s19_l11_a_clock_that_is_set_moves_no_delay_and_makes_nobody_silent() {
     let hour = 3600;
     for ahead in [hour, -hour, 24 * hour, -24 * hour] {
         event_of(&mut node, "crashing-1", event_type::INSTANCE_BACKOFF).await;
-        let begun = Instant::now();
         clock.set_ahead(ahead);
+        // Too long by an hour, it is not waited for.
         let again = event_of(&mut node, "crashing-1", event_type::INSTANCE_STARTED).await;
-        let took = begun.elapsed();
         assert!(is_ahead(&again, ahead), "the clock was not set: {:?}", again.time);
-        assert!((500 * MS..=2500 * MS).contains(&took), "{ahead} s ahead: the delay took {took:?}");
     }
+    let starts: Vec<f64> =
+        lines_in(&node.path("starts"), 5).await.iter().map(|seconds| seconds.parse().unwrap()).collect();
+    assert!(starts.windows(2).all(|pair| pair[1] - pair[0] > 3.9), "a delay was cut short: {starts:?}");
     let begun = Instant::now();
     node.assign(&specs(false));
     event_of(&mut node, "stubborn-1", event_type::INSTANCE_STOPPING).await;
@@ -207,9 +212,10 @@ async fn s19_l11_a_clock_that_is_set_moves_no_delay_and_makes_nobody_silent() {
     let stopped = event_of(&mut node, "stubborn-1", event_type::INSTANCE_STOPPED).await;
     let took = begun.elapsed();
     assert!(is_ahead(&stopped, hour), "the clock was not set");
-    assert!((500 * MS..=2500 * MS).contains(&took), "the stop took {took:?}");
+    // What it takes at most is what an event is waited for.
+    assert!(took > 3900 * MS, "the stop took {took:?}");
     // Longer than its watchdog's time, after the last step.
-    more_lines(&node.path("logs/talking-1.stdout.log"), 15).await;
+    more_lines(&node.path("logs/talking-1.stdout.log"), 45).await;
     assert!(is_alive(started.pid), "it was restarted");
 }
 
@@ -238,12 +244,12 @@ server.serve_forever()
 '"
     );
     let mut spec = sh(node, "web", &line);
-    spec.log_watchdog = Some(watchdog(None, 2000 * MS));
-    spec.notify_watchdog = Some(2000 * MS);
+    spec.log_watchdog = Some(watchdog(None, 5000 * MS));
+    spec.notify_watchdog = Some(5000 * MS);
     let probe = Probe::new(Check::Http(HttpCheck::get(port, "/")));
     let initial_delay = 2000 * MS;
     spec.liveness =
-        Some(Probe { initial_delay, interval: 200 * MS, timeout: 1000 * MS, failure_threshold: 1, ..probe });
+        Some(Probe { initial_delay, interval: 200 * MS, timeout: 5000 * MS, failure_threshold: 1, ..probe });
     spec
 }
 
@@ -255,7 +261,7 @@ fn is_stopped(pid: u32) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn s20_l11_a_node_that_was_asleep_kills_nobody_when_it_wakes() {
     let mut node = Node::new().await;
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (_reserved, port) = port::reserved();
     node.assign(&[(lively(&node, port), true, 0)]);
     node.start_runner();
     let started = node.event(event_type::INSTANCE_STARTED).await;
@@ -268,7 +274,8 @@ async fn s20_l11_a_node_that_was_asleep_kills_nobody_when_it_wakes() {
     for pid in &everybody {
         kill(*pid, Signal::STOP);
     }
-    let asleep = Instant::now() + 5000 * MS;
+    logs::until("everybody is asleep", || everybody.iter().all(|pid| is_stopped(*pid))).await;
+    let asleep = Instant::now() + 9000 * MS;
     let written = std::fs::metadata(&log).unwrap().len();
     while Instant::now() < asleep {
         tokio::time::sleep(500 * MS).await;
@@ -279,7 +286,7 @@ async fn s20_l11_a_node_that_was_asleep_kills_nobody_when_it_wakes() {
         kill(*pid, Signal::CONT);
     }
     // Longer than any grace.
-    more_lines(&log, 40).await;
+    more_lines(&log, 90).await;
     assert!(is_alive(started.pid), "it was killed for having slept: {:?}", node.reported());
     assert!(!node.reported().iter().any(|event| event == event_type::INSTANCE_STOPPING), "it is being stopped");
     // And the watch goes on: asleep alone, it is dead.

@@ -7,6 +7,8 @@
 mod fixture;
 #[path = "support/keeper.rs"]
 mod keeper;
+#[path = "support/port.rs"]
+mod port;
 
 use fixture::fixture;
 use keeper::{Keeper, am_root, is_alive, is_capable};
@@ -18,6 +20,9 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
 
 const CAP_SETPCAP: u32 = 8;
 const CAP_SYS_RESOURCE: u32 = 24;
@@ -197,13 +202,20 @@ fn s24_no_core_is_written_unless_it_is_asked_for() {
     assert!(!has_core);
 }
 
+/// A copy of a program. Written by another process: neither this one may have it open when it is run, nor whatever
+/// another test starts meanwhile.
+fn copy(from: &Path, to: &Path, mode: u32) {
+    assert!(Command::new("cp").args([from, to]).status().unwrap().success());
+    std::fs::set_permissions(to, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
 #[test]
 fn s23_a_program_that_cannot_be_executed_says_which_step_failed_and_why() {
     let mut keeper = Keeper::start();
     let file = |name: &str, content: &[u8], mode| {
-        let path = keeper.path(name);
-        std::fs::write(&path, content).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let (path, draft) = (keeper.path(name), keeper.path("draft"));
+        std::fs::write(&draft, content).unwrap();
+        copy(&draft, &path, mode);
         path.to_string_lossy().into_owned()
     };
     // A program for a machine that does not exist.
@@ -217,6 +229,7 @@ fn s23_a_program_that_cannot_be_executed_says_which_step_failed_and_why() {
         (keeper.dir.path().to_string_lossy().into_owned(), "exec", "os error 13)"),
         (file("script", b"#!/no/such/shell\n", 0o755), "exec", "its interpreter: No such file"),
     ];
+    let bare = file("bare", b"exit 7\n", 0o755);
     for (run, (program, stage, words)) in (1..).zip(cases) {
         let (seen, message) = keeper.try_spawn(&keeper.request(run, &[&program])).unwrap_err();
         assert!(seen == stage && message.starts_with(&program) && message.contains(words), "{seen}: {message}");
@@ -240,10 +253,7 @@ fn s23_a_program_that_cannot_be_executed_says_which_step_failed_and_why() {
     let request = keeper.line(23, "true", Execution { cpu_affinity: vec![1023], ..Execution::default() });
     assert_eq!(keeper.try_spawn(&request).unwrap_err().0, "cpu_affinity");
     // A script without a first line is a shell's, as everywhere else; and nothing of the failures is left.
-    let script = keeper.path("bare").to_string_lossy().into_owned();
-    std::fs::write(&script, "exit 7\n").unwrap();
-    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
-    assert_eq!(keeper.run(&keeper.request(24, &[&script])).status, ExitStatus::Code(7));
+    assert_eq!(keeper.run(&keeper.request(24, &[&bare])).status, ExitStatus::Code(7));
     let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", keeper.pid())).unwrap();
     assert_eq!(children.trim(), "", "a zombie is left");
 }
@@ -256,7 +266,8 @@ fn s17_a_keeper_without_free_descriptors_refuses_and_recovers() {
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", keeper.pid())).unwrap();
     let hard = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
     let maximum = hard.split_whitespace().nth(1).unwrap().parse().ok();
-    let few = rustix::process::Rlimit { current: Some(keeper.descriptors() as u64), maximum };
+    // Fewer than it has: none that it is about to close makes room.
+    let few = rustix::process::Rlimit { current: Some(1), maximum };
     let limit = prlimit(pid, rustix::process::Resource::Nofile, few).unwrap();
     let (_, message) = keeper.try_spawn(&keeper.request(2, &["true"])).unwrap_err();
     assert!(message.contains("os error 24"), "{message}");
@@ -305,10 +316,6 @@ fn s26_a_program_that_makes_itself_a_daemon_has_ended_and_its_children_are_not_l
     assert!(!is_alive(daemon));
 }
 
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
 fn read(mut stream: &TcpStream) -> String {
     stream.set_read_timeout(Some(keeper::PATIENCE)).unwrap();
     let mut buffer = [0; 256];
@@ -319,7 +326,8 @@ fn read(mut stream: &TcpStream) -> String {
 #[test]
 fn a_restart_drops_no_connection_to_a_socket_that_the_keeper_holds() {
     let mut keeper = Keeper::start();
-    let address = free_address();
+    let (_reserved, port) = port::reserved();
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
     let unix = keeper.path("web.sock");
     let sockets = vec![
         Socket { name: "http".into(), listen: Listen::Tcp(address), backlog: 16 },
@@ -366,7 +374,13 @@ fn an_address_that_is_taken_fails_the_start_and_is_named() {
     assert_eq!(stage, "socket");
     assert!(message.contains(&address.to_string()) && message.contains("os error 98"), "{message}");
     drop(taken);
-    keeper.spawn(&SpawnRequest { run: 2, ..request });
+    // What another test starts meanwhile may hold it, too, until it has become a program of its own.
+    let deadline = Instant::now() + keeper::PATIENCE;
+    let mut run = 2;
+    while let Err((stage, message)) = keeper.try_spawn(&SpawnRequest { run, ..request.clone() }) {
+        assert!(Instant::now() < deadline, "{stage}: {message}");
+        run += 1;
+    }
 }
 
 fn notified(keeper: &mut Keeper, id: u64) -> String {
@@ -415,8 +429,7 @@ fn sd_notify_works_for_another_user_in_a_directory_of_nobodys() {
     request.working_dir = "/".into();
     // The program of the test is in a directory that this user may not enter.
     let program = tempfile::Builder::new().prefix("pm-fixture").tempfile_in("/var/tmp").unwrap().into_temp_path();
-    std::fs::copy(&request.argv[0], &program).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    copy(Path::new(&request.argv[0]), &program, 0o755);
     request.argv[0] = program.to_string_lossy().into_owned();
     keeper.spawn(&request);
     assert_eq!(notified(&mut keeper, 1), "READY=1\nSTATUS=not watched");

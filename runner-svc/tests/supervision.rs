@@ -7,9 +7,8 @@ mod support;
 use pm_proto::v1::{ActionState, ActionVerb};
 use process_model::spec::{Check, Command, HttpCheck, LogWatchdog, Probe, RestartMode};
 use process_model::{ExitStatus, Phase, event_type};
-use std::net::TcpListener;
-use std::time::{Duration, Instant};
-use support::{Node, code, is_alive, lines_in, sh};
+use std::time::Duration;
+use support::{Node, code, is_alive, lines_in, logs, port, sh};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_runs_with_its_environment_and_its_output_is_in_its_files() {
@@ -23,8 +22,9 @@ async fn a_program_runs_with_its_environment_and_its_output_is_in_its_files() {
     assert!(is_alive(started.pid));
     assert_eq!(lines_in(&node.path("logs/web-1.stdout.log"), 1).await, ["out web-1 blue"]);
     assert_eq!(lines_in(&node.path("logs/web-1.stderr.log"), 1).await, ["err"]);
-    let fds = std::fs::read_dir(format!("/proc/{}/fd", started.pid)).unwrap().count();
-    assert_eq!(fds, 3, "a descriptor leaked into the program");
+    // The shell itself has one more for the moment in which it says `err`.
+    let fds = || std::fs::read_dir(format!("/proc/{}/fd", started.pid)).unwrap().count();
+    logs::until("no descriptor leaked into the program", || fds() == 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,7 +61,10 @@ async fn a_program_that_ignores_the_stop_signal_is_killed_after_its_timeout() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_is_reported_with_its_code_and_restarted_with_growing_delays() {
     let mut node = Node::new().await;
-    node.assign(&[(sh(&node, "web", "exit 42"), true, 0)]);
+    let mut spec = sh(&node, "web", "exit 42");
+    // Longer than what can lie between the plan and the report of it.
+    (spec.restart.backoff.initial, spec.restart.backoff.max) = (Duration::from_secs(2), Duration::from_secs(4));
+    node.assign(&[(spec, true, 0)]);
     node.start_runner();
     for restarts in 0..3 {
         let exited = node.event(event_type::INSTANCE_EXITED).await;
@@ -87,7 +90,8 @@ async fn a_silent_program_is_restarted_and_a_talking_one_is_not() {
     let mut node = Node::new().await;
     let mut silent = sh(&node, "silent", "echo hi; sleep 1000");
     let mut watchdog = LogWatchdog::new(Some(node.path("new/folder/silent.log").to_string_lossy().into_owned()));
-    watchdog.timeout = Duration::from_secs(1);
+    // Many times as long as the pauses of the other one.
+    watchdog.timeout = Duration::from_secs(6);
     watchdog.interval = Duration::from_secs(1);
     silent.log_watchdog = Some(watchdog.clone());
     let mut talking = sh(&node, "talking", "while true; do echo hi; sleep 0.1; done");
@@ -97,7 +101,7 @@ async fn a_silent_program_is_restarted_and_a_talking_one_is_not() {
     node.start_runner();
     let timeout = node.event(event_type::INSTANCE_WATCHDOG).await;
     assert_eq!(timeout.instance.to_string(), "silent-1");
-    assert!(timeout.message.contains("no log activity for 1 s"), "{}", timeout.message);
+    assert!(timeout.message.contains("no log activity for "), "{}", timeout.message);
     let again = node.event(event_type::INSTANCE_STARTED).await;
     assert_eq!((again.instance.to_string().as_str(), again.restarts), ("silent-1", 1));
     assert!(node.path("new/folder/silent.log").exists(), "the watched file was not made");
@@ -133,7 +137,7 @@ async fn what_cannot_be_started_says_which_step_failed_and_why() {
 #[tokio::test(flavor = "multi_thread")]
 async fn ready_means_that_the_health_endpoint_answers() {
     let mut node = Node::new().await;
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (_reserved, port) = port::reserved();
     let mut spec = sh(&node, "web", &format!("exec python3 -m http.server --bind 127.0.0.1 {port}"));
     spec.readiness = Some(Probe::new(Check::Http(HttpCheck::get(port, "/"))));
     node.assign(&[(spec, true, 0)]);
@@ -172,13 +176,13 @@ async fn what_is_no_longer_assigned_is_stopped_and_forgotten() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_is_not_slower_than_the_program() {
     let mut node = Node::new().await;
-    let spec = sh(&node, "web", "exec sleep 1000");
+    let mut spec = sh(&node, "web", "exec sleep 1000");
+    // Longer than anything is waited for here.
+    spec.stop.timeout = Duration::from_secs(600);
     node.assign(&[(spec.clone(), true, 0)]);
     node.start_runner();
     node.event(event_type::INSTANCE_STARTED).await;
-    let begun = Instant::now();
     node.assign(&[(spec, false, 0)]);
     let stopped = node.event(event_type::INSTANCE_STOPPED).await;
     assert_eq!(stopped.last_exit, Some(ExitStatus::Signal(15)));
-    assert!(begun.elapsed() < Duration::from_secs(5), "it waited for the timeout");
 }

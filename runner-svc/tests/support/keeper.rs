@@ -5,6 +5,7 @@
 // Outside of a test function, too, a test may end by a panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm)]
 
+mod alive;
 mod request;
 
 use process_model::spec::Execution;
@@ -263,7 +264,7 @@ pub(crate) fn kill(pid: u32) {
 
 /// Whether it runs: not ended, collected or not.
 pub(crate) fn is_alive(pid: u32) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+    alive::is_running(pid)
 }
 
 pub(crate) fn am_root() -> bool {

@@ -215,9 +215,17 @@ pub(crate) fn marks_within_a_line(text: &[u8]) -> u64 {
     brought.filter(|pair| missing(pair[0]).is_none()).count() as u64
 }
 
+/// Waits until nothing that a program has written waits for its keeper any more.
+pub(crate) async fn read_by_its_keeper(program: u32) {
+    // Of one that has ended nothing is asked.
+    let Ok(pipe) = fs::File::open(format!("/proc/{program}/fd/1")) else { return };
+    until("its output was read", || rustix::io::ioctl_fionread(&pipe).unwrap() == 0).await;
+}
+
 /// Takes what is in a file away, while its writer stands still.
 pub(crate) async fn take(path: &Path, writer: &u32) -> Vec<u8> {
     super::kill(*writer, rustix::process::Signal::STOP);
+    read_by_its_keeper(*writer).await;
     quiet(path).await;
     let text = fs::read(path).unwrap();
     fs::File::options().write(true).open(path).unwrap().set_len(0).unwrap();

@@ -6,7 +6,9 @@
 // Outside of a test function, too, a test may end by a panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod alive;
 pub(crate) mod logs;
+pub(crate) mod port;
 pub(crate) mod request;
 
 use pm_proto::v1::run_session_request::Message as Up;
@@ -160,7 +162,16 @@ impl Node {
 
     pub(crate) async fn open_registry(&mut self) {
         self.serving = CancellationToken::new();
-        let listener = TcpListener::bind(("127.0.0.1", self.registry_port.unwrap_or(0))).await.unwrap();
+        let (port, deadline) = (self.registry_port.unwrap_or(0), tokio::time::Instant::now() + PATIENCE);
+        let listener = loop {
+            match TcpListener::bind(("127.0.0.1", port)).await {
+                // The one before is closed some moment after it was told to be.
+                Err(e) if e.kind() == std::io::ErrorKind::AddrInUse && tokio::time::Instant::now() < deadline => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                bound => break bound.unwrap(),
+            }
+        };
         self.registry_port = Some(listener.local_addr().unwrap().port());
         let host = GrpcHost::new(pm_proto::DESCRIPTORS)
             .token(Secret::new("test-token").unwrap())
@@ -290,6 +301,17 @@ impl Node {
         }
     }
 
+    /// An action has come to its instance, which may take its time.
+    pub(crate) async fn delivered(&mut self, id: &str) {
+        loop {
+            if let Seen::Action(report) = self.next(id).await
+                && report.action_id == id
+            {
+                return;
+            }
+        }
+    }
+
     async fn next(&mut self, what: &str) -> Seen {
         tokio::time::timeout(PATIENCE, self.seen.recv())
             .await
@@ -368,7 +390,7 @@ pub(crate) fn kill(pid: u32, signal: rustix::process::Signal) {
 }
 
 pub(crate) fn is_alive(pid: u32) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+    alive::is_running(pid)
 }
 
 /// A spec of a command line, with everything at once instead of after seconds.
@@ -393,7 +415,10 @@ pub(crate) async fn lines_in(path: &Path, at_least: usize) -> Vec<String> {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     let mut tick = tokio::time::interval(Duration::from_millis(20));
     loop {
-        let lines: Vec<String> = std::fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect();
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        // A last line without an end is not written yet.
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let lines: Vec<String> = whole.lines().map(str::to_owned).collect();
         if lines.len() >= at_least {
             return lines;
         }
