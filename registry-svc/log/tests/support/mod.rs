@@ -17,7 +17,7 @@ pub mod script;
 use bytes::Bytes;
 use registry_log::{Entry, Floor, Identity, Limit, Log, Lsn, OpenError, Position, Settings, Survey, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, Barrier, mpsc};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -70,6 +70,20 @@ pub fn write(log: &Log, write: Write) -> Lsn {
     let (tell, told) = mpsc::channel();
     log.submit(write, move |done| tell.send(done).unwrap()).unwrap();
     told.recv_timeout(LONG).expect("no answer").unwrap()
+}
+
+/// Holds the writer thread until what is returned is dropped.
+pub fn hold_the_writer(log: &Log) -> mpsc::Sender<()> {
+    let held = Arc::new(Barrier::new(2));
+    let met = held.clone();
+    let (go_on, released) = mpsc::channel();
+    let hold = move |_| {
+        met.wait();
+        let _ = released.recv();
+    };
+    log.submit(Write::Flush, hold).unwrap();
+    held.wait();
+    go_on
 }
 
 /// All entries that it holds.
