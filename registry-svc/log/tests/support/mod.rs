@@ -92,12 +92,16 @@ pub fn entries(log: &Log) -> Vec<Entry> {
     log.read(first..u64::MAX, EVERYTHING).unwrap()
 }
 
-/// What is on the disk at this moment, as a killed process leaves it.
+/// What is on the disk at a moment at which nobody makes or renames a file, as a killed process leaves it. The next
+/// segment may just be made: then a name that was found is gone when it is copied.
 pub fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for name in names(from) {
-        std::fs::copy(from.join(&name), to.join(&name)).unwrap();
-    }
+    eventually("nobody makes a file meanwhile", || {
+        let _ = std::fs::remove_dir_all(to);
+        std::fs::create_dir_all(to).unwrap();
+        let found = names(from);
+        let copied = |name: &String| name != "making.tmp" && std::fs::copy(from.join(name), to.join(name)).is_ok();
+        found.iter().all(copied) && names(from) == found
+    });
 }
 
 pub fn names(dir: &Path) -> Vec<String> {
