@@ -142,8 +142,9 @@ async fn r18_a_stopped_reader_of_stderr_costs_lines_and_no_call_and_is_told_when
     let told: serde_json::Value = serde_json::from_str(&told).unwrap();
     assert!(told["fields"]["lines"].as_u64().unwrap() > 0 && told["level"] == "WARN", "{told}");
     stage.ends().await;
-    // The last line gets out.
+    // The last line gets out, and the file is whole once nobody writes to it any more.
     stage.logged("\"message\":\"stopping\"").await;
+    stage.reader.wait().unwrap();
     let log = std::fs::read_to_string(&stage.log).unwrap();
     for line in log.lines() {
         let line: Result<serde_json::Value, _> = serde_json::from_str(line);

@@ -33,6 +33,8 @@ impl Server {
     fn start(dir: &Path, token: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_registry-svc"))
             .args(["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--log-format", "json"])
+            // It leads until it is killed, however long the disk of a busy machine takes for a write.
+            .args(["--election-timeout", "60s"])
             .arg("--data-dir")
             .arg(dir.join("data"))
             .arg("--service-token-file")

@@ -185,16 +185,18 @@ async fn a_newer_session_of_a_node_replaces_the_older() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broken_stream_alone_loses_no_node_but_a_silent_lease_does() {
-    let lease = Duration::from_millis(1_500);
+    // What is asked in between is answered before it is over, though this machine may stand still for a while.
+    let lease = Duration::from_secs(5);
     let town = Town::open_in(place::real_disk(), |o| Options { lease, ..o }).await;
     let mut watcher = town.watch(1).await;
     town.apply(vec![spec("web", 1)]).await;
     let mut runner = town.runner("alpha").await;
+    // From before its last sign of life: the answer to it comes late, perhaps.
+    let heard = std::time::Instant::now();
     runner.report(1, vec![seen("web-1", 1, "instance.started", v1::InstancePhase::Running)], vec![]).await;
-    let silent = std::time::Instant::now();
     drop(runner);
     watcher.until("node.lost").await;
-    assert!(silent.elapsed() >= lease - Duration::from_millis(200), "lost after {:?}", silent.elapsed());
+    assert!(heard.elapsed() >= lease, "lost after {:?}", heard.elapsed());
     watcher.until("instance.lost").await;
     assert_eq!(town.instances().await[0].phase(), v1::InstancePhase::Lost);
     assert_eq!(town.nodes().await[0].state(), v1::NodeState::Lost);
@@ -209,13 +211,15 @@ async fn a_broken_stream_alone_loses_no_node_but_a_silent_lease_does() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_registry_that_starts_anew_gives_every_node_a_fresh_lease() {
     let lease = Duration::from_millis(1_500);
-    let town = Town::open_in(place::real_disk(), |o| Options { lease, ..o }).await;
+    // Its first life is too short to lose anybody in.
+    let town = Town::open().await;
     drop(town.runner("alpha").await);
     let dir = town.close().await;
+    let opened = std::time::Instant::now();
     let town = Town::open_in(dir, |o| Options { lease, ..o }).await;
-    assert_eq!(town.nodes().await[0].state(), v1::NodeState::Ready, "not known to be lost");
     let mut watcher = town.watch(1).await;
     watcher.until("node.lost").await;
+    assert!(opened.elapsed() >= lease, "lost after {:?}", opened.elapsed());
     town.close().await;
 }
 

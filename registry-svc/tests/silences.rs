@@ -23,7 +23,8 @@ use tonic::Code;
 use tonic_types::StatusExt as _;
 use town::*;
 
-const LEASE: Duration = Duration::from_millis(1_500);
+/// A node that says something is not lost, though this machine may stand still for some seconds.
+const LEASE: Duration = Duration::from_secs(5);
 
 async fn beat(runner: &mut Runner, seq: u64) -> v1::HeartbeatAck {
     runner.send.send(v1::RunSessionRequest { message: Some(Message::Heartbeat(v1::Heartbeat { seq })) }).await.unwrap();
@@ -35,6 +36,12 @@ async fn beat(runner: &mut Runner, seq: u64) -> v1::HeartbeatAck {
     }
 }
 
+/// When it happened.
+fn nanos(event: &v1::Event) -> i64 {
+    let time = event.time.unwrap();
+    time.seconds * 1_000_000_000 + i64::from(time.nanos)
+}
+
 fn moves(name: &str, after: Duration) -> v1::ProcessSpec {
     let mut spec = ProcessSpec::new(name.parse().unwrap(), Program::Shell("run".into()));
     spec.placement = Some(Box::new(Placement { replace_after: Some(after), ..Placement::default() }));
@@ -43,7 +50,7 @@ fn moves(name: &str, after: Duration) -> v1::ProcessSpec {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silent_node_is_suspected_first_and_heard_again_it_is_ready() {
-    let town = Town::open_in(place::real_disk(), |o| Options { lease: LEASE * 4, ..o }).await;
+    let town = Town::open_in(place::real_disk(), |o| Options { lease: LEASE * 2, ..o }).await;
     let mut watcher = town.watch(1).await;
     let mut runner = town.runner("alpha").await;
     runner.assignments().await;
@@ -79,7 +86,7 @@ async fn a_node_that_was_lost_in_the_middle_of_its_session_has_to_begin_another(
     let mut again = town.runner("alpha").await;
     assert!(again.assignments().await.full);
     beat(&mut again, 1).await;
-    assert_eq!(town.nodes().await[0].state(), v1::NodeState::Ready);
+    watcher.until("node.ready").await;
     town.close().await;
 }
 
@@ -104,10 +111,11 @@ async fn what_a_lost_node_has_is_placed_elsewhere_when_its_time_is_over() {
             tokio::time::sleep(interval).await;
         }
     });
-    watcher.until("node.lost").await;
-    let lost = std::time::Instant::now();
-    watcher.until("instance.replaced").await;
-    assert!(lost.elapsed() >= Duration::from_millis(900), "after {:?}", lost.elapsed());
+    let lost = watcher.until("node.lost").await;
+    let replaced = watcher.until("instance.replaced").await;
+    // As the registry wrote it down: whoever watches hears it later.
+    let waited = nanos(&replaced) - nanos(&lost);
+    assert!(waited >= 900_000_000, "after {waited} ns");
     watcher.until("instance.assigned").await;
     assert_eq!(town.instances().await[0].node, "beta");
     beating.abort();
@@ -139,9 +147,11 @@ async fn more_nodes_are_asked_for_fewer_heartbeats_in_the_answers_to_those_they_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn runners_that_are_too_many_at_once_are_told_when_to_come_again() {
     let town = Town::open_in(place::real_disk(), |o| Options { sessions_per_second: 1, ..o }).await;
+    let began = std::time::Instant::now();
     let mut refused = Vec::new();
     let mut kept = Vec::new();
-    for number in 0..103 {
+    // As many as it takes, however long each of them takes.
+    for number in 0.. {
         let (send, stream) = mpsc::channel(4);
         let hello = v1::SessionHello { node: format!("node-{number}"), ..Default::default() };
         send.send(v1::RunSessionRequest { message: Some(Message::Hello(hello)) }).await.unwrap();
@@ -150,8 +160,14 @@ async fn runners_that_are_too_many_at_once_are_told_when_to_come_again() {
             Ok(session) => kept.push((send, session)),
             Err(status) => refused.push(status),
         }
+        // At once, out of quiet, and then one in a second.
+        let most = 101 + began.elapsed().as_secs();
+        assert!(kept.len() as u64 <= most, "{} were received, {most} may be", kept.len());
+        if refused.len() == 3 {
+            break;
+        }
     }
-    assert!((1..=3).contains(&refused.len()), "{} were sent away", refused.len());
+    assert!(kept.len() >= 100, "{} were received", kept.len());
     for status in &refused {
         assert_eq!((status.code(), reason_of(status).as_deref()), (Code::Unavailable, Some(reason::SESSIONS_LIMITED)));
         let wait = status.get_details_retry_info().unwrap().retry_delay.unwrap();

@@ -11,7 +11,9 @@ use pm_proto::error::reason;
 use pm_proto::v1;
 use pm_proto::v1::watch_events_response::Frame;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use tonic::Code;
 use town::*;
 
@@ -45,8 +47,14 @@ async fn a_snapshot_is_of_one_revision_and_every_event_after_it_follows_once() {
     let town = Town::open().await;
     town.apply((0..400).map(|n| spec(&format!("first-{n:03}"), 0)).collect()).await;
     let mut writer = town.processes();
+    let shown = Arc::new(Notify::new());
+    let awaited = shown.clone();
     let writing = tokio::spawn(async move {
         for n in 0..200 {
+            if n == 100 {
+                // However slow the watchers are, one of them comes before all is over.
+                awaited.notified().await;
+            }
             let request = v1::ApplyProcessesRequest { specs: vec![spec(&format!("p{n}"), 0)], ..Default::default() };
             writer.apply_processes(request).await.unwrap();
             if n % 3 == 0 {
@@ -60,6 +68,7 @@ async fn a_snapshot_is_of_one_revision_and_every_event_after_it_follows_once() {
     while !writing.is_finished() || watchers.is_empty() {
         let mut watcher = town.watch_as(with_snapshot()).await;
         let snapshot = watcher.snapshot().await;
+        shown.notify_one();
         watchers.push((watcher, snapshot));
     }
     writing.await.unwrap();

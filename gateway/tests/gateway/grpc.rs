@@ -137,8 +137,9 @@ async fn a_deadline_ends_a_stream_that_would_go_on() {
     let rig = Rig::start().await;
     let mut client = EventServiceClient::new(rig.grpc(VIEWER).await);
     let mut request = Request::new(v1::WatchEventsRequest { from_revision: 3, follow: true, ..Default::default() });
-    // By hand: tonic's own `set_timeout` would end it on the client's side.
-    request.metadata_mut().insert("grpc-timeout", "300m".parse().unwrap());
+    // By hand: tonic's own `set_timeout` would end it on the client's side. Long enough for the stream to begin on a
+    // machine that is busy.
+    request.metadata_mut().insert("grpc-timeout", "5S".parse().unwrap());
     let mut stream = client.watch_events(request).await.unwrap().into_inner();
     assert!(stream.message().await.unwrap().is_some());
     let status = soon("the deadline", stream.message()).await.unwrap_err();

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use support::model::Model;
 use support::{
-    EVERYTHING, IDENTITY, LONG, SEGMENT, at, entries, entry, eventually, fresh, names, open, payload, real_disk, small,
-    write,
+    EVERYTHING, IDENTITY, LONG, SEGMENT, at, entries, entry, eventually, fresh, hold_the_writer, names, open, payload,
+    real_disk, small, write,
 };
 
 #[test]
@@ -125,11 +125,14 @@ fn it_is_said_when_a_request_waits_after_none_did() {
 fn requests_that_wait_together_are_synced_together() {
     let home = real_disk();
     let log = fresh(&home.path().join("log"), &Settings { segment_bytes: 4 << 20, ..small() });
+    // While an answer is given, all of them come, on a disk that is faster than they are, too.
+    let go_on = hold_the_writer(&log);
     let before = log.figures().syncs.count;
     let mut last = 0;
     for index in 0..2000 {
         last = log.submit(Write::Append(vec![entry(1, index, 100)]), drop).unwrap();
     }
+    drop(go_on);
     log.wait(last).unwrap();
     let figures = log.figures();
     let syncs = figures.syncs.count - before;

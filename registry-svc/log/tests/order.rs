@@ -7,22 +7,7 @@
 mod support;
 
 use registry_log::{Log, Write};
-use std::sync::{Arc, Barrier, mpsc};
-use support::{at, copy, entries, entry, eventually, fresh, open, real_disk, segment, small, write};
-
-/// Holds the writer thread until what is returned is dropped.
-fn hold_the_writer(log: &Log) -> mpsc::Sender<()> {
-    let held = Arc::new(Barrier::new(2));
-    let met = held.clone();
-    let (go_on, released) = mpsc::channel();
-    let hold = move |_| {
-        met.wait();
-        let _ = released.recv();
-    };
-    log.submit(Write::Flush, hold).unwrap();
-    held.wait();
-    go_on
-}
+use support::{at, copy, entries, entry, eventually, fresh, hold_the_writer, open, real_disk, segment, small, write};
 
 /// Until the chores have written down all that is owed.
 fn let_the_chores_run(log: &Log) {

@@ -7,7 +7,10 @@ use service_host::secret::Secret;
 #[tokio::test]
 async fn what_the_leader_of_another_term_says_is_not_written_and_what_anybody_may_say_is() {
     let dir = crate::api::real_disk();
-    let registry = Registry::open(Options::new(dir.path(), Secret::new("token").unwrap()), None).await.unwrap();
+    // It leads, however long the disk of a busy machine takes for a write.
+    let election_timeout = Duration::from_secs(60);
+    let options = Options { election_timeout, ..Options::new(dir.path(), Secret::new("token").unwrap()) };
+    let registry = Registry::open(options, None).await.unwrap();
     let driver = registry.inner.driver.clone();
     let term = registry.inner.consensus.standing().borrow().leading().unwrap();
     let apply = |name: &str| {

@@ -131,7 +131,7 @@ async fn three_replicas_reach_each_other_and_know_who_asks() {
 }
 
 /// Holds every call until it may answer.
-fn holding(gate: &Arc<Semaphore>) -> impl FnMut(Call) -> BoxFuture<'static, Answer> + Send + 'static {
+pub(crate) fn holding(gate: &Arc<Semaphore>) -> impl FnMut(Call) -> BoxFuture<'static, Answer> + Send + 'static {
     let gate = gate.clone();
     move |call| {
         let gate = gate.clone();

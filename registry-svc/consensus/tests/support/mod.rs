@@ -15,7 +15,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// Some election timeouts.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) fn word(text: &str) -> Payload {
     let mut bytes = vec![Payload::FIRST_FORMAT];

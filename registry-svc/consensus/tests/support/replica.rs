@@ -38,7 +38,8 @@ impl Replica {
         let journal = Arc::new(Journal::open(shelf));
         let ports = Ports { disk: log.clone(), notices, machine: journal.clone(), peers: links.peers(id) };
         let settings = Settings {
-            election_timeout: Duration::from_secs(1),
+            // Nobody is replaced because this machine stood still for some seconds: here leaders end by broken links.
+            election_timeout: Duration::from_secs(20),
             snapshot_after: 64 << 10,
             keep: 8 << 10,
             ..Settings::new(id)

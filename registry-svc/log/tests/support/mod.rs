@@ -17,7 +17,7 @@ pub mod script;
 use bytes::Bytes;
 use registry_log::{Entry, Floor, Identity, Limit, Log, Lsn, OpenError, Position, Settings, Survey, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, Barrier, mpsc};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -72,18 +72,36 @@ pub fn write(log: &Log, write: Write) -> Lsn {
     told.recv_timeout(LONG).expect("no answer").unwrap()
 }
 
+/// Holds the writer thread until what is returned is dropped.
+pub fn hold_the_writer(log: &Log) -> mpsc::Sender<()> {
+    let held = Arc::new(Barrier::new(2));
+    let met = held.clone();
+    let (go_on, released) = mpsc::channel();
+    let hold = move |_| {
+        met.wait();
+        let _ = released.recv();
+    };
+    log.submit(Write::Flush, hold).unwrap();
+    held.wait();
+    go_on
+}
+
 /// All entries that it holds.
 pub fn entries(log: &Log) -> Vec<Entry> {
     let Some(first) = log.extent().first else { return Vec::new() };
     log.read(first..u64::MAX, EVERYTHING).unwrap()
 }
 
-/// What is on the disk at this moment, as a killed process leaves it.
+/// What is on the disk at a moment at which nobody makes or renames a file, as a killed process leaves it. The next
+/// segment may just be made: then a name that was found is gone when it is copied.
 pub fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for name in names(from) {
-        std::fs::copy(from.join(&name), to.join(&name)).unwrap();
-    }
+    eventually("nobody makes a file meanwhile", || {
+        let _ = std::fs::remove_dir_all(to);
+        std::fs::create_dir_all(to).unwrap();
+        let found = names(from);
+        let copied = |name: &String| name != "making.tmp" && std::fs::copy(from.join(name), to.join(name)).is_ok();
+        found.iter().all(copied) && names(from) == found
+    });
 }
 
 pub fn names(dir: &Path) -> Vec<String> {

@@ -22,7 +22,9 @@ async fn change(registry: &Registry, round: u32) {
 async fn a_watcher_that_does_not_read_is_cut_once_what_it_missed_is_gone() {
     let dir = crate::api::real_disk();
     let token = Secret::new("token").unwrap();
-    let options = Options { event_retention: 100, ..Options::new(dir.path(), token) };
+    // It leads, however long the disk of a busy machine takes for a write.
+    let election_timeout = Duration::from_secs(60);
+    let options = Options { event_retention: 100, election_timeout, ..Options::new(dir.path(), token) };
     let registry = Registry::open(options, None).await.unwrap();
     change(&registry, 0).await;
     let request = v1::WatchEventsRequest { from_revision: 1, follow: true, ..Default::default() };
