@@ -95,8 +95,7 @@ fn a_start_that_waits_for_a_plugin_can_be_stopped_and_holds_up_nobody() {
     executable(&sandbox.path().join("config/pm/plugins.d/mute"), "#!/bin/sh\nexec sleep 1000\n");
     let up = sandbox.up("processes:\n  idle:\n    command: [sleep, '1000']\n");
     // Both at once, and the one that waits is the first by its name.
-    let text =
-        "processes:\n  asks:\n    type: ruby\n    command: [main.rb]\n  other:\n    command: [sleep, '1000']\n";
+    let text = "processes:\n  asks:\n    type: ruby\n    command: [main.rb]\n  other:\n    command: [sleep, '1000']\n";
     let file = sandbox.write("more.yaml", text);
     let _ = up.pmctl(&["apply", "-f", &file]).succeeded();
     let first = up.api().events_from(1).wait_for("a start, or the end of a wait for one", |event| {
