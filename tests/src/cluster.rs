@@ -1,7 +1,6 @@
 //! The four services as processes of their own, joined over TCP.
 
-use crate::{Api, Credentials, Lines, Outcome, Sandbox, binary, http, until};
-use std::net::TcpListener;
+use crate::{Api, Credentials, Lines, Outcome, Sandbox, binary, http, ports, until};
 use std::process::{Child, Command, Stdio};
 
 /// One running service; killed when it is dropped.
@@ -43,11 +42,6 @@ impl Drop for Service {
     }
 }
 
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 /// A whole cluster of one of each; each is started by its own call.
 pub struct Cluster<'s> {
     sandbox: &'s Sandbox,
@@ -75,8 +69,8 @@ impl<'s> Cluster<'s> {
         let _ = secret("admin.token", &token);
         Self {
             sandbox,
-            ports: std::array::from_fn(|_| free_port()),
-            ops: std::array::from_fn(|_| free_port()),
+            ports: std::array::from_fn(|_| ports::free()),
+            ops: std::array::from_fn(|_| ports::free()),
             token,
             environment: Vec::new(),
         }
@@ -179,7 +173,7 @@ impl<'s> Cluster<'s> {
         let place = ["--node", name, "--state-dir", &state, "--log-dir", &logs].map(str::to_owned);
         let labels: Vec<String> = labels.iter().map(|label| format!("--label={label}")).collect();
         let args = [&back[..], &place, &labels, &self.service_token()].concat();
-        self.start_at("runner-svc", [free_port(), free_port()], &args, &[])
+        self.start_at("runner-svc", [ports::free(), ports::free()], &args, &[])
     }
 
     /// The file with the admin's token.

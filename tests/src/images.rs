@@ -2,7 +2,7 @@
 //! inside, a root that cannot be written, no capability. Nothing comes from a registry: the base is the root that
 //! `cargo xtask debian-root` makes. Needs root.
 
-use crate::{Outcome, Sandbox, binary, debian, packages, proc};
+use crate::{LONG, Outcome, Sandbox, binary, debian, packages, proc};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
@@ -35,7 +35,7 @@ impl Images {
             this.base.display(),
             this.words().join(" "),
         );
-        let _ = Outcome::of(this.surroundings(Command::new("sh").args(["-ec", &tar]))).succeeded();
+        let _ = Outcome::within(LONG, this.surroundings(Command::new("sh").args(["-ec", &tar]))).succeeded();
         this
     }
 
@@ -51,7 +51,7 @@ impl Images {
         command.args(["--build-arg", &format!("BASE={BASE}")]);
         command.args(["--build-arg", &format!("VERSION={}", env!("CARGO_PKG_VERSION"))]);
         command.args(["--tag", &format!("localhost/{name}"), "--file"]).arg(file).arg(packages::folder());
-        let _ = Outcome::of(self.surroundings(&mut command)).succeeded();
+        let _ = Outcome::within(LONG, self.surroundings(&mut command)).succeeded();
     }
 
     /// Runs podman to its end.

@@ -109,3 +109,6 @@ use std::time::Duration;
 /// Longest wait for anything that should happen soon. Far above what is
 /// normal, since a loaded machine must not fail a correct program.
 pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Longest wait for the end of a command that takes long by itself.
+pub const LONG: Duration = Duration::from_secs(300);

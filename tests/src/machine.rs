@@ -71,8 +71,9 @@ impl Machine {
         for (name, program) in SERVICES {
             let _ = sandbox.write(&format!("etc/pm/{name}.env"), &shipped(&format!("env/{name}.env")));
             let unit = format!("pm-{name}.service");
+            // Sooner than as shipped, and no sooner than a service is heard that waits for a processor.
             let quick =
-                format!("[Service]\nExecStart=\nExecStart=/mnt/bin/{program}\nWatchdogSec=3\nTimeoutAbortSec=1\n");
+                format!("[Service]\nExecStart=\nExecStart=/mnt/bin/{program}\nWatchdogSec=12\nTimeoutAbortSec=1\n");
             boot = boot.unit(&unit, &shipped(&format!("systemd/{unit}"))).unit(&format!("{unit}.d/test.conf"), &quick);
         }
         let systemd = boot.boot();

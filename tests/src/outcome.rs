@@ -25,6 +25,15 @@ impl Outcome {
     /// When it cannot be run, or has not ended within the deadline.
     #[must_use]
     pub fn of(command: &mut Command) -> Self {
+        Self::within(crate::DEADLINE, command)
+    }
+
+    /// The same for a command that takes long by itself, as an installation or a whole story.
+    ///
+    /// # Panics
+    /// When it cannot be run, or has not ended within this time.
+    #[must_use]
+    pub fn within(wait: Duration, command: &mut Command) -> Self {
         let shown = format!("{command:?}");
         let mut child = command
             .stdin(Stdio::null())
@@ -34,9 +43,9 @@ impl Outcome {
             .unwrap_or_else(|error| panic!("cannot run {shown}: {error}"));
         let stdout = Lines::of(child.stdout.take().unwrap());
         let stderr = Lines::of(child.stderr.take().unwrap());
-        if !ends_within(&child, crate::DEADLINE) {
+        if !ends_within(&child, wait) {
             let _ = child.kill();
-            panic!("{shown} has not ended within {:?}\n{}{}", crate::DEADLINE, stdout.text(), stderr.text());
+            panic!("{shown} has not ended within {wait:?}\n{}{}", stdout.text(), stderr.text());
         }
         let status = child.wait().unwrap();
         // What it left running may hold its outputs open for ever; what it

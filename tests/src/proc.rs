@@ -46,10 +46,11 @@ pub fn environment_variable(pid: u32, name: &str) -> Option<String> {
     })
 }
 
-/// What it has in memory, in KiB; 0 when it is gone.
+/// What it has in memory of its own, in KiB; 0 when it is gone. Pages of its program are not counted: they come with the
+/// first use, and go when others need the room.
 #[must_use]
 pub fn resident_kib(pid: u32) -> u64 {
-    let line = status_line(pid, "VmRSS");
+    let line = status_line(pid, "RssAnon");
     line.and_then(|line| line.trim_end_matches(" kB").parse().ok()).unwrap_or_default()
 }
 

@@ -61,7 +61,7 @@ impl RegistryClient {
         let endpoint = Channel::from_shared(url.to_owned()).expect("the endpoint is an address");
         let endpoint = endpoint.timeout(deadline).connect_timeout(CONNECT).tcp_nodelay(true);
         // A connection into a partition would stay for ever else.
-        let endpoint = endpoint.http2_keep_alive_interval(CONNECT).keep_alive_timeout(CALL);
+        let endpoint = endpoint.http2_keep_alive_interval(CONNECT).keep_alive_timeout(deadline);
         let channel = {
             let _inside = runtime().enter();
             endpoint.connect_lazy()

@@ -5,7 +5,7 @@
 
 use rustix::process::Signal;
 use std::process::Command;
-use system_tests::{Beside, Outcome, Sandbox, binary, free_ports, proc, until};
+use system_tests::{Beside, LONG, Outcome, Sandbox, binary, free_ports, proc, until};
 
 /// A script of the example, run by itself in this sandbox.
 fn script(sandbox: &Sandbox, name: &str) -> Command {
@@ -40,7 +40,7 @@ fn the_example_starts_survives_kills_of_its_leader_and_ends_without_a_rest() {
     let port = free_ports(16).to_string();
     let running = Beside::run(&sandbox, "run.sh", script(&sandbox, "run.sh").env("PM_CLUSTER_PORT", &port));
     is_up(&running, "the cluster is up");
-    let said = Outcome::of(script(&sandbox, "kill-leader.sh").arg("2")).succeeded();
+    let said = Outcome::within(LONG, script(&sandbox, "kill-leader.sh").arg("2")).succeeded();
     assert!(said.contains("nothing lost after 2 kills"), "{said}");
     assert!(running.said().contains("is started again"), "invalid: nobody was killed: {}", running.said());
     ends(&sandbox, running);
@@ -68,7 +68,7 @@ fn three_nodes_with_a_network_of_their_own_lose_one_and_keep_what_was_promised()
     command.env("PM_CLUSTER_PORT", &port).env("PM_FLEET_NAME", &name).env("PM_FLEET_NET", "10.213.78");
     let running = Beside::run(&sandbox, "fleet.sh", &mut command);
     is_up(&running, "the fleet is up");
-    let said = Outcome::of(&mut script(&sandbox, "lose-node.sh")).succeeded();
+    let said = Outcome::within(LONG, &mut script(&sandbox, "lose-node.sh")).succeeded();
     assert!(said.contains("everything is as it was promised"), "{said}");
     for told in ["has been silent for its whole lease", "is placed elsewhere", "is back", "it is gone there"] {
         assert!(said.contains(told), "{told} is not told: {said}");

@@ -5,7 +5,7 @@
 // Outside of a test function, too, a test may end by a panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use system_tests::{DEADLINE, Disk, Load, Plan, Replicas, Sandbox};
+use system_tests::{Disk, Load, Plan, Replicas, Sandbox, until};
 
 /// Writes that show that the load runs.
 const SOME: usize = 60;
@@ -85,10 +85,13 @@ fn r01_without_syncs_a_power_cut_loses_what_was_acknowledged() {
     power_cut(&mut replicas, &mut disks, "unsynced");
     replicas.replica(0).spawn();
     // It refuses a log that lacks what it once had, or it lacks it.
-    if replicas.replica(0).end_within(DEADLINE / 12).is_some() {
+    until("it refuses its log, or serves", || {
+        let replica = replicas.replica(0);
+        !replica.is_running() || replica.is_ready()
+    });
+    if !replicas.replica(0).is_running() {
         return;
     }
-    replicas.replica(0).wait_until_ready();
     let lost = acknowledged.iter().filter(|name| !replicas.client(0).has_program(name).unwrap()).count();
     assert!(lost > 0, "invalid: all {WRITES} writes are there, though none was synced");
 }

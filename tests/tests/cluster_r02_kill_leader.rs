@@ -6,7 +6,6 @@
 
 use pm_proto::v1::Instance;
 use std::collections::BTreeMap;
-use std::time::Duration;
 use system_tests::{Beside, Bound, Dice, Load, RegistryClient, Replicas, Sandbox, TermWatch, proc, rounds, until};
 
 /// Writes that show that the load runs.
@@ -52,10 +51,8 @@ fn r02_kills_of_the_leader_lose_nothing_and_leave_programs_alone() {
     let record = load.finish();
     let proof = record.is_good();
     assert!(proof.unanswered > 0, "invalid: no client noticed a kill");
-    let mut felt: Vec<Duration> = felt.into_iter().map(|(from, to)| record.gaps().longest_within(from, to)).collect();
-    felt.sort_unstable();
-    println!("r02: without success for {felt:.0?} after each kill");
-    FELT.holds("r02: the longest time without success", *felt.last().unwrap());
+    let without = felt.iter().map(|(from, to)| record.gaps().longest_within(*from, *to));
+    FELT.holds_mostly("r02: the longest time without success after each kill", without);
     assert!(terms.finish() >= felt.len(), "invalid: too few terms had a leader");
     replicas.wait_until_equal();
     assert_eq!(running(replicas.client(0)), before);

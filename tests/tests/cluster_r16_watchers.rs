@@ -35,7 +35,7 @@ const FOR_STALLED: u64 = 48 << 20;
 /// Writers at work; how long each write took, in order.
 fn write(replicas: &Replicas, phase: &str, writes: usize) -> Vec<Duration> {
     let writers = (0..WRITERS).map(|writer| {
-        let (client, phase) = (replicas.new_clients().swap_remove(0), phase.to_owned());
+        let (client, phase) = (replicas.patient_client(0), phase.to_owned());
         std::thread::spawn(move || {
             let write = |n| {
                 let began = Instant::now();
@@ -59,7 +59,7 @@ fn tell(phase: &str, took: &[Duration]) {
 /// Opens watchers and reads them; the events that came are counted.
 fn watch(replicas: &Replicas, request: impl Fn(usize) -> v1::WatchEventsRequest) -> Arc<AtomicU64> {
     let counted = Arc::new(AtomicU64::new(0));
-    let clients: Vec<RegistryClient> = (0..CONNECTIONS).map(|_| replicas.new_clients().swap_remove(0)).collect();
+    let clients: Vec<RegistryClient> = (0..CONNECTIONS).map(|_| replicas.patient_client(0)).collect();
     for n in 0..WATCHERS {
         let client = &clients[n % CONNECTIONS];
         let stream = client.wait(client.events().watch_events(request(n))).unwrap();

@@ -42,7 +42,7 @@ fn stop_ends_the_whole_tree_even_one_that_ignores_sigterm() {
     let sandbox = Sandbox::new();
     let up = sandbox.up(
         "processes:\n  stubborn:\n    command: \"trap '' TERM; sh -c 'trap \\\"\\\" TERM; sleep 1000' & setsid sleep 1000 & \
-         while :; do sleep 1; done\"\n    stop: {timeout: 500ms, kill_timeout: 2s}\n",
+         while :; do sleep 1; done\"\n    stop: {timeout: 500ms, kill_timeout: 30s}\n",
     );
     let root = up.api().instance("stubborn-1").pid;
     // Two shells and three sleeps, one of them in a session of its own.

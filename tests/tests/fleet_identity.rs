@@ -247,8 +247,9 @@ fn x13_certificates_are_exchanged_under_load_and_by_themselves_and_no_session_is
     }
     until("all have taken it up", || names.iter().zip(old).all(|(name, old)| expiry(&fleet, name) > old));
     std::fs::copy(fleet.folder("gateway").join("tls.key"), fleet.folder("registry-2").join("tls.key")).unwrap();
-    until("a bad pair is told", || fleet.metrics("registry-2").contains("pm_tls_reload_failures_total 1"));
-    assert!(fleet.said("registry-2").contains("the old one stays in force"));
+    // It is looked at again and again, and may have failed twice by now.
+    until("a bad pair is told", || fleet.metric("registry-2", "pm_tls_reload_failures_total") > 0);
+    until("and that nothing comes of it", || fleet.said("registry-2").contains("the old one stays in force"));
 
     assert!(is_running(&fleet, 2));
     // Another leader, which a slow machine may bring, is a reason to connect anew; a certificate is none.

@@ -13,8 +13,8 @@ use system_tests::{Bound, Fleet, Net, Plan, Replicas, Sandbox, proc, until};
 
 /// Lease of a node.
 const NODE: Duration = Duration::from_secs(2);
-/// So long what may be placed elsewhere waits.
-const AFTER: Duration = Duration::from_secs(2);
+/// So long what may be placed elsewhere waits: long beside the way back of a node whose link is whole again.
+const AFTER: Duration = Duration::from_secs(8);
 /// What it takes beside: a heartbeat, commits, a start.
 const MORE: Duration = Duration::from_secs(3);
 

@@ -9,6 +9,9 @@ use pm_proto::v1;
 use pm_proto::v1::run_session_response::Message as Down;
 use system_tests::{Fleet, Plan, RegistryClient, Relay, Sandbox, Words, free_ports, until};
 
+/// So long that nobody takes a busy machine for a dead one, and begins another session.
+const PATIENT: [&str; 2] = ["--lease", "60s"];
+
 /// How often something happened to the instance.
 fn count(client: &RegistryClient, kind: &str) -> usize {
     client.all_events().unwrap().iter().filter(|event| event.r#type == kind).count()
@@ -37,7 +40,7 @@ fn down(message: Down) -> v1::RunSessionResponse {
 #[test]
 fn n08_what_comes_twice_late_or_from_a_replaced_leader_is_done_once_or_refused() {
     let sandbox = Sandbox::new();
-    let plan = Plan::new(&sandbox, 1);
+    let plan = Plan::new(&sandbox, 1).arguments(&PATIENT);
     let listen = format!("127.0.0.1:{}", free_ports(1)).parse().unwrap();
     let relay = Relay::start(listen, &format!("http://{}", plan.address(0)), Words::SAME);
     let mut replicas = plan.start();

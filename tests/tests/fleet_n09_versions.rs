@@ -10,6 +10,9 @@ use pm_proto::v1::run_session_request::Message as Up;
 use pm_proto::v1::run_session_response::Message as Down;
 use system_tests::{Fleet, Plan, RegistryClient, Relay, Sandbox, Words, free_ports, until};
 
+/// So long that nobody takes a busy machine for a dead one, and begins another session.
+const PATIENT: [&str; 2] = ["--lease", "60s"];
+
 /// Words of the first version: nothing that came later is said, either way.
 const FIRST: Words = Words {
     up: |message| match &mut message.message {
@@ -53,7 +56,7 @@ fn relay(plan: &Plan, words: Words) -> Relay {
 #[test]
 fn n09_a_registry_and_a_runner_that_say_only_what_the_first_version_said_work_together() {
     let sandbox = Sandbox::new();
-    let plan = Plan::new(&sandbox, 1);
+    let plan = Plan::new(&sandbox, 1).arguments(&PATIENT);
     let relay = relay(&plan, FIRST);
     let replicas = plan.start();
     let client = replicas.client(0);
@@ -74,7 +77,7 @@ fn n09_a_registry_and_a_runner_that_say_only_what_the_first_version_said_work_to
 #[test]
 fn n09_what_only_later_versions_know_is_passed_over_and_an_order_among_it_fails_with_the_reason() {
     let sandbox = Sandbox::new();
-    let plan = Plan::new(&sandbox, 1);
+    let plan = Plan::new(&sandbox, 1).arguments(&PATIENT);
     let relay = relay(&plan, Words::SAME);
     let replicas = plan.start();
     let client = replicas.client(0);

@@ -58,7 +58,7 @@ fn joining_a_fresh_server_takes_one_line_that_is_pasted() {
     until("it is a node", || {
         cluster.pmctl(&["nodes"]).succeeded().lines().any(|l| l.starts_with("db-1") && l.contains("ready"))
     });
-    assert_eq!(fresh.systemd().property("pm-runner.service", "StatusText"), "ready");
+    until("it says so, too", || fresh.systemd().property("pm-runner.service", "StatusText") == "ready");
     assert_eq!(fresh.sh("systemctl is-enabled pm-runner").succeeded().trim(), "enabled");
     assert_eq!(fresh.sh("stat -c '%a %U' /var/lib/pm/runner/identity").succeeded().trim(), "700 root");
     assert_eq!(

@@ -191,10 +191,11 @@ fn a_runner_that_is_killed_is_an_alert_with_the_name_of_its_node() {
         (Some("node-a"), Some("critical")),
         "{fired:?}"
     );
-    // Its scrape fails as well, and no other does.
-    until("PmServiceDown fires", || !prometheus.firing("PmServiceDown").is_empty());
-    let down = prometheus.firing("PmServiceDown");
-    assert!(down.iter().all(|labels| labels["job"] == "pm-runner"), "{down:?}");
+    // Its scrape fails as well, and no other does, but for a moment in which a busy machine answers nobody.
+    until("PmServiceDown fires for the runner alone", || {
+        let down = prometheus.firing("PmServiceDown");
+        !down.is_empty() && down.iter().all(|labels| labels["job"] == "pm-runner")
+    });
 
     // Back again, it is no alert any more.
     let _runner = cluster.runner();

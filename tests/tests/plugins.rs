@@ -7,7 +7,7 @@
 use pm_proto::v1::event::Detail;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use system_tests::{Sandbox, Up, binary, proc, python, until};
+use system_tests::{Sandbox, Up, binary, free_ports, proc, python, until};
 
 fn executable(path: &Path, text: &str) {
     std::fs::create_dir_all(path.parent().unwrap()).expect("the folder can be made");
@@ -63,8 +63,7 @@ fn a_type_that_a_python_plugin_serves_is_run_and_the_plugin_ends_with_its_runner
 fn what_a_plugin_says_of_readiness_and_of_the_stop_signal_holds_also_for_the_next_runner() {
     let sandbox = Sandbox::new();
     let path = install(&sandbox);
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let number = port.local_addr().unwrap().port();
+    let number = free_ports(1);
     let _ = sandbox.write("config.ru", "");
     // The program of the type ends on SIGINT, in order, and on nothing else.
     executable(
@@ -73,7 +72,6 @@ fn what_a_plugin_says_of_readiness_and_of_the_stop_signal_holds_also_for_the_nex
     );
     let document =
         format!("processes:\n  web:\n    type: ruby\n    command: [config.ru]\n    ports: {{http: {number}}}\n");
-    drop(port);
     let idle = "processes:\n  idle:\n    command: [sleep, '1000']\n";
     let mut first = up(&sandbox, &path, idle);
     let file = sandbox.write("web.yaml", &document);
@@ -96,16 +94,18 @@ fn a_start_that_waits_for_a_plugin_can_be_stopped_and_holds_up_nobody() {
     let sandbox = Sandbox::new();
     executable(&sandbox.path().join("config/pm/plugins.d/mute"), "#!/bin/sh\nexec sleep 1000\n");
     let up = sandbox.up("processes:\n  idle:\n    command: [sleep, '1000']\n");
-    let file = sandbox.write("more.yaml", "processes:\n  web:\n    type: ruby\n    command: [main.rb]\n");
+    // Both at once, and the one that waits is the first by its name.
+    let text = "processes:\n  asks:\n    type: ruby\n    command: [main.rb]\n  other:\n    command: [sleep, '1000']\n";
+    let file = sandbox.write("more.yaml", text);
     let _ = up.pmctl(&["apply", "-f", &file]).succeeded();
-    let other = sandbox.write("other.yaml", "processes:\n  other:\n    command: [sleep, '1000']\n");
-    let began = std::time::Instant::now();
-    let _ = up.pmctl(&["apply", "-f", &other]).succeeded();
-    up.api().events_from(1).wait_for_instance("other-1", "instance.started");
-    assert!(began.elapsed() < std::time::Duration::from_secs(4), "it waited for the plugin of another");
-    let _ = up.pmctl(&["stop", "web"]).succeeded();
-    let web = up.api().instance("web-1");
-    assert!(!web.wanted && web.pid == 0, "{web:?}");
+    let first = up.api().events_from(1).wait_for("a start, or the end of a wait for one", |event| {
+        let is_start = event.instance_id == "other-1" && event.r#type == "instance.started";
+        is_start || (event.instance_id == "asks-1" && event.r#type == "instance.start_failed")
+    });
+    assert_eq!(first.instance_id, "other-1", "it waited for the plugin of another");
+    let _ = up.pmctl(&["stop", "asks"]).succeeded();
+    let asks = up.api().instance("asks-1");
+    assert!(!asks.wanted && asks.pid == 0, "{asks:?}");
 }
 
 #[test]

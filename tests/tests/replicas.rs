@@ -203,7 +203,8 @@ fn a_sync_that_takes_long_is_felt() {
     load.wait_for_successes(SOME, "after the fault");
     let record = load.finish();
     let _ = record.is_good();
-    assert!(record.gaps().longest_within(0, slow) >= Duration::from_millis(700), "{record}");
+    // Not all of it: the answer before may have been taken up late.
+    assert!(record.gaps().longest_within(0, slow) >= Duration::from_millis(350), "{record}");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use system_tests::{Sandbox, http, proc};
+use system_tests::{DEADLINE, Sandbox, http, proc};
 
 #[test]
 fn the_token_is_in_no_log_no_argv_no_environment_and_no_other_file() {
@@ -40,6 +40,7 @@ fn the_token_is_in_no_log_no_argv_no_environment_and_no_other_file() {
             .push(String::from_utf8_lossy(&std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default()).into());
     }
     let _ = up.end_with(rustix::process::Signal::TERM);
+    assert!(up.stdout.ended_within(DEADLINE) && up.stderr.ended_within(DEADLINE), "somebody still has its outputs");
     // Its terminal shows the token on purpose, once, for `curl`; its log never.
     assert_eq!(up.stdout.text().matches(&token).count(), 1);
     outputs.push(up.stderr.text());

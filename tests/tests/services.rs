@@ -84,6 +84,8 @@ fn a_runner_that_finds_no_registry_starts_what_it_had() {
     let _ = cluster.pmctl(&["apply", "-f", &file]).succeeded();
     let started = || std::fs::read_to_string(&pids).unwrap_or_default().lines().count();
     until("the first one writes its PID", || started() == 1);
+    // It writes before anybody has told the registry of it.
+    cluster.api().events_from(1).wait_for_instance("web-1", "instance.started");
     let first = cluster.api().instance("web-1").pid;
 
     // As after a power cut: nothing is left but the disk, and this node is alone.

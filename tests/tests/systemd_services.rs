@@ -20,7 +20,7 @@ fn the_units_start_everything_and_a_runner_that_is_upgraded_hangs_or_stops_leave
         until("it says how it fares", || systemd.property(unit, "StatusText") == "ready");
     }
     let file = machine.sandbox.write("web.yaml", "processes:\n  web:\n    command: [sleep, '1000']\n");
-    until("it can be asked", || machine.pmctl(&["nodes"]).succeeded().contains("ready"));
+    until("it can be asked", || machine.pmctl(&["nodes"]).stdout.contains("ready"));
     let _ = machine.pmctl(&["apply", "-f", &file, "--wait"]).succeeded();
     let web = machine.web_outside();
     let began = proc::start_time(web);

@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 use std::collections::BTreeSet;
-use system_tests::{DEADLINE, OtlpSink, Sandbox, proc};
+use system_tests::{DEADLINE, OtlpSink, Sandbox, proc, until};
 
 #[test]
 fn one_trace_runs_from_pmctl_to_the_exec_of_the_program() {
@@ -36,7 +36,14 @@ fn one_trace_runs_from_pmctl_to_the_exec_of_the_program() {
     // The rest of it is flushed at the latest when up ends.
     let _ = up.end_with(rustix::process::Signal::TERM);
 
-    let spans = sink.spans(&trace);
+    // What has arrived is told by the sink a moment later.
+    let mut spans = Vec::new();
+    until("the whole trace", || {
+        spans = sink.spans(&trace);
+        let ids: BTreeSet<&str> = spans.iter().filter_map(|span| span["span"].as_str()).collect();
+        let is_there = |span: &Value| ids.contains(span["parent"].as_str().unwrap_or_default());
+        ids.contains(parts[2]) && spans.iter().all(|span| span["parent"] == "" || is_there(span))
+    });
     let ids: BTreeSet<&str> = spans.iter().filter_map(|span| span["span"].as_str()).collect();
     let roots: Vec<&Value> = spans.iter().filter(|span| span["parent"] == "").collect();
     assert_eq!(roots.len(), 1, "one root: {spans:#?}");

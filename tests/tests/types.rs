@@ -5,15 +5,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use pm_proto::v1::event::Detail;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
-use system_tests::{Cluster, Sandbox, Up, binary, http, proc, python};
-
-/// A port that nothing listens on now.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").expect("a port is free").local_addr().expect("it is bound").port()
-}
+use system_tests::{Cluster, Sandbox, Up, binary, free_ports, http, proc, python};
 
 /// A folder of `examples/` in the sandbox, its process file at a port of our
 /// own; the file's path.
@@ -94,7 +88,7 @@ fn survives_its_runner(sandbox: &Sandbox, file: &str, instance: &str, port: u16,
 #[test]
 fn example_python_app_of_type_python_is_healthy_and_survives_kill_9_of_the_runner() {
     let sandbox = Sandbox::new();
-    let port = free_port();
+    let port = free_ports(1);
     let file = example(&sandbox, "python-app", port, 18081);
     let folder = sandbox.path().join("python-app");
     install(Command::new(python::interpreter()).args(["-m", "venv", ".venv"]), &folder);
@@ -108,7 +102,7 @@ fn example_python_app_of_type_python_is_healthy_and_survives_kill_9_of_the_runne
 #[test]
 fn example_node_app_of_type_node_is_healthy_and_survives_kill_9_of_the_runner() {
     let sandbox = Sandbox::new();
-    let port = free_port();
+    let port = free_ports(1);
     let file = example(&sandbox, "node-app", port, 18082);
     let folder = sandbox.path().join("node-app");
     install(Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]), &folder);
@@ -134,7 +128,7 @@ fn a_script_of_package_json_is_run_by_npm() {
 #[test]
 fn a_built_front_end_is_served_at_the_port_of_the_process() {
     let sandbox = Sandbox::new();
-    let port = free_port();
+    let port = free_ports(1);
     std::fs::create_dir(sandbox.path().join("dist")).expect("the folder can be made");
     let _ = sandbox.write("dist/index.html", "<h1>shop</h1>");
     let up = sandbox

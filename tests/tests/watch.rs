@@ -68,7 +68,7 @@ fn watch_restarts_after_silence_and_says_so() {
     assert_ne!(first, second);
     assert!(!proc::is_running(first), "the silent one still runs");
     until("the second one writes too", || {
-        std::fs::read_to_string(&log).is_ok_and(|written| written.matches("hi\n").count() == 2)
+        std::fs::read_to_string(&log).is_ok_and(|written| written.matches("hi\n").count() >= 2)
     });
 
     let tree: Vec<u32> = proc::descendants(watch.child.id());
@@ -83,12 +83,13 @@ fn watch_restarts_after_silence_and_says_so() {
 fn watch_leaves_a_program_alone_that_writes_in_time() {
     let sandbox = Sandbox::new();
     let log = sandbox.file("w.log");
-    let command = "i=0; while :; do i=$((i+1)); echo line $i; sleep 1; done";
-    let watch = Watch::start(&sandbox, &[command, &log, "3", "1"]);
+    // Far more often than it has to: who stands still for seconds on a busy machine is not taken for silent.
+    let command = "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.1; done";
+    let watch = Watch::start(&sandbox, &[command, &log, "6", "1"]);
     let first = watch.started(1);
     watch.says(&["log", "grew"]);
     // Twice the timeout of a program that writes: the same one runs.
-    until("line 7", || std::fs::read_to_string(&log).is_ok_and(|text| text.contains("line 7\n")));
+    until("line 120", || std::fs::read_to_string(&log).is_ok_and(|text| text.contains("line 120\n")));
     assert!(proc::is_running(first), "{}", watch.output.text());
 }
 

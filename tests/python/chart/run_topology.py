@@ -68,7 +68,7 @@ class Release:
         shutil.rmtree(pod.claim("data"))
         self.cluster.pod(dict(self.owners())[name], name).serve()
         self.cluster.all_ready()
-        kubelet.until("it votes", lambda: self.gateway().exec(["pmctl", "cluster", "check"]).returncode == 0)
+        self.becomes_well()
 
     def roll(self, names):
         """Pods get their new template one by one, the highest number first, each when all others are ready."""
@@ -88,6 +88,10 @@ class Release:
         done = self.gateway().exec(["pmctl", *words])
         assert done.returncode == 0, f"pmctl {words}: {done.stdout}{done.stderr}"
         return done.stdout
+
+    def becomes_well(self):
+        """Soon: a busy machine may lose sight of a replica for a moment."""
+        kubelet.until("all is well", lambda: self.gateway().exec(["pmctl", "cluster", "check"]).returncode == 0)
 
     def notes(self):
         """The three commands as printed, and what they say; kubectl is played."""
@@ -204,7 +208,6 @@ def main():
     before = running(release, "hello")
     step("the volume of a replica is lost")
     release.pod_comes_again_without_its_volume("pm-registry-1")
-    release.pmctl("cluster", "check")
     assert voters(release) == ["pm-registry-0", "pm-registry-1", "pm-registry-2"], voters(release)
     for replicas in (5, 3, 5):
         step(f"helm upgrade --set registry.replicas={replicas}")
@@ -212,13 +215,13 @@ def main():
         assert not any("runner" in name or "monitor" in name for name in changed), changed
         wanted = [f"pm-registry-{i}" for i in range(replicas)]
         kubelet.until(f"{replicas} vote", lambda: voters(release) == wanted)
-        release.pmctl("cluster", "check")
+        release.becomes_well()
         if replicas == 3:
             step("every pod that changed, one by one, while somebody writes")
             with Writer(release) as writer:
                 release.roll([name for name in changed if "registry" in name])
             release.roll([name for name in changed if "gateway" in name])
-            release.pmctl("cluster", "check")
+            release.becomes_well()
             print(f"{writer.count} writes, none failed; the longest took {writer.longest:.1f} s")
     assert running(release, "hello") == before, "scaling the registry has touched a program"
 

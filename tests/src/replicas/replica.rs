@@ -133,16 +133,21 @@ impl Replica {
         self.child = Some(command.spawn().unwrap_or_else(|error| panic!("cannot start {words:?}: {error}")));
     }
 
+    /// Whether it says that it is ready.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        let ops = self.place.ops;
+        TcpStream::connect_timeout(&ops, CONNECT).is_ok() && http::get(&ops.to_string(), "/readyz", None).status == 200
+    }
+
     /// Waits until it says that it is ready.
     ///
     /// # Panics
     /// When it is not within the deadline, or ends before.
     pub fn wait_until_ready(&mut self) {
-        let ops = self.place.ops;
         until(&format!("the replica at {} is ready", self.place.address), || {
             assert!(self.is_running(), "it ended instead of getting ready:\n{}", self.said());
-            TcpStream::connect_timeout(&ops, CONNECT).is_ok()
-                && http::get(&ops.to_string(), "/readyz", None).status == 200
+            self.is_ready()
         });
     }
 
