@@ -9,6 +9,7 @@ use service_host::secret::Secret;
 use service_host::server::GrpcHost;
 use service_host::transport::{Dial, Incoming};
 use std::net::SocketAddr;
+use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
@@ -157,6 +158,11 @@ async fn a_refusal_of_all_replicas_and_their_absence_are_told_apart() {
     assert_eq!(why, reason::NO_LEADER);
     first.kill();
     second.kill();
+    // Threads of their own close their sockets, in a moment.
+    for address in [&first.address, &second.address] {
+        let place = address.strip_prefix("http://").unwrap();
+        soon("its end", async { while TcpStream::connect(place).await.is_ok() {} }).await;
+    }
     // A gateway that never met anybody says at once whom it tried.
     let rig = Rig::before(dial).await;
     let mut client = ProcessServiceClient::new(rig.grpc(ADMIN).await);

@@ -42,9 +42,9 @@ pub struct Town {
     serving: JoinHandle<Result<(), ServeError>>,
 }
 
-/// Runners here say nothing by themselves, and none of them is to be suspected for it while a test goes on. And a leader
-/// whose disk does not finish a write within an election timeout leads no more, and sends its runners away: that may be a
-/// second of a busy machine.
+/// Runners here say nothing by themselves, and none of them is to be suspected for it while a test goes on. A leader
+/// whose disk does not finish a write within an election timeout sends its runners away: that is not to be one second
+/// of a busy machine.
 pub fn options(dir: &Path, token: &Secret) -> Options {
     let (lease, election_timeout) = (Duration::from_secs(600), Duration::from_secs(60));
     Options { lease, election_timeout, ..Options::new(dir, token.clone()) }
