@@ -205,7 +205,7 @@ fn alter_rows(dir: &Path, alter: impl FnOnce(&sled::Db)) {
     db.flush().unwrap();
     drop(db);
     // sled's own threads hold the file, and its lock, a moment longer.
-    File::open(dir.join("state/db")).and_then(|file| file.lock()).unwrap();
+    File::open(dir.join("state/db")).and_then(|file| file.lock().and_then(|()| file.unlock())).unwrap();
 }
 
 #[tokio::test]

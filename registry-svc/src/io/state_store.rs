@@ -193,7 +193,8 @@ impl StateStore {
         // sled's own threads may hold its file, and with it its lock, a
         // moment longer. Where it cannot be waited for, the next open says so.
         if let Ok(file) = File::open(self.path.join("db")) {
-            let _ = file.lock();
+            // Given back by name: a child that is just being started may have this file, too, until it is another program.
+            let _ = file.lock().and_then(|()| file.unlock());
         }
     }
 
