@@ -6,18 +6,24 @@ use crate::proc;
 use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Who has not ended so long after SIGKILL does not.
+const STUCK: Duration = Duration::from_secs(20);
 
 /// Ends all of it with SIGKILL, until nothing is found any more.
 pub(crate) fn end(folder: &Path) {
     // Each round ends what it finds; what a killed parent had just started
-    // is found by the next. The bound keeps a stuck one from blocking us.
-    for _ in 0..50 {
+    // is found by the next, and so is who waits for a processor to end. The
+    // bound keeps a stuck one from blocking us.
+    let began = Instant::now();
+    while began.elapsed() < STUCK {
         let found = find(folder);
         if found.is_empty() {
             return;
         }
         found.into_iter().for_each(proc::kill_9);
-        std::thread::yield_now();
+        std::thread::park_timeout(Duration::from_millis(1));
     }
 }
 

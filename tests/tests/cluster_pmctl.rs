@@ -82,7 +82,7 @@ fn an_operator_looks_joins_replaces_removes_and_hands_over() {
     replicas.replica(victim).set_arguments(&["--join"]);
     replicas.replica(victim).spawn();
     replicas.replica(victim).wait_until_ready();
-    assert!(replicas.replica(victim).said().contains("run `pmctl cluster join 4`"));
+    until("it says what to type", || replicas.replica(victim).said().contains("run `pmctl cluster join 4`"));
     let joined = desk.cluster(&format!("join 4 --replaces {old}")).succeeded();
     assert!(joined.contains(&format!("replica 4 votes in the place of replica {old}; voters: ")), "{joined}");
     until("all is well again", || desk.cluster("check").code == 0);

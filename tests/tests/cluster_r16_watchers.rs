@@ -77,10 +77,10 @@ fn watch(replicas: &Replicas, request: impl Fn(usize) -> v1::WatchEventsRequest)
     counted
 }
 
-/// Resident memory in bytes.
+/// Memory of its own in bytes, without the pages of its program, which come and go.
 fn resident(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
     line.split_whitespace().next().unwrap().parse::<u64>().unwrap() << 10
 }
 

@@ -134,7 +134,7 @@ fn every_expression_of_the_dashboards_and_of_the_rules_has_a_value_from_services
             let mut missing: Vec<&String> = expressions.iter().collect();
             // Rates need two scrapes, and restarts their time.
             let began = std::time::Instant::now();
-            while began.elapsed() < system_tests::DEADLINE && missing.iter().any(|expr| !excused(expr)) {
+            while began.elapsed() < 3 * system_tests::DEADLINE && missing.iter().any(|expr| !excused(expr)) {
                 missing.retain(|expression| prometheus.values(expression).is_empty());
                 std::thread::park_timeout(std::time::Duration::from_millis(200));
             }
