@@ -13,6 +13,7 @@ use registry_quorum::ReplicaId;
 use registry_quorum::founding::{Founder, FoundingPlan};
 use registry_svc::home::{Found, Home, HomeError, Identity};
 use std::path::Path;
+use std::sync::Barrier;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -191,6 +192,33 @@ fn a_fresh_directory_keeps_its_number_and_the_plan_that_it_agreed_to() {
     home.plan(&plan(store)).unwrap();
     let error = home.plan(&other).unwrap_err();
     assert!(matches!(error, HomeError::Foreign { .. }) && error.exit_code() == 78, "{error}");
+}
+
+#[test]
+fn of_two_plans_that_come_at_once_one_stands_and_the_same_one_twice_is_none_too_many() {
+    for round in 0..40 {
+        let dir = place::real_disk();
+        let home = lock(dir.path());
+        let store = home.store().unwrap();
+        let other = if round % 2 == 0 { CLUSTER } else { Uuid::nil() };
+        let plans = [plan(store), FoundingPlan { cluster: other.to_string(), ..plan(store) }];
+        let together = Barrier::new(plans.len());
+        let written: Vec<Result<(), HomeError>> = std::thread::scope(|scope| {
+            let write = |plan| {
+                together.wait();
+                home.plan(plan)
+            };
+            let writers = plans.each_ref().map(|plan| scope.spawn(move || write(plan)));
+            writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+        });
+        let Found::Planned(standing) = home.look().unwrap() else { panic!("no plan stands") };
+        for (plan, written) in plans.iter().zip(written) {
+            match written {
+                Ok(()) => assert_eq!(standing, *plan),
+                Err(error) => assert!(matches!(error, HomeError::OtherPlan(_)) && standing != *plan, "{error}"),
+            }
+        }
+    }
 }
 
 /// What is wrong with a directory, how it was made so, and what it is refused

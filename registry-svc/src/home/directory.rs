@@ -8,6 +8,7 @@ use registry_quorum::founding::FoundingPlan;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 /// What was here before the cluster turned the directory away.
@@ -18,6 +19,9 @@ const SET_ASIDE: &str = "set-aside";
 pub struct Home {
     path: PathBuf,
     lock: File,
+    /// Held while it is founded: a peer's plan may come while this replica
+    /// writes down its own, and only one of them may stand.
+    founding: Mutex<()>,
 }
 
 impl Home {
@@ -35,7 +39,7 @@ impl Home {
         options.create(true).truncate(false).write(true).mode(0o600);
         let lock = options.open(&file).map_err(HomeError::io("open", &file))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path, lock }),
+            Ok(()) => Ok(Self { path, lock, founding: Mutex::default() }),
             Err(TryLockError::WouldBlock) => Err(HomeError::InUse(path)),
             Err(TryLockError::Error(source)) => Err(HomeError::io("lock", &file)(source)),
         }
@@ -84,6 +88,11 @@ impl Home {
 
     pub(super) fn founding(&self) -> PathBuf {
         self.path.join("founding")
+    }
+
+    /// One step of founding at a time.
+    pub(super) fn one_at_a_time(&self) -> MutexGuard<'_, ()> {
+        self.founding.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the directory is. Changes nothing.

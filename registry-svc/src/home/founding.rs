@@ -22,6 +22,11 @@ impl Home {
     /// # Errors
     /// As [`look`](Self::look), or it cannot be written.
     pub fn store(&self) -> Result<Uuid, HomeError> {
+        let _alone = self.one_at_a_time();
+        self.own_number()
+    }
+
+    fn own_number(&self) -> Result<Uuid, HomeError> {
         if let Found::Founded(identity) = self.look()? {
             return Ok(identity.store);
         }
@@ -40,8 +45,11 @@ impl Home {
     /// Another plan stands, or the directory is founded already, or it cannot
     /// be written.
     pub fn plan(&self, plan: &FoundingPlan) -> Result<(), HomeError> {
+        let _alone = self.one_at_a_time();
         match self.look()? {
-            Found::Fresh => FoundingFile { store: self.store()?, plan: Some(plan.clone()) }.write(&self.founding()),
+            Found::Fresh => {
+                FoundingFile { store: self.own_number()?, plan: Some(plan.clone()) }.write(&self.founding())
+            }
             Found::Planned(standing) if standing == *plan => Ok(()),
             Found::Planned(_) => Err(HomeError::OtherPlan(self.founding())),
             Found::Founded(identity) if plans(plan, &identity) => Ok(()),
@@ -62,6 +70,7 @@ impl Home {
     /// The directory is another replica's, or its plan says something else,
     /// or the system said no.
     pub fn found(&self, identity: &Identity, settings: &Settings) -> Result<(), HomeError> {
+        let _alone = self.one_at_a_time();
         match self.look()? {
             Found::Founded(found) if found.is_of(identity) => return Ok(()),
             Found::Founded(found) => return Err(self.foreign(&found, identity)),
