@@ -105,8 +105,8 @@ async fn s09_a_one_shot_that_is_done_is_not_run_again_by_five_runners() {
     let mut node = Node::new().await;
     let mut once = sh(&node, "once", "echo ran >> runs; exit 0");
     once.restart.mode = RestartMode::OnFailure;
-    let beacon = || sh(&node, "beacon", "echo up >> up; sleep 1000");
-    node.assign(&[(once, true, 0), (beacon(), true, 0)]);
+    let beacon = sh(&node, "beacon", "echo up >> up; sleep 1000");
+    node.assign(&[(once, true, 0), (beacon.clone(), true, 0)]);
     node.start_runner();
     // It is there to be taken over.
     lines_in(&node.path("up"), 1).await;
@@ -123,7 +123,7 @@ async fn s09_a_one_shot_that_is_done_is_not_run_again_by_five_runners() {
     let mut once = sh(&node, "once", "echo ran >> runs; exit 0");
     once.restart.mode = RestartMode::OnFailure;
     all.push((once, true, 0));
-    all.push((beacon(), true, 0));
+    all.push((beacon, true, 0));
     node.assign(&all);
     while node.event(event_type::INSTANCE_STARTED).await.instance.process.as_str() != "extra" {}
     assert_eq!(lines(&node.path("runs")), ["ran"]);
