@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_stays_open_until_it_until_refused_or_its_address_changes() {
+    fn a_socket_stays_open_until_it_is_closed_or_its_address_changes() {
         let ((_one, one), (_two, two)) = (reserved(), reserved());
         let mut sockets = Sockets::default();
         sockets.open("web-1", &[tcp("http", one)]).unwrap();

@@ -173,6 +173,12 @@ async fn grpc_health_says_whether_a_service_serves() {
     assert!(unknown.starts_with(&prefix) && unknown.contains("not"), "{unknown}");
     serving.abort();
     let _ = serving.await;
+    // A child that another test begins listens, too, until it is a program.
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+        assert!(tokio::time::Instant::now() < deadline, "somebody listens still");
+        tokio::task::yield_now().await;
+    }
     let refused = grpc::ask(port, "").await.unwrap_err();
     assert!(refused.contains("Connection refused"), "{refused}");
 }

@@ -194,6 +194,8 @@ async fn a_plugin_that_is_missing_or_ends_is_told_and_rests_before_it_is_tried_a
 
     let node = Node::new();
     drop(std::os::unix::net::UnixListener::bind(node.path("gone.sock")).unwrap());
+    // A child that another test begins listens, too, until it is a program.
+    until(|| std::os::unix::net::UnixStream::connect(node.path("gone.sock")).is_err()).await;
     let error = refused(&node.plugins(), "ruby").await;
     assert!(error.message.contains("gone.sock is not there"), "{error}");
 }
