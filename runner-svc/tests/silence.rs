@@ -41,7 +41,7 @@ async fn event_of(node: &mut Node, name: &str, event: &str) -> InstanceReport {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn l10_a_log_that_is_rotated_in_any_way_is_not_silent_and_one_that_is_silent_is_found_in_time() {
-    // At ten a second, of more seconds than the watchdog's; those are many times as long as a pause of a loaded machine.
+    // At ten a second, of more seconds than the watchdog's; those are longer than a pause of a loaded machine.
     const MORE: usize = 55;
     let mut node = Node::new().await;
     let (log, count) = (node.path("app.log"), node.path("count"));

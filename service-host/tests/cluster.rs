@@ -167,13 +167,19 @@ async fn a_refused_stream_without_a_hint_goes_to_the_next_member() {
     assert_eq!([0, 1, 2].map(|replica| replicas.shared.arrivals_of(replica)), [1, 1, 1]);
 }
 
+/// A port at which everybody is refused, and which nobody else is given as long as it is held.
+fn unheard() -> tokio::net::TcpSocket {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    socket
+}
+
 #[tokio::test]
 async fn a_first_member_that_is_dead_or_a_black_hole_costs_a_moment() {
     let replicas = Replicas::start().await;
     let hole = BlackHole::dig().await;
-    let refusing = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let refusing = unheard();
     let refused = format!("http://{}", refusing.local_addr().unwrap());
-    drop(refusing);
     for dead in [&hole.address, &refused] {
         let list: Endpoints = format!("{dead},{}", replicas.wires[0].address).parse().unwrap();
         let mut best = Duration::MAX;
@@ -191,11 +197,8 @@ async fn a_first_member_that_is_dead_or_a_black_hole_costs_a_moment() {
 
 #[tokio::test]
 async fn when_nobody_was_ever_there_the_error_comes_at_once_and_names_everybody() {
-    let ports = [
-        tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap(),
-        tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap(),
-    ];
-    let addresses = ports.map(|port| format!("http://{}", port.local_addr().unwrap()));
+    let ports = [unheard(), unheard()];
+    let addresses = ports.each_ref().map(|port| format!("http://{}", port.local_addr().unwrap()));
     let replicas = Replicas::start().await;
     let mut client = replicas.client_of(&Dial::Cluster(addresses.join(",").parse().unwrap()));
     let began = Instant::now();

@@ -219,13 +219,27 @@ mod tests {
         Socket { name: name.into(), listen: Listen::Tcp(address), backlog: 16 }
     }
 
-    fn free_address() -> SocketAddr {
-        TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    /// An address that nobody else is given as long as the socket is held, for who listens with `SO_REUSEADDR`.
+    fn reserved() -> (OwnedFd, SocketAddr) {
+        let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+        rustix::net::sockopt::set_socket_reuseaddr(&socket, true).unwrap();
+        rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let address = rustix::net::getsockname(&socket).unwrap().try_into().unwrap();
+        (socket, address)
+    }
+
+    /// Waits until nobody listens any more: a child that another test begins does, too, until it is a program.
+    fn until_refused<T>(connect: impl Fn() -> io::Result<T>) {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while connect().is_ok() {
+            assert!(std::time::Instant::now() < deadline, "it is open still");
+            std::thread::yield_now();
+        }
     }
 
     #[test]
     fn a_socket_stays_open_until_it_is_closed_or_its_address_changes() {
-        let (one, two) = (free_address(), free_address());
+        let ((_one, one), (_two, two)) = (reserved(), reserved());
         let mut sockets = Sockets::default();
         sockets.open("web-1", &[tcp("http", one)]).unwrap();
         let number = |sockets: &Sockets| sockets.of("web-1", &[tcp("http", one)])[0].0.as_raw_fd();
@@ -234,12 +248,12 @@ mod tests {
         assert_eq!(number(&sockets), first, "opened anew");
         TcpStream::connect(one).unwrap();
         sockets.open("web-1", &[tcp("http", two)]).unwrap();
-        assert!(TcpStream::connect(one).is_err());
+        until_refused(|| TcpStream::connect(one));
         TcpStream::connect(two).unwrap();
         sockets.close("web-1", &["http".into()]);
         assert_eq!(sockets.held["web-1"].len(), 1);
         sockets.close("web-1", &[]);
-        assert!(TcpStream::connect(two).is_err());
+        until_refused(|| TcpStream::connect(two));
         assert!(sockets.held.is_empty());
     }
 
@@ -256,6 +270,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("web.sock");
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        until_refused(|| UnixStream::connect(&path));
         let listen = Listen::Unix { path: path.to_str().unwrap().into(), mode: 0o620 };
         let wanted = [Socket { name: "web".into(), listen, backlog: 1 }];
         let mut sockets = Sockets::default();

