@@ -7,6 +7,7 @@
 
 mod alive;
 mod request;
+mod whole;
 
 use process_model::spec::Execution;
 use runner_keeper::frame;
@@ -210,10 +211,7 @@ impl Keeper {
     pub(crate) fn lines(&self, name: &str, at_least: usize) -> Vec<String> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let text = self.text(name);
-            // A last line without an end is not written yet.
-            let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-            let lines: Vec<String> = whole.lines().map(str::to_owned).collect();
+            let lines = whole::lines(&self.text(name));
             if lines.len() >= at_least {
                 return lines;
             }

@@ -10,6 +10,7 @@ mod alive;
 pub(crate) mod logs;
 pub(crate) mod port;
 pub(crate) mod request;
+mod whole;
 
 use pm_proto::v1::run_session_request::Message as Up;
 use pm_proto::v1::run_session_response::Message as Down;
@@ -415,10 +416,7 @@ pub(crate) async fn lines_in(path: &Path, at_least: usize) -> Vec<String> {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     let mut tick = tokio::time::interval(Duration::from_millis(20));
     loop {
-        let text = std::fs::read_to_string(path).unwrap_or_default();
-        // A last line without an end is not written yet.
-        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        let lines: Vec<String> = whole.lines().map(str::to_owned).collect();
+        let lines = whole::lines(&std::fs::read_to_string(path).unwrap_or_default());
         if lines.len() >= at_least {
             return lines;
         }
