@@ -163,7 +163,15 @@ impl Machine {
     #[must_use]
     pub fn bash(&self, folder: &str, path: &str, script: &str) -> Outcome {
         let mut command = self.systemd.inside("env");
-        command.args(["-i", &format!("HOME={folder}"), &format!("PATH={path}"), "LC_ALL=C.UTF-8", "USER=root"]);
+        // As in a terminal: what these tests were started by may ignore Ctrl-C, and a shell cannot take that back.
+        command.args([
+            "-i",
+            "--default-signal=INT",
+            &format!("HOME={folder}"),
+            &format!("PATH={path}"),
+            "LC_ALL=C.UTF-8",
+            "USER=root",
+        ]);
         Outcome::of(command.args(["bash", "-c", &format!("cd {folder}\n{script}")]))
     }
 }
