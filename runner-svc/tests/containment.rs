@@ -12,6 +12,7 @@ use process_model::ExitStatus;
 use process_model::spec::{Execution, LimitMode, Listen, ResourceLimits, Socket};
 use runner_keeper::protocol::{Event, Request, SpawnRequest};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 const MIB: u64 = 1 << 20;
 
@@ -81,8 +82,10 @@ fn s05_a_kill_is_over_when_nobody_of_the_tree_is_left() {
         let told = containment_of(&mut keeper, 1);
         // Version 1 needs a group of its own for each controller; without one the session is in force.
         assert!(told == keeper.containment || told == "session", "{told}, not {}", keeper.containment);
+        let begin = Instant::now();
         keeper.kill(1);
         assert!(pids.iter().all(|pid| !is_alive(*pid)), "by {}", keeper.containment);
+        assert!(begin.elapsed() < Duration::from_secs(3));
     }
 }
 
@@ -110,9 +113,11 @@ fn s06_who_leaves_session_and_parents_behind_and_ignores_sigterm_dies_all_the_sa
         keeper.ask(&Request::SignalTree { run: 1, signal: 15 });
         assert!(!keeper.exited(1).tree_empty, "SIGTERM was not ignored: the fault did not happen");
         assert!(!is_alive(main) && pids.iter().any(|pid| is_alive(*pid)));
+        let begin = Instant::now();
         keeper.ask(&Request::SignalTree { run: 1, signal: 9 });
         keeper.event(|event| matches!(event, Event::TreeEmptied { run: 1 }).then_some(()));
         assert!(pids.iter().all(|pid| !is_alive(*pid)), "by {}", keeper.containment);
+        assert!(begin.elapsed() < Duration::from_secs(3));
     }
 }
 

@@ -306,9 +306,11 @@ async fn s21_hooks_that_hang_and_ignore_signals_hold_nothing_up() {
     node.assign(&[(spec.clone(), true, 0)]);
     node.start_runner();
     lines_in(&node.path("runs"), 1).await;
+    let begun = Instant::now();
     node.order("stop", ActionVerb::Stop, "web-1", 0);
     node.assign(&[(spec.clone(), false, 0)]);
     let reports = reports_until(&mut node, event_type::INSTANCE_STOPPED).await;
+    let took = begun.elapsed();
     assert_eq!(node.action("stop").await.0, ActionState::Done);
     assert_eq!(lines(&node.path("hanging")), ["pre_stop", "post_stop"], "the fault did not happen");
     let failed: Vec<&str> = reports
@@ -317,6 +319,8 @@ async fn s21_hooks_that_hang_and_ignore_signals_hold_nothing_up() {
         .map(|report| report.message.split(' ').next().unwrap())
         .collect();
     assert_eq!(failed, ["pre_stop", "post_stop"]);
+    // Beside the hooks' own time no more than was allowed when they were shorter.
+    assert!(took < Duration::from_secs(10 + 7), "{took:?} for two hooks of 5 s");
     until("no hook goes on", || ours(node.dir.path()).is_empty()).await;
     // And one that hangs before a start is a start that failed.
     spec.hooks = Some(Box::new(Hooks { pre_start: hangs("pre_start"), ..Hooks::default() }));
