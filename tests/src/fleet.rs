@@ -98,6 +98,13 @@ impl<'s> Fleet<'s> {
         });
     }
 
+    /// Whether its runner was welcomed by a registry. That registry has the node
+    /// as ready some moments before its runner hears of it.
+    #[must_use]
+    pub fn in_session(&self, i: usize) -> bool {
+        http::metric(&self.nodes[i].ops.to_string(), "pm_runner_registry_connected") == 1
+    }
+
     /// Starts all that do not run.
     pub fn start_all(&mut self) {
         for i in 0..self.nodes.len() {

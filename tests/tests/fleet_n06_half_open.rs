@@ -35,6 +35,7 @@ fn n06_both_ends_find_a_half_open_connection_within_their_bounds() {
         nodes.iter().any(|node| node.state() == NodeState::Ready)
     };
     until("the node is ready", || ready(&replicas));
+    until("its runner knows it", || fleet.in_session(node));
     assert_eq!(replicas.replica(0).metric("pm_registry_sessions"), 1);
     let connections = wire.connections();
     let began = Instant::now();
