@@ -63,6 +63,17 @@ impl Machine {
         }
     }
 
+    /// The run began and has ended while nobody looked. Whoever was told of its
+    /// start has it in the memo.
+    pub(crate) fn unseen(&mut self, run: RunId, pid: u32, started: Timestamp) {
+        if !self.is_current(run) || self.started == Some(started) {
+            return;
+        }
+        self.started = Some(started);
+        self.note_started(run, started);
+        self.report(event_type::INSTANCE_STARTED, format!("started with pid {pid}"));
+    }
+
     /// The run is gone and its ending with it.
     pub(crate) fn run_lost(&mut self, run: RunId, rebooted: bool, ctx: &Context) {
         if !self.is_current(run) {

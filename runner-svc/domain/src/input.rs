@@ -83,6 +83,15 @@ pub enum Input {
         /// How long it has been running.
         age: Duration,
     },
+    /// A new runner learns of a run that is over already; how it ended follows.
+    Unseen {
+        /// The run.
+        run: RunId,
+        /// What its main process was.
+        pid: u32,
+        /// When it began.
+        started: Timestamp,
+    },
     /// A new runner did not find a run that there should be.
     RunLost {
         /// The run.

@@ -89,6 +89,7 @@ impl Machine {
             }
             Input::TreeEmptied { run } => self.tree_emptied(run, ctx),
             Input::Adopted { run, pid, started, age } => self.adopted(run, pid, started, age, ctx),
+            Input::Unseen { run, pid, started } => self.unseen(run, pid, started),
             Input::RunLost { run, rebooted } => self.run_lost(run, rebooted, ctx),
             Input::TimerFired(Timer::Restart) => self.restart_due(ctx),
             Input::TimerFired(Timer::Stop) => self.stop_step_over(ctx),

@@ -129,7 +129,10 @@ impl Instance {
                         let words = notify::parse(&record.notified);
                         self.take(Input::Notified { run, words });
                     }
-                    Some(ending) => keeper_link::ended(run.0, record.fenced, ending).for_each(|input| self.take(input)),
+                    Some(ending) => {
+                        self.take(Input::Unseen { run, pid: record.pid, started });
+                        keeper_link::ended(run.0, record.fenced, ending).for_each(|input| self.take(input));
+                    }
                 }
             }
             // The keeper was never heard to have taken the request: ask again, by the same number.
@@ -264,6 +267,7 @@ impl Instance {
             | Input::Exited { .. }
             | Input::TreeEmptied { .. }
             | Input::Adopted { .. }
+            | Input::Unseen { .. }
             | Input::RunLost { .. }
             | Input::TimerFired(_)
             | Input::ProbeSucceeded { .. }

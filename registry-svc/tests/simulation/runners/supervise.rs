@@ -201,6 +201,7 @@ impl Node {
                         self.hear_of(&id, Input::Adopted { run, pid, started, age });
                     }
                     Some((status, at)) => {
+                        self.hear_of(&id, Input::Unseen { run, pid: record.pid, started: record.started });
                         if record.fenced {
                             self.hear_of(&id, Input::Fenced { run });
                         }

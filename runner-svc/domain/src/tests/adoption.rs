@@ -105,3 +105,38 @@ fn a_stop_goes_on_where_it_was_for_what_the_program_left_behind() {
     world.runner_dies();
     assert_eq!(world.signals[signals..], [(run, Signal::TERM)]);
 }
+
+#[test]
+fn a_run_that_nobody_saw_has_its_beginning_told_before_its_end_and_its_own_age() {
+    let mut world = running(spec(RestartMode::Always));
+    world.now += S * 3600;
+    world.exits(1, true);
+    world.timer_fires(Timer::Restart);
+    let run = world.current();
+    let memo = Memo::from(&world.machine);
+    world.machine = Machine::restore(world.machine.assignment().clone(), &memo);
+    world.timers.clear();
+    world.reports.clear();
+    let started = Timestamp(0).plus(world.now);
+    for _ in 0..2 {
+        world.step(Input::Unseen { run, pid: 7, started });
+    }
+    world.now += S;
+    world.runs.insert(run, super::world::Run::Alive);
+    world.exits(1, true);
+    let events: Vec<_> = world.reports.iter().map(|(event, message)| (*event, message.as_str())).collect();
+    assert_eq!(events[0], (event_type::INSTANCE_STARTED, "started with pid 7"));
+    assert_eq!(events[1].0, event_type::INSTANCE_EXITED);
+    assert_eq!(world.left(Timer::Restart), S * 2, "it ran for a second, not since the run before it began");
+}
+
+#[test]
+fn a_beginning_that_was_told_is_not_told_again_by_the_next_runner() {
+    let mut world = running(spec(RestartMode::Always));
+    let memo = Memo::from(&world.machine);
+    let run = world.current();
+    world.machine = Machine::restore(world.machine.assignment().clone(), &memo);
+    (world.observed, world.timers, world.reports) = Default::default();
+    world.step(Input::Unseen { run, pid: 7, started: memo.started.unwrap() });
+    assert!(world.reports.is_empty(), "{:?}", world.reports);
+}
