@@ -161,8 +161,8 @@ async fn s25_a_command_that_hangs_is_killed_with_its_children_before_the_next_be
     let mut spec = sh(&node, "web", "exec sleep 1000");
     let line = "echo $$ >> probes; sleep 1000 & echo $! >> probes; wait";
     let probe = quick(Check::Exec { command: Command::Shell(line.into()) });
-    // Each has the time to say who it is, and those of the next run begin after these were looked at.
-    spec.liveness = Some(Probe { interval: 4000 * MS, timeout: 4000 * MS, failure_threshold: 2, ..probe });
+    // Each has the time to say who it is; a third is not due before these were looked at, nor is the next run.
+    spec.liveness = Some(Probe { interval: 8000 * MS, timeout: 4000 * MS, failure_threshold: 2, ..probe });
     (spec.restart.backoff.initial, spec.restart.backoff.max) = (60_000 * MS, 60_000 * MS);
     node.assign(&[(spec, true, 0)]);
     node.start_runner();
