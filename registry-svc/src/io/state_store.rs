@@ -10,9 +10,7 @@
 //! and 2 GB, in batches of a thousand 2 s and nothing to speak of; 6,000 rows
 //! in one leave 30 MB behind, in batches of 256 nine, as fast. So what is more
 //! than a batch is written under a mark that says "unfinished", and a crash
-//! under it costs the rows, as damage would. Where they are few they are soon
-//! rebuilt, and batches are small; where they are many, batches are larger, so
-//! that a crash rarely finds them unfinished.
+//! under it costs the rows, as damage would.
 
 mod keys;
 mod rows;
@@ -38,9 +36,6 @@ const POSITION: &[u8] = b"\0applied";
 
 /// Rows in one of several batches.
 const PART: usize = 256;
-
-/// Below so many rows the store is rebuilt in about a tenth of a second.
-const FEW: u64 = 20_000;
 
 /// Why the store failed.
 #[derive(Debug, thiserror::Error)]
@@ -123,8 +118,8 @@ impl StateStore {
         })
     }
 
-    /// Writes what changed together with the position: up to `at_once` rows, of
-    /// a small store up to a part, so that a crash leaves all of it or nothing.
+    /// Writes what changed together with the position: up to `at_once` rows so
+    /// that a crash leaves all of it or nothing.
     ///
     /// # Errors
     /// What sled said.
@@ -137,7 +132,6 @@ impl StateStore {
         self.with(|Open { db, position }| {
             let mut next = Position { applied: applied.into(), ..position.clone() };
             let mut batch = Batch::default();
-            let at_once = if position.rows < FEW { at_once.min(PART) } else { at_once };
             let part = if changes.len() > at_once { PART.min(at_once) } else { usize::MAX };
             if part != usize::MAX {
                 db.insert(POSITION, unfinished()?)?;
@@ -154,6 +148,11 @@ impl StateStore {
             *position = next;
             Ok(())
         })
+    }
+
+    /// Rows in it.
+    pub fn rows(&self) -> u64 {
+        self.lock().as_ref().map_or(0, |open| open.position.rows)
     }
 
     /// Replaces everything. A crash in the middle leaves a store whose digest

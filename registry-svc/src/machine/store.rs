@@ -35,9 +35,15 @@ pub struct Pace {
     /// So many rows are written so that a crash leaves all of them or none;
     /// see [`StateStore`] for why not all.
     pub at_once: usize,
+    /// The same while the store has few rows: it is soon rebuilt, and is to need
+    /// little memory.
+    pub at_once_of_few: usize,
     /// How long the thread rests, in times of what it took to write.
     pub rest: u32,
 }
+
+/// Fewer rows than this are rebuilt from a snapshot in about a tenth of a second.
+const FEW: u64 = 20_000;
 
 /// Up to so many changed rows are looked up while the state is locked; of more
 /// it is frozen first, which takes less time than looking them up.
@@ -45,7 +51,7 @@ const LOOKED_UP: usize = 4_096;
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { every: Duration::from_secs(2), rows: 64 << 10, at_once: 4_096, rest: 9 }
+        Self { every: Duration::from_secs(2), rows: 64 << 10, at_once: 4_096, at_once_of_few: 256, rest: 9 }
     }
 }
 
@@ -219,9 +225,10 @@ impl Shared {
 
     fn write(&self) -> Result<(), StateStoreError> {
         let Some(work) = self.take() else { return Ok(()) };
+        let at_once = if self.store.rows() < FEW { self.pace.at_once_of_few } else { self.pace.at_once };
         failpoint::reached("rows_taken");
         match work {
-            Work::Rows(rows, applied) => self.store.apply(rows.into_iter(), &applied, self.pace.at_once)?,
+            Work::Rows(rows, applied) => self.store.apply(rows.into_iter(), &applied, at_once)?,
             Work::Frozen(keys, frozen, applied) => {
                 // Neighbours share a page.
                 let mut keys: Vec<RowKey> = keys.into_iter().collect();
@@ -230,7 +237,7 @@ impl Shared {
                     let row = frozen.row(&key);
                     (key, row)
                 };
-                self.store.apply(keys.into_iter().map(row), &applied, self.pace.at_once)?;
+                self.store.apply(keys.into_iter().map(row), &applied, at_once)?;
             }
             Work::Everything(frozen, applied) => self.store.replace(frozen.rows(), &applied)?,
         }

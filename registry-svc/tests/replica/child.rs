@@ -21,7 +21,10 @@ pub fn run() {
     let Ok(dir) = std::env::var(DIR) else { return };
     let every: u64 = std::env::var(EVERY).unwrap().parse().unwrap();
     let at_once: usize = std::env::var(AT_ONCE).unwrap().parse().unwrap();
-    let machine = open_with(Path::new(&dir), Pace { every: Duration::from_millis(2), rows: 4_000, at_once, rest: 0 });
+    let machine = open_with(
+        Path::new(&dir),
+        Pace { every: Duration::from_millis(2), rows: 4_000, at_once, at_once_of_few: at_once, rest: 0 },
+    );
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let begin = index(&machine).unwrap_or(0);
     for from in begin..begin + MOST {
