@@ -142,6 +142,38 @@ fn what_is_stopped_or_deleted_at_once_ends_in_reverse_over_nodes() {
 }
 
 #[test]
+fn whose_stop_waits_says_for_whom() {
+    let sandbox = Sandbox::new();
+    let cluster = Cluster::new(&sandbox);
+    let _services = (cluster.registry(), cluster.monitor(), cluster.gateway());
+    let _nodes = [cluster.node("alpha", &[]), cluster.node("beta", &[])];
+    let mut events = cluster.api().events_from(1);
+    let (alpha, beta, end) = (on("alpha"), on("beta"), sandbox.file("end"));
+    let text = format!(
+        "processes:
+  db: {{ command: sleep 1000, {alpha} }}
+  web:
+    command: 'trap \"while ! [ -e {end} ]; do sleep 0.05; done; exit 0\" TERM; echo up; while :; do sleep 0.05; done'
+    depends_on: {{ db: started }}
+    readiness: {{ log: up }}
+    stop: {{ timeout: 10m }}
+    {beta}
+"
+    );
+    apply(&cluster, &sandbox, &text);
+    events.wait_for_instance("web-1", "instance.ready");
+    let _ = cluster.pmctl(&["stop", "db", "web", "--no-wait"]).succeeded();
+    let waits = "its stop waits for web-1 on node beta to end";
+    until("it says so", || cluster.pmctl(&["describe", "db-1"]).succeeded().contains(waits));
+    let listed = cluster.pmctl(&["status", "-o", "json"]).succeeded();
+    assert_eq!(listed.matches(waits).count(), 1, "{listed}");
+    let _ = sandbox.write("end", "");
+    events.wait_for_instance("db-1", "instance.stopped");
+    let told = cluster.pmctl(&["describe", "db-1"]).succeeded();
+    assert!(!told.contains("its stop waits"), "{told}");
+}
+
+#[test]
 fn a_stop_waits_neither_for_a_lost_node_nor_for_one_that_is_not_stopped() {
     let sandbox = Sandbox::new();
     let cluster = Cluster::new(&sandbox);

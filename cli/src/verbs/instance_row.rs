@@ -39,7 +39,7 @@ impl Health {
         match instance.phase() {
             InstancePhase::Failed | InstancePhase::Lost => Self::Bad,
             InstancePhase::Backoff => Self::Unwell,
-            InstancePhase::Running if instance.ready => Self::Well,
+            InstancePhase::Running if instance.ready && instance.wanted => Self::Well,
             InstancePhase::Pending
             | InstancePhase::Starting
             | InstancePhase::Running
@@ -183,6 +183,7 @@ mod tests {
             id: "web-1".to_owned(),
             phase: InstancePhase::Running.into(),
             ready,
+            wanted: true,
             pid: 7,
             start_time: Some(prost_types::Timestamp { seconds: 100, nanos: 0 }),
             ..Instance::default()
@@ -208,6 +209,15 @@ mod tests {
         ];
         all.sort();
         assert_eq!(all, [Health::Bad, Health::Unwell, Health::Moving, Health::Well, Health::Resting]);
+    }
+
+    #[test]
+    fn what_runs_and_is_to_end_is_on_its_way_and_says_why_it_has_not_ended() {
+        let message = "its stop waits for web-1 on node beta to end".to_owned();
+        let instance = Instance { wanted: false, message, ..running(true) };
+        assert_eq!(Health::of(&instance), Health::Moving);
+        let row = InstanceRow::new(instance, None, Timestamp::from_parts(160, 0));
+        assert!(row.cells(false).contains(&Cell::plain("its stop waits for web-1 on node beta to end")));
     }
 
     #[test]

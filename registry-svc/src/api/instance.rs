@@ -42,7 +42,7 @@ impl InstanceService for Api {
         let instance = id.parse().ok().and_then(|id| machine.state.instances().get(&id));
         let instance = instance.ok_or_else(|| unknown("instance", id))?;
         Ok(Response::new(v1::GetInstanceResponse {
-            instance: Some(answers::instance(instance)),
+            instance: Some(answers::instance_among(&machine.state, instance)),
             revision: machine.state.revision(),
         }))
     }
@@ -75,9 +75,9 @@ impl Query for Wanted {
         &instance.id
     }
 
-    fn message(&self, _: &State, instance: &Instance) -> Option<v1::Instance> {
+    fn message(&self, state: &State, instance: &Instance) -> Option<v1::Instance> {
         let on_node = !self.of_node || (self.node.is_some() && instance.node == self.node);
         let selected = self.selectors.is_empty() || self.selectors.iter().any(|s| s.selects_instance(&instance.id));
-        (on_node && selected).then(|| answers::instance(instance))
+        (on_node && selected).then(|| answers::instance_among(state, instance))
     }
 }

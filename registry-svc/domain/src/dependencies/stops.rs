@@ -96,13 +96,24 @@ impl State {
     pub fn held_stops<'a>(&'a self, node: &NodeName) -> impl Iterator<Item = (&'a InstanceId, Duration)> + use<'a> {
         let here = node.clone();
         self.instances_on(node).filter_map(move |instance| {
-            let after = instance.stops_after.as_deref().filter(|_| is_to_stop(instance))?;
-            let mut others = after.processes.iter().flat_map(|process| self.instances_of(process));
-            let holds = |other: &&Arc<Instance>| {
-                is_to_stop(other) && runs(other) && other.node.as_ref().is_some_and(|node| *node != here)
-            };
-            others.any(|other| holds(&other)).then_some((&instance.id, after.bound))
+            let (after, mut others) = self.stop_is_held_by(instance)?;
+            others.any(|other| other.node.as_ref() != Some(&here)).then_some((&instance.id, after.bound))
         })
+    }
+
+    /// Who has to end before an instance is stopped, when somebody has.
+    #[must_use]
+    pub fn stop_waits_for<'a>(&'a self, instance: &'a Instance) -> Option<&'a Arc<Instance>> {
+        self.stop_is_held_by(instance)?.1.next()
+    }
+
+    fn stop_is_held_by<'a>(
+        &'a self,
+        instance: &'a Instance,
+    ) -> Option<(&'a StopsAfter, impl Iterator<Item = &'a Arc<Instance>>)> {
+        let after = instance.stops_after.as_deref().filter(|_| is_to_stop(instance))?;
+        let others = after.processes.iter().flat_map(|process| self.instances_of(process));
+        Some((after, others.filter(|other| is_to_stop(other) && runs(other))))
     }
 
     /// Processes whose instances the stops of a node may wait for.
