@@ -17,7 +17,7 @@ const FILES: u64 = 256;
 /// Runners that a registry receives in a second here, far fewer than even a busy machine lets come; and at once out of
 /// quiet.
 const RECEIVED: usize = 40;
-const AT_ONCE: usize = 40;
+const AT_ONCE: usize = 100;
 /// Until everybody is back: as long as the rate takes, a tenth more for those who come late, and an election.
 const BACK: Bound = Bound::of_millis(15_500);
 /// Longest wait for what takes no time that is measured.
