@@ -1,8 +1,7 @@
 //! What a server's `main` needs before its first domain line and after its last.
 //!
-//! Enters: a listener, a token, a gRPC service, a stop signal. Leaves: a server that is
-//! authenticated, traced, measured, observable and that ends in bounded time.
-//! Nothing here knows what the services do.
+//! Enters: a listener, a token, a gRPC service, a stop signal. Leaves: a server that is authenticated, traced, measured,
+//! observable and that ends in bounded time. Nothing here knows what the services do.
 //!
 //! | module | responsibility |
 //! |---|---|
@@ -25,6 +24,7 @@
 //! | [`manual`] | manual pages, from the command line |
 //! | [`config`] | command line arguments that every server shares |
 //! | [`open_files`] | as many connections as the operator allows |
+//! | [`slack`] | memory that a burst has left free |
 //! | [`deadline`] | how long a call may take, as its header says |
 //!
 //! A `main` in short:
@@ -43,9 +43,8 @@
 //!     stop.cancel();
 //! });
 //! let (ready, readiness) = ops::readiness();
-//! let ops_listener = tokio::net::TcpListener::bind("127.0.0.1:7490").await?;
 //! let state = ops::OpsState { metrics: Metrics::new("example-svc"), ready: readiness };
-//! tokio::spawn(ops::serve(ops_listener, state, shutdown.clone()));
+//! tokio::spawn(ops::serve(tokio::net::TcpListener::bind("127.0.0.1:7490").await?, state, shutdown.clone()));
 //!
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:7480").await?;
 //! let host = GrpcHost::new(&[]).token(Secret::from_file("token".as_ref())?);
@@ -74,6 +73,7 @@ mod private_file;
 pub mod secret;
 pub mod server;
 pub mod signals;
+pub mod slack;
 pub mod systemd;
 pub mod telemetry;
 pub mod trace_context;

@@ -17,6 +17,7 @@ use crate::view::View;
 use registry_consensus::Applied;
 use registry_domain::{Frozen, Row, RowKey};
 use service_host::causes::chain;
+use service_host::slack::{self, Slack};
 use std::collections::HashSet;
 use std::io;
 use std::panic::AssertUnwindSafe;
@@ -41,6 +42,9 @@ pub struct Pace {
     /// How long the thread rests, in times of what it took to write.
     pub rest: u32,
 }
+
+/// So many rows that were written leave something free that is worth giving back.
+const BURST: u64 = 256;
 
 /// Fewer rows than this are rebuilt from a snapshot in about a tenth of a second.
 const FEW: u64 = 20_000;
@@ -187,16 +191,23 @@ impl Drop for WriteBehind {
 
 impl Shared {
     fn run(&self) {
+        let (mut written, mut slack) = (0, Slack::new(BURST, 0));
         while let Some(asked) = self.next() {
             let began = Instant::now();
-            if let Err(error) = self.write() {
-                service_host::fatal::abort_on(chain(&error));
+            match self.write() {
+                Ok(rows) => written += rows,
+                Err(error) => service_host::fatal::abort_on(chain(&error)),
             }
             let mut wishes = lock(&self.wishes);
             wishes.rest_until = Some(Instant::now() + began.elapsed() * self.pace.rest);
             if let Some(asked) = asked {
                 wishes.done = asked;
                 self.changed.notify_all();
+            }
+            drop(wishes);
+            // What comes next would use it, when there is something.
+            if lock(&self.dirty).is_clean() && slack.is_worth_it(written) {
+                slack::give_back();
             }
         }
     }
@@ -223,12 +234,17 @@ impl Shared {
         }
     }
 
-    fn write(&self) -> Result<(), StateStoreError> {
-        let Some(work) = self.take() else { return Ok(()) };
+    /// Writes what waits; how many rows that were.
+    fn write(&self) -> Result<u64, StateStoreError> {
+        let Some(work) = self.take() else { return Ok(0) };
         let at_once = if self.store.rows() < FEW { self.pace.at_once_of_few } else { self.pace.at_once };
         failpoint::reached("rows_taken");
-        match work {
-            Work::Rows(rows, applied) => self.store.apply(rows.into_iter(), &applied, at_once)?,
+        let written = match work {
+            Work::Rows(rows, applied) => {
+                let count = rows.len();
+                self.store.apply(rows.into_iter(), &applied, at_once)?;
+                count as u64
+            }
             Work::Frozen(keys, frozen, applied) => {
                 // Neighbours share a page.
                 let mut keys: Vec<RowKey> = keys.into_iter().collect();
@@ -237,12 +253,18 @@ impl Shared {
                     let row = frozen.row(&key);
                     (key, row)
                 };
+                let count = keys.len();
                 self.store.apply(keys.into_iter().map(row), &applied, at_once)?;
+                count as u64
             }
-            Work::Everything(frozen, applied) => self.store.replace(frozen.rows(), &applied)?,
-        }
+            Work::Everything(frozen, applied) => {
+                self.store.replace(frozen.rows(), &applied)?;
+                self.store.rows()
+            }
+        };
         failpoint::reached("rows_written");
-        self.store.flush()
+        self.store.flush()?;
+        Ok(written)
     }
 
     /// Takes what is dirty, with the position that it belongs to.

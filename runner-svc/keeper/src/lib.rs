@@ -59,4 +59,3 @@ mod tree;
 pub use build_name::build;
 pub use entry::{RunMarks, keeper_lives, main_if_asked, socket_path, spawn_keeper, wait_until_gone};
 pub use sys::code_pages::give_back_code;
-pub use sys::malloc::give_back_memory;

@@ -24,15 +24,3 @@ pub(crate) fn share_one_arena() {
         libc::mallopt(libc::M_TRIM_THRESHOLD, 2 * LARGE);
     }
 }
-
-/// Gives what is free back to the kernel, page by page: what a burst has left
-/// between the blocks that stay. Walks over all that is free: milliseconds for
-/// a heap of some 10 MiB.
-pub fn give_back_memory() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: malloc_trim takes a number and gives pages back that no block lies in; it may be called by any thread
-    // at any time. Nothing to give back is no error.
-    unsafe {
-        libc::malloc_trim(0);
-    }
-}
