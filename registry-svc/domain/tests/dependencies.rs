@@ -142,6 +142,12 @@ fn held(world: &World, node: &str) -> Vec<(String, Duration)> {
     world.state.held_stops(&node.parse().unwrap()).map(|(id, longest)| (id.to_string(), longest)).collect()
 }
 
+/// For whom the stop of an instance waits, and where that is.
+fn waits(world: &World, id: &str) -> Option<(String, String)> {
+    let instance = &world.state.instances()[&id.parse().unwrap()];
+    world.state.stop_waits_for(instance).map(|(other, node)| (other.to_string(), node.to_string()))
+}
+
 /// web needs api needs db, each on a node of its own; all run.
 fn row() -> World {
     let mut world = fleet_of(vec![
@@ -170,6 +176,8 @@ fn what_is_stopped_at_once_is_stopped_in_reverse_over_nodes() {
     assert_eq!(held(&world, "a"), [("db-1".to_owned(), (bound + MARGIN) * 2)]);
     assert_eq!(held(&world, "b"), [("api-1".to_owned(), bound + MARGIN)]);
     assert_eq!(held(&world, "c"), []);
+    assert_eq!(waits(&world, "api-1"), Some(("web-1".into(), "c".into())));
+    assert_eq!(waits(&world, "web-1"), None);
     assert_eq!(world.state.stops_wait_for(&"a".parse().unwrap()), ["api".parse().unwrap()].into());
     stopped(&mut world, "c", "web-1");
     assert_eq!((held(&world, "a").len(), held(&world, "b").len()), (1, 0));
@@ -254,4 +262,14 @@ fn replicas_that_do_not_all_know_of_it_write_nothing_down() {
     world.all_run();
     world.ok(stop(&["db", "web"]));
     assert!(world.state.instances().values().all(|instance| instance.stops_after.is_none()));
+}
+
+#[test]
+fn a_stop_that_nobody_can_carry_out_or_that_is_over_is_not_said_to_wait() {
+    let mut world = row();
+    world.ok(stop(&["db", "web", "api"]));
+    world.ok(lost("b"));
+    assert_eq!(waits(&world, "api-1"), None, "its node is silent");
+    stopped(&mut world, "a", "db-1");
+    assert_eq!(waits(&world, "db-1"), None, "it has ended");
 }

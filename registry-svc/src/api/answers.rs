@@ -42,9 +42,7 @@ pub(super) fn instance(instance: &Instance) -> v1::Instance {
 /// As [`instance`], with what others have to do with it.
 pub(super) fn instance_among(state: &State, of: &Instance) -> v1::Instance {
     let mut answer = instance(of);
-    // What has ended waits for nobody.
-    let others = if of.phase().is_at_rest() { None } else { state.stop_waits_for(of) };
-    if let Some((other, node)) = others.and_then(|other| Some((&other.id, other.node.as_ref()?))) {
+    if let Some((other, node)) = state.stop_waits_for(of) {
         answer.message = format!("its stop waits for {other} on node {node} to end");
     }
     answer

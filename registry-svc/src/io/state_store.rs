@@ -119,7 +119,7 @@ impl StateStore {
     }
 
     /// Writes what changed together with the position: up to `at_once` rows so
-    /// that a crash leaves all of it or nothing.
+    /// that a crash leaves all of it or nothing. Returns how many changed.
     ///
     /// # Errors
     /// What sled said.
@@ -128,8 +128,9 @@ impl StateStore {
         changes: impl ExactSizeIterator<Item = (RowKey, Option<Row>)>,
         applied: &Applied,
         at_once: usize,
-    ) -> Result<(), StateStoreError> {
+    ) -> Result<u64, StateStoreError> {
         self.with(|Open { db, position }| {
+            let changed = changes.len() as u64;
             let mut next = Position { applied: applied.into(), ..position.clone() };
             let mut batch = Batch::default();
             let part = if changes.len() > at_once { PART.min(at_once) } else { usize::MAX };
@@ -146,7 +147,7 @@ impl StateStore {
             batch.insert(POSITION, codec::encode("the position", &next)?);
             db.apply_batch(batch)?;
             *position = next;
-            Ok(())
+            Ok(changed)
         })
     }
 
@@ -156,11 +157,11 @@ impl StateStore {
     }
 
     /// Replaces everything. A crash in the middle leaves a store whose digest
-    /// is wrong, and which is replaced again.
+    /// is wrong, and which is replaced again. Returns how many rows there are.
     ///
     /// # Errors
     /// What sled said.
-    pub fn replace(&self, rows: impl Iterator<Item = Row>, applied: &Applied) -> Result<(), StateStoreError> {
+    pub fn replace(&self, rows: impl Iterator<Item = Row>, applied: &Applied) -> Result<u64, StateStoreError> {
         self.with(|Open { db, position }| {
             db.insert(POSITION, unfinished()?)?;
             db.clear()?;
@@ -178,7 +179,7 @@ impl StateStore {
             }
             batch.insert(POSITION, codec::encode("the position", &*position)?);
             db.apply_batch(batch)?;
-            Ok(())
+            Ok(position.rows)
         })
     }
 

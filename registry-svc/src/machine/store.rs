@@ -240,11 +240,7 @@ impl Shared {
         let at_once = if self.store.rows() < FEW { self.pace.at_once_of_few } else { self.pace.at_once };
         failpoint::reached("rows_taken");
         let written = match work {
-            Work::Rows(rows, applied) => {
-                let count = rows.len();
-                self.store.apply(rows.into_iter(), &applied, at_once)?;
-                count as u64
-            }
+            Work::Rows(rows, applied) => self.store.apply(rows.into_iter(), &applied, at_once)?,
             Work::Frozen(keys, frozen, applied) => {
                 // Neighbours share a page.
                 let mut keys: Vec<RowKey> = keys.into_iter().collect();
@@ -253,14 +249,9 @@ impl Shared {
                     let row = frozen.row(&key);
                     (key, row)
                 };
-                let count = keys.len();
-                self.store.apply(keys.into_iter().map(row), &applied, at_once)?;
-                count as u64
+                self.store.apply(keys.into_iter().map(row), &applied, at_once)?
             }
-            Work::Everything(frozen, applied) => {
-                self.store.replace(frozen.rows(), &applied)?;
-                self.store.rows()
-            }
+            Work::Everything(frozen, applied) => self.store.replace(frozen.rows(), &applied)?,
         };
         failpoint::reached("rows_written");
         self.store.flush()?;

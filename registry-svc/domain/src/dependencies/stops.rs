@@ -101,10 +101,12 @@ impl State {
         })
     }
 
-    /// Who has to end before an instance is stopped, when somebody has.
+    /// Who has to end, and on which node, before an instance that runs is stopped;
+    /// when somebody has.
     #[must_use]
-    pub fn stop_waits_for<'a>(&'a self, instance: &'a Instance) -> Option<&'a Arc<Instance>> {
-        self.stop_is_held_by(instance)?.1.next()
+    pub fn stop_waits_for<'a>(&'a self, instance: &'a Instance) -> Option<(&'a InstanceId, &'a NodeName)> {
+        let (_, mut others) = self.stop_is_held_by(instance).filter(|_| runs(instance))?;
+        others.find_map(|other| Some((&other.id, other.node.as_ref()?)))
     }
 
     fn stop_is_held_by<'a>(
