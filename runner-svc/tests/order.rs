@@ -143,8 +143,18 @@ fn row(node: &Node) -> [ProcessSpec; 3] {
     [api, db, web]
 }
 
-const UP: [&str; 3] = ["db began", "api began", "web began"];
 const DOWN: [&str; 6] = ["web ends", "web ended", "api ends", "api ended", "db ends", "db ended"];
+
+/// Waits until the three have been started in their order, and have begun:
+/// who is started first may still be the last to say so.
+async fn all_began(node: &mut Node, order: &Path) {
+    for instance in ["db-1", "api-1", "web-1"] {
+        event_of(node, instance, event_type::INSTANCE_STARTED).await;
+    }
+    let mut began = lines_in(order, 3).await;
+    began.sort();
+    assert_eq!(began, ["api began", "db began", "web began"]);
+}
 
 #[tokio::test]
 async fn a_drain_stops_dependents_first() {
@@ -155,7 +165,7 @@ async fn a_drain_stops_dependents_first() {
     node.runner = Some(command.spawn().unwrap());
     node.assign(&row.map(|spec| (spec, true, 1)));
     let order = node.path("order");
-    assert_eq!(lines_in(&order, 3).await, UP);
+    all_began(&mut node, &order).await;
     kill(node.runner.as_ref().unwrap().id(), Signal::TERM);
     assert_eq!(lines_in(&order, 9).await[3..], DOWN);
     assert!(node.runner.take().unwrap().wait().unwrap().success());
@@ -168,7 +178,7 @@ async fn several_that_are_stopped_at_once_are_stopped_in_order() {
     node.start_runner();
     node.assign(&row.clone().map(|spec| (spec, true, 1)));
     let order = node.path("order");
-    assert_eq!(lines_in(&order, 3).await, UP);
+    all_began(&mut node, &order).await;
     for (action, instance) in [("s1", "api-1"), ("s2", "db-1"), ("s3", "web-1")] {
         node.order(action, pm_proto::v1::ActionVerb::Stop, instance, 1);
     }
