@@ -75,11 +75,15 @@ fn after_a_crash_at_each_step_of_writing_the_state_is_one_that_was() {
     }
 }
 
-/// A crash under the mark "unfinished": the rows do not count, the snapshot
-/// does.
-fn rows_are_lost(dir: &Path, said: Said, snapshot_every: u64) {
+/// After a crash under the mark "unfinished": the rows do not count, the
+/// snapshot does. False when sled, which writes in its own time, had not
+/// written the mark yet: what was before it counts then.
+fn rows_are_lost(dir: &Path, said: Said, snapshot_every: u64) -> bool {
     assert!(said.aborted, "no more rows were written than fit into a batch");
-    assert!(StateStore::open(&dir.join("state")).unwrap().load().is_err(), "half a state must not count");
+    if StateStore::open(&dir.join("state")).unwrap().load().is_ok() {
+        opened_after(dir, said);
+        return false;
+    }
     let machine = open(dir);
     let at = index(&machine).unwrap_or(0);
     assert!(at >= said.snapshot && at.is_multiple_of(snapshot_every), "it begins at {at}, where no snapshot was taken");
@@ -87,19 +91,26 @@ fn rows_are_lost(dir: &Path, said: Said, snapshot_every: u64) {
     apply_upto(&machine, said.at + 20);
     is_at(&machine, said.at + 20);
     machine.close();
+    true
+}
+
+/// A run that leaves no half of a state proves nothing of it: it is made again.
+fn in_one_of_some(run: impl Fn(&Path) -> bool) {
+    assert!((0..10).any(|_| run(place::real_disk().path())), "no crash left half a state");
 }
 
 #[test]
 fn after_a_crash_between_the_batches_of_many_rows_the_snapshot_counts() {
-    let dir = place::real_disk();
-    let first = Other::start(dir.path(), 300, None).kill_at(620);
-    std::fs::remove_dir_all(dir.path().join("state")).unwrap();
-    let said = Other::start(dir.path(), 300, Some("rows_part:1")).end();
-    // Either of them may have come further, and to another snapshot, before it ended.
-    let (at, snapshot) = (said.at.max(first.at), said.snapshot.max(first.snapshot));
-    rows_are_lost(dir.path(), Said { at, snapshot, ..said }, 300);
-
-    let dir = place::real_disk();
-    let said = Other::start_with(dir.path(), 20, 4, Some("rows_part:90")).end();
-    rows_are_lost(dir.path(), said, 20);
+    in_one_of_some(|dir| {
+        let first = Other::start(dir, 300, None).kill_at(620);
+        std::fs::remove_dir_all(dir.join("state")).unwrap();
+        let said = Other::start(dir, 300, Some("rows_part:1")).end();
+        // Either of them may have come further, and to another snapshot, before it ended.
+        let (at, snapshot) = (said.at.max(first.at), said.snapshot.max(first.snapshot));
+        rows_are_lost(dir, Said { at, snapshot, ..said }, 300)
+    });
+    in_one_of_some(|dir| {
+        let said = Other::start_with(dir, 20, 4, Some("rows_part:90")).end();
+        rows_are_lost(dir, said, 20)
+    });
 }
