@@ -175,13 +175,13 @@ fn the_run_before_is_shown_of_a_program_that_is_silent_on_one_output() {
     let command = "echo $$; exec sleep 1000";
     let up = sandbox.up(&format!("processes:\n  web:\n    command: [sh, -c, '{command}']\n"));
     let pid = || up.api().instances()[0].pid;
+    let has_said = |pid: u32| up.pmctl(&["logs", "web"]).succeeded().lines().any(|line| line == pid.to_string());
     let first = pid();
+    until("the first run has said its pid", || has_said(first));
     let refused = up.pmctl(&["logs", "--previous", "web"]);
     assert!(refused.code != 0 && refused.stderr.contains("no run before"), "{refused}");
     let _ = up.pmctl(&["restart", "web"]).succeeded();
-    until("the second run has said its pid", || {
-        up.pmctl(&["logs", "web"]).succeeded().lines().any(|line| line == pid().to_string())
-    });
+    until("the second run has said its pid", || has_said(pid()));
     assert_ne!(pid(), first);
     assert_eq!(up.pmctl(&["logs", "--previous", "web"]).succeeded(), format!("{first}\n"));
     let silent = up.pmctl(&["logs", "--previous", "--stream", "stderr", "web"]);
