@@ -82,6 +82,7 @@ async fn a_runner_that_finds_no_registry_starts_what_it_had() {
     node.assign(&[(sh(&node, "web", "echo x >> runs; sleep 1000"), true, 0)]);
     node.start_runner();
     let started = node.event(event_type::INSTANCE_STARTED).await;
+    lines_in(&node.path("runs"), 1).await;
     node.close_registry();
     node.kill_runner();
     // As after a boot: nothing of it is left.

@@ -9,6 +9,7 @@ use system_tests::{Cluster, EventSource, Sandbox, until};
 
 const CLIENTS: usize = 100;
 const KILLS: usize = 3;
+const MUCH: usize = 50;
 
 /// Ids of the events that a client has seen.
 fn ids(source: &EventSource) -> Vec<u64> {
@@ -39,6 +40,8 @@ fn n11_a_hundred_streams_go_on_behind_their_last_id_when_the_gateway_is_killed()
         gateway = cluster.gateway();
         until("all are back", || clients.iter().all(|client| client.dials() > kill));
     }
+    // However slow the machine is: enough for something to be missing.
+    until("much has happened", || clients.iter().all(|client| ids(client).len() > MUCH));
     let _ = cluster.pmctl(&["stop", "tick"]).succeeded();
     let said = cluster.api().events_so_far();
     let last = *said.last().unwrap();
@@ -48,6 +51,5 @@ fn n11_a_hundred_streams_go_on_behind_their_last_id_when_the_gateway_is_killed()
         let upto = heard.iter().position(|id| *id == last).unwrap();
         assert_eq!(heard[..=upto], said, "nothing is missing, nothing comes twice, all in order");
     }
-    assert!(said.len() > 50, "invalid: only {} things happened", said.len());
     drop(gateway);
 }
