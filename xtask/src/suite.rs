@@ -8,7 +8,7 @@ use crate::tools;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result, bail};
 use std::io::{BufRead as _, BufReader, IsTerminal as _, Write as _};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 /// Ends with one line: `N passed, N failed`.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
@@ -16,11 +16,13 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let python = tools::of_tests(workspace)?;
 
     println!("\n--- build");
+    println!("free on the disk of the target directory: {}", free(workspace)?);
     // The system tests start the binaries, so those have to be there first; a
     // build of all targets is the same work that `cargo test` would do next.
     exec::run(&mut workspace.cargo(&["build", "--workspace", "--all-targets", "--locked"]))?;
 
     println!("\n--- tests");
+    println!("free on the disk of the target directory: {}", free(workspace)?);
     let mut command = workspace.cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
     command.env("PM_TEST_PYTHON", &python).stdin(Stdio::null()).stdout(Stdio::piped());
     if std::io::stdout().is_terminal() {
@@ -32,7 +34,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let tally = shown_and_counted(output)?;
     let status = child.wait().context("cannot wait for cargo test")?;
 
-    println!("\n{tally}");
+    println!("\nfree on the disk of the target directory: {}", free(workspace)?);
+    println!("{tally}");
     if tally.switched_off > 0 {
         bail!("{} tests are switched off: a test that does not run proves nothing", tally.switched_off);
     }
@@ -43,6 +46,15 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         bail!("`cargo test` failed: {status}");
     }
     Ok(())
+}
+
+/// What is left of the disk, so that tests which fail for want of it are known by their log: a build takes about 10 GiB,
+/// the images and file systems of the tests two at a time.
+fn free(workspace: &Workspace) -> Result<String> {
+    let mut command = Command::new("df");
+    command.args(["--human-readable", "--output=avail"]).arg(workspace.target());
+    let table = String::from_utf8(exec::read(&mut command)?).context("df writes what is no text")?;
+    Ok(table.lines().last().unwrap_or_default().trim().to_owned())
 }
 
 /// Passes the output on as it comes and counts its results.
