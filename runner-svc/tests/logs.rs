@@ -397,3 +397,57 @@ fn names(dir: &Path) -> Vec<String> {
 fn the_interpreter_of_the_load_generator_is_here() {
     assert!(Command::new("python3").arg("--version").output().unwrap().status.success(), "python3 is needed");
 }
+
+/// Waits until all of this is reported, in any order.
+async fn told(node: &mut Node, wanted: &[(&str, &str)]) {
+    let mut wanted = wanted.to_vec();
+    while !wanted.is_empty() {
+        let report = node.any_report().await;
+        wanted.retain(|(instance, event)| report.instance.to_string() != *instance || report.event_type != *event);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn l12_a_log_disk_that_hangs_holds_up_no_program_and_no_start_or_stop() {
+    let mut node = Node::new().await;
+    let Some(mut disk) = logs::HangingDisk::mount(&node.path("disk"), 64) else {
+        return cannot_run_here("mounting a file as a disk");
+    };
+    let writer = Writer::new(&node, "w", 8 << 20, 256 << 10);
+    let on_disk = |name: &str, line: &str| {
+        let mut spec = kept_by(sh(&node, name, line), |logs| logs.max_size = 1 << 30);
+        spec.log_file = Some(disk.path.join(format!("{name}.log")).to_string_lossy().into_owned());
+        spec
+    };
+    let path = disk.path.join("w.log");
+    let (loud, short, next) =
+        (on_disk("w", &writer.line()), on_disk("short", "echo on; exec sleep 1000"), on_disk("next", "exec sleep 1000"));
+    node.assign(&[(loud.clone(), true, 0), (short.clone(), true, 0)]);
+    node.start_runner();
+    writer.wait_for_file(&path, 64 * KIB).await;
+    told(&mut node, &[("short-1", event_type::INSTANCE_STARTED)]).await;
+
+    disk.hang();
+    let (hung, at) = (Instant::now(), writer.said(&node));
+    // One is stopped, another one is started.
+    node.assign(&[(loud, true, 0), (short, false, 0), (next, true, 0)]);
+    told(&mut node, &[("short-1", event_type::INSTANCE_STOPPED), ("next-1", event_type::INSTANCE_STARTED)]).await;
+    assert!(hung.elapsed() < Duration::from_secs(20), "start and stop took {:?}", hung.elapsed());
+    node.event(event_type::INSTANCE_LOG_DEGRADED).await;
+    // More than any pipe holds.
+    writer.wait_until_said(&node, at + (2 << 20)).await;
+    assert!(!writer.is_done(), "invalid: the program ended while the disk hung");
+    disk.answer();
+
+    writer.wait_until_done().await;
+    let counted = || there_and_missing(&fs::read(&path).unwrap());
+    logs::until("everything is there, or said to be missing", || {
+        let (there, missing) = counted();
+        there + missing >= writer.bytes()
+    })
+    .await;
+    let (there, missing) = counted();
+    assert!(missing > 0, "invalid: nothing was dropped");
+    assert_eq!(there + missing, writer.bytes(), "{missing} bytes are said to be missing");
+    assert!(writer.worst_write(&node) < 20.0, "a write took {} s", writer.worst_write(&node));
+}

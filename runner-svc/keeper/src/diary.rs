@@ -5,15 +5,44 @@
 use rustix::fs::FileType;
 use std::fmt::Arguments;
 use std::os::fd::AsFd;
+use std::sync::{Mutex, PoisonError};
 
 /// At this size the file begins anew. The lines are few: losses and failures.
 const LIMIT: u64 = 256 * 1024;
 
-/// Says a line on standard error, which is the diary; never fails.
+/// Says a line on standard error, which is the diary; never fails, and never
+/// waits for a disk while somebody else can do that.
 macro_rules! say {
-    ($($arg:tt)*) => { $crate::diary::write(rustix::stdio::stderr(), format_args!($($arg)*)) };
+    ($($arg:tt)*) => { $crate::diary::pass_on(format_args!($($arg)*)) };
 }
 pub(crate) use say;
+
+/// Who writes lines; false: nobody any more.
+type Writer = Box<dyn Fn(String) -> bool + Send>;
+
+static THROUGH: Mutex<Option<Writer>> = Mutex::new(None);
+
+fn writer() -> std::sync::MutexGuard<'static, Option<Writer>> {
+    THROUGH.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From now on somebody else writes.
+pub(crate) fn through(write: Writer) {
+    *writer() = Some(write);
+}
+
+/// From now on whoever says something writes it.
+pub(crate) fn directly() {
+    *writer() = None;
+}
+
+/// Says a line, by whoever writes lines now.
+pub(crate) fn pass_on(line: Arguments<'_>) {
+    let taken = writer().as_ref().is_some_and(|write| write(line.to_string()));
+    if !taken {
+        write(rustix::stdio::stderr(), line);
+    }
+}
 
 /// Appends a line to a descriptor; a regular file that has grown to the limit
 /// is emptied first.

@@ -16,6 +16,12 @@ pub(crate) enum Source {
     Runner,
     /// The timer of the leases.
     Leases,
+    /// What the scribe has to tell.
+    Logs,
+    /// The scribe has been at work for a second.
+    Pulse,
+    /// Somebody asks the scribe.
+    Scribe,
     /// An output of a run: 0 standard output, 1 standard error.
     Output {
         /// The run.
@@ -54,6 +60,9 @@ impl Source {
             Self::Signals => 1,
             Self::Runner => 2,
             Self::Leases => 3,
+            Self::Logs => 4,
+            Self::Pulse => 5,
+            Self::Scribe => 6,
             Self::Output { run, index } => of_run(run, u64::from(index == 1)),
             Self::Notify { run } => of_run(run, 2),
             Self::Main { run } => of_run(run, 3),
@@ -67,6 +76,9 @@ impl Source {
                 0 => Self::Listener,
                 1 => Self::Signals,
                 3 => Self::Leases,
+                4 => Self::Logs,
+                5 => Self::Pulse,
+                6 => Self::Scribe,
                 _ => Self::Runner,
             };
         };
@@ -145,6 +157,9 @@ mod tests {
             Source::Signals,
             Source::Runner,
             Source::Leases,
+            Source::Logs,
+            Source::Pulse,
+            Source::Scribe,
             Source::Output { run: 0, index: 0 },
             Source::Output { run: 77, index: 1 },
             Source::Notify { run: 77 },

@@ -20,6 +20,7 @@ use crate::connection::Connection;
 use crate::diary::say;
 use crate::epoll::{Epoll, Source};
 use crate::fences::Fences;
+use crate::log::Desk;
 use crate::mark::Marks;
 use crate::orphans::Orphans;
 use crate::run::Run;
@@ -62,8 +63,10 @@ pub(crate) struct Keeper {
     build: String,
     /// When to look again at trees that could not be seen with certainty.
     pub(crate) look_again: Option<Instant>,
-    /// When to try again to write what a disk did not take.
-    pub(crate) log_due: Option<Instant>,
+    /// The same, once the disk under the logs answers again.
+    pub(crate) unhanded: BTreeSet<u64>,
+    /// The way to whoever writes the logs.
+    pub(crate) desk: Desk,
     pub(crate) fences: Fences,
     /// When to listen again after a refusal.
     listen_again: Option<Instant>,
@@ -87,6 +90,9 @@ impl Keeper {
         epoll.add(&signals, Source::Signals)?;
         let fences = Fences::new()?;
         epoll.add(&fences, Source::Leases)?;
+        let desk = Desk::open()?;
+        epoll.add(desk.news(), Source::Logs)?;
+        epoll.add(desk.pulse(), Source::Pulse)?;
         Ok(Self {
             epoll,
             listener,
@@ -104,7 +110,8 @@ impl Keeper {
             marks,
             build: crate::build_name::build(),
             look_again: None,
-            log_due: None,
+            unhanded: BTreeSet::new(),
+            desk,
             fences,
             listen_again: None,
             null,
@@ -121,16 +128,18 @@ impl Keeper {
         let mut ready = Vec::new();
         while !self.ending {
             // None, as a rule: nothing wakes an idle keeper.
-            let due = [self.look_again, self.log_due, self.listen_again, self.foreign_due(), self.holding.due()]
+            let due = [self.look_again, self.listen_again, self.foreign_due(), self.holding.due()]
                 .into_iter()
                 .flatten()
                 .min();
             self.epoll.wait(&mut ready, due.map(|due| due.saturating_duration_since(Instant::now())))?;
-            // Outputs before signals: what a program wrote is in its file before its end is told.
+            // What it says before signals: a program's words come before its end.
             ready.sort_by_key(|source| !matches!(source, Source::Output { .. } | Source::Notify { .. }));
             for source in &ready {
                 match *source {
-                    Source::Output { run, index } => self.pump(run, index),
+                    Source::Output { run, index } => self.read_in_stead(run, index),
+                    Source::Logs => self.hear_logs(),
+                    Source::Pulse => self.feel_pulse(),
                     Source::Signals => self.reap(),
                     Source::Listener => self.accept(),
                     Source::Runner => self.hear_runner(),
@@ -138,6 +147,8 @@ impl Keeper {
                     Source::Main { run } => self.foreign_ended(run),
                     Source::Notify { run } => self.hear_program(run),
                     Source::Limits { run } => self.look_at_limits(run),
+                    // The scribe's own.
+                    Source::Scribe => {}
                 }
             }
             self.forget();
@@ -156,10 +167,6 @@ impl Keeper {
             self.settle(Vec::new());
         }
         self.do_what_holding_needs();
-        if is_due(self.log_due) {
-            self.log_due = None;
-            self.retry_logs();
-        }
         if is_due(self.listen_again) {
             self.listen_again = None;
             if let Err(e) = self.epoll.listen(&self.listener, Source::Listener, true) {

@@ -2,12 +2,11 @@
 
 use crate::held::Held;
 use crate::launch::{Beside, Legacy, SpawnFailure, launch};
-use crate::log::Output;
+use crate::log::{Desk, Outlet, Wire};
 use crate::orphans::Candidate;
 use crate::protocol::{Ending, Event, RunRecord, SpawnRequest};
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 #[derive(Debug)]
@@ -28,9 +27,16 @@ pub(crate) struct Run {
     pub(crate) fenced: bool,
     /// Standard output, then standard error unless it is merged; `None` once
     /// closed.
-    pub(crate) outputs: [Option<Output>; 2],
+    pub(crate) outputs: [Option<Outlet>; 2],
     /// What is held for it beside.
     pub(crate) held: Held,
+}
+
+/// Where the output of a run is to go.
+pub(crate) struct Logs<'a> {
+    pub(crate) desk: &'a mut Desk,
+    /// A run of the same instance has these files open.
+    pub(crate) known: bool,
 }
 
 /// Nanoseconds since 1970, for records.
@@ -48,21 +54,27 @@ impl Run {
         beside: Beside<'_>,
         legacy: &mut Legacy,
         mark: Option<u64>,
+        logs: Logs<'_>,
     ) -> Result<Self, SpawnFailure> {
         let is_merged = request.stderr == request.stdout || request.logs.as_ref().is_some_and(|logs| logs.merge);
-        let (mut stdout, stdout_write) = output(&request.stdout)?;
-        let (mut stderr, stderr_write) = if is_merged {
+        let (stdout, stdout_write) = output(&request.stdout)?;
+        let (stderr, stderr_write) = if is_merged {
             let write = stdout_write.try_clone().map_err(|e| SpawnFailure::new("pipe", &request.stderr, &e))?;
             (None, write)
         } else {
             let (output, write) = output(&request.stderr)?;
             (Some(output), write)
         };
+        let mut outputs = [Some(stdout), stderr];
+        let opened = logs.desk.open_outputs(request.run, &outputs, logs.known);
+        opened.map_err(|e| SpawnFailure::new("log", &request.stdout, &e))?;
         let stdio = [null.as_fd(), stdout_write.as_fd(), stderr_write.as_fd()];
         let child = launch(request, stdio, beside, legacy, mark)?;
-        stdout.started(request, if is_merged { "output" } else { "stdout" }, child.pid);
-        if let Some(stderr) = &mut stderr {
-            stderr.started(request, "stderr", child.pid);
+        let names = [if is_merged { "output" } else { "stdout" }, "stderr"];
+        for (index, (outlet, name)) in outputs.iter_mut().zip(names).enumerate() {
+            if let Some(outlet) = outlet {
+                logs.desk.begin(request, index, outlet, name, child.pid);
+            }
         }
         Ok(Self {
             instance: request.instance.clone(),
@@ -75,7 +87,7 @@ impl Run {
             ending: None,
             condemned: false,
             fenced: false,
-            outputs: [Some(stdout), stderr],
+            outputs,
             held: Held::default(),
         })
     }
@@ -113,17 +125,16 @@ impl Run {
             containment: self.held.containment().to_owned(),
             fence: None,
             fenced: self.fenced,
-            outputs: self.outputs.iter().flatten().map(|output| output.path().to_string_lossy().into_owned()).collect(),
+            outputs: self.outputs.iter().flatten().filter(|output| output.is_open()).map(|output| output.path.to_string_lossy().into_owned()).collect(),
         }
     }
 }
 
-/// Opens a log file and a pipe to it.
-fn output(path: &str) -> Result<(Output, OwnedFd), SpawnFailure> {
+/// A pipe to a log file.
+fn output(path: &str) -> Result<(Outlet, OwnedFd), SpawnFailure> {
     let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
         .map_err(|e| SpawnFailure::new("pipe", path, &e.into()))?;
     // Only our end: the program gets a pipe that blocks, as it expects.
     rustix::io::ioctl_fionbio(&read, true).map_err(|e| SpawnFailure::new("pipe", path, &e.into()))?;
-    let output = Output::open(read, Path::new(path)).map_err(|e| SpawnFailure::new("log", path, &e))?;
-    Ok((output, write))
+    Ok((Outlet::new(Wire::new(read), path.into()), write))
 }

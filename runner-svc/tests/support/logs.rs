@@ -261,3 +261,47 @@ impl Drop for Disk {
         let _ = Command::new("umount").arg("-l").arg(&self.path).status();
     }
 }
+
+/// A disk that can be made to hang: an ext4 on a loop device.
+pub(crate) struct HangingDisk {
+    pub(crate) path: PathBuf,
+    hangs: bool,
+}
+
+impl HangingDisk {
+    /// `None`: this machine does not let us.
+    pub(crate) fn mount(path: &Path, mebibytes: u64) -> Option<Self> {
+        fs::create_dir_all(path).unwrap();
+        let image = path.with_extension("img");
+        fs::File::create(&image).unwrap().set_len(mebibytes << 20).unwrap();
+        let done = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
+        let made = done(Command::new("mkfs.ext4").arg("-q").arg(&image));
+        let mounted = made && done(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(path));
+        mounted.then(|| Self { path: path.to_owned(), hangs: false })
+    }
+
+    /// Whoever writes from now on waits, and cannot even be killed.
+    pub(crate) fn hang(&mut self) {
+        self.freeze("--freeze");
+        self.hangs = true;
+    }
+
+    pub(crate) fn answer(&mut self) {
+        self.freeze("--unfreeze");
+        self.hangs = false;
+    }
+
+    fn freeze(&self, how: &str) {
+        let status = Command::new("fsfreeze").arg(how).arg(&self.path).status().unwrap();
+        assert!(status.success(), "fsfreeze {how}: {status}");
+    }
+}
+
+impl Drop for HangingDisk {
+    fn drop(&mut self) {
+        if self.hangs {
+            let _ = Command::new("fsfreeze").arg("--unfreeze").arg(&self.path).status();
+        }
+        let _ = Command::new("umount").arg("-l").arg(&self.path).status();
+    }
+}

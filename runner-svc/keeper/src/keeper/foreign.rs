@@ -50,7 +50,7 @@ impl Keeper {
         let mut found = Found::from(found);
         let outcome = rmp_serde::from_slice::<RunImage>(&state.0).map_err(|e| e.to_string()).and_then(|mut image| {
             self.holding.sockets.of_images(std::mem::take(&mut image.sockets), &mut found);
-            Run::of_image(image, &mut found).map_err(|e| e.to_string())
+            Run::of_image(image, &mut found, &self.desk).map_err(|e| e.to_string())
         });
         let mut run = match outcome {
             Ok(run) => run,
@@ -71,10 +71,8 @@ impl Keeper {
         self.settle(Vec::new());
     }
 
-    /// Takes in a run that began before this program did: its descriptors are
-    /// listened to, its end is waited for.
+    /// Takes in a run that began before this program did: its end is waited for.
     pub(super) fn include(&mut self, id: u64, run: Run, reaper: Option<u32>) {
-        self.listen(id, &run);
         let over = run.is_over();
         let ended = run.ending.is_some();
         if let Some(reaper) = reaper {
@@ -88,6 +86,7 @@ impl Keeper {
         }
         self.orphaned.extend((ended && !over).then_some(id));
         self.runs.insert(id, Box::new(run));
+        self.read_along(id);
         self.to_hand.insert(id);
         self.attend_again(id);
     }
@@ -250,6 +249,7 @@ impl Keeper {
     /// A run is dropped: nothing of it is listened to any more.
     pub(super) fn drop_run(&mut self, id: u64) {
         self.to_hand.remove(&id);
+        self.unhanded.remove(&id);
         self.orphaned.remove(&id);
         if let Some(foreign) = self.foreign.remove(&id) {
             foreign.left.values().for_each(|pidfd| self.epoll.remove(pidfd));
@@ -259,7 +259,10 @@ impl Keeper {
         self.foreign_mains.remove(&run.pid);
         // Others have duplicates: closing would not be enough.
         self.epoll.remove(&run.pidfd);
-        run.outputs.iter().flatten().for_each(|output| self.epoll.remove(&output.pipe));
+        if run.outputs.iter().flatten().any(|output| output.is_open()) {
+            run.outputs.iter().flatten().for_each(|output| self.epoll.remove(&output.wire.pipe));
+            self.desk.close(id);
+        }
         run.held.notify.iter().for_each(|notify| self.epoll.remove(&**notify));
         // One that was killed as a whole is of no more use: see `spawn`.
         if let Some(group) = run.held.group.take().filter(|_| !run.held.is_task && !run.condemned) {

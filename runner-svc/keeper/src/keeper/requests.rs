@@ -2,10 +2,7 @@
 
 use super::Keeper;
 use crate::connection::Received;
-use crate::diary::say;
-use crate::epoll::Source;
 use crate::protocol::{Event, Request, SpawnRequest};
-use crate::run::Run;
 
 impl Keeper {
     pub(super) fn obey(&mut self, (request, descriptors): Received) {
@@ -52,10 +49,10 @@ impl Keeper {
         }
         match self.fence_start(request).and_then(|()| self.start(request)) {
             Ok((run, notes)) => {
-                self.listen(id, &run);
                 let spawned = run.spawned(id);
                 self.by_pid.insert(run.pid, id);
                 self.runs.insert(id, Box::new(run));
+                self.read_along(id);
                 // First what a keeper after this one needs: whoever knows that it runs can have it taken over.
                 self.to_hand.insert(id);
                 self.hand_at_once(id);
@@ -64,17 +61,6 @@ impl Keeper {
             }
             Err(failure) => {
                 self.send(&Event::SpawnFailed { run: id, stage: failure.stage.to_owned(), message: failure.message })
-            }
-        }
-    }
-    /// Listens to what a run has to say.
-    pub(super) fn listen(&self, id: u64, run: &Run) {
-        for (index, output) in run.outputs.iter().enumerate() {
-            if let Some(output) = output
-                && let Err(e) = self.epoll.add(&output.pipe, Source::Output { run: id, index })
-            {
-                // Its pipe will fill and hold it up: say so, it is the operator's to raise the limit.
-                say!("cannot read the output of {}: {e}", run.instance);
             }
         }
     }

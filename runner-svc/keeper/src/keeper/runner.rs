@@ -4,8 +4,10 @@ use super::Keeper;
 use crate::connection::{Closed, Connection};
 use crate::diary::say;
 use crate::epoll::Source;
+use crate::log::{Desk, Key, States};
 use crate::protocol::{Event, Opaque, RunRecord, VERSION};
 use crate::resume::{For, Kept};
+use crate::run::Run;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -160,10 +162,16 @@ impl Keeper {
             self.to_hand.clear();
             return Ok(true);
         };
+        let Some(mut states) = states(&mut self.desk, self.runs.get_mut(&id), id) else {
+            // Once the disk answers again; who needs it before has what it was handed before.
+            self.to_hand.remove(&id);
+            self.unhanded.insert(id);
+            return Ok(true);
+        };
         if let Some(run) = self.runs.get(&id).filter(|run| !run.is_over()) {
             let mut kept = Kept::default();
             let reaper = self.foreign.get(&id).map(|foreign| foreign.reaper);
-            let mut image = run.image(id, reaper, For::Successor, &mut kept);
+            let mut image = run.image(id, reaper, For::Successor, &mut states, &mut kept);
             image.sockets = self.holding.sockets.image(&run.instance, &mut kept);
             match rmp_serde::to_vec_named(&image) {
                 Ok(state) => {
@@ -179,6 +187,20 @@ impl Keeper {
         let Some(runner) = &mut self.runner else { return Ok(true) };
         Ok(!runner.flush()?)
     }
+}
+
+/// Where the outputs of a run are; `None`: the disk under them does not answer.
+fn states(desk: &mut Desk, run: Option<&mut Box<Run>>, id: u64) -> Option<States> {
+    let Some(run) = run.filter(|run| !run.is_over()) else { return Some(States::new()) };
+    let mut fresh = States::new();
+    for (index, outlet) in run.outputs.iter_mut().enumerate() {
+        let Some(outlet) = outlet.as_mut().filter(|outlet| outlet.is_open()) else { continue };
+        match outlet.fresh.take() {
+            Some(state) => drop(fresh.insert(Key { run: id, index }, *state)),
+            None => return desk.states(id),
+        }
+    }
+    Some(fresh)
 }
 
 /// The version of the protocol that an event came with: who speaks an older

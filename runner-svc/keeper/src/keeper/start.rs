@@ -9,7 +9,7 @@ use crate::held::Held;
 use crate::launch::{Beside, Legacy, SpawnFailure};
 use crate::notify::{Notify, Sender};
 use crate::protocol::{Event, SpawnRequest};
-use crate::run::Run;
+use crate::run::{Logs, Run};
 use crate::sockets::Sockets;
 use crate::tree::{self, Look};
 use std::fs::File;
@@ -63,16 +63,24 @@ impl Keeper {
         let is_of_instance = |run: &&Run| run.instance == request.instance && !run.held.is_task && !run.is_over();
         let of =
             self.runs.values().rev().map(|run| &**run).find(is_of_instance).and_then(|run| run.held.group.as_deref());
+        let is_before = |run: &Run| {
+            run.instance == request.instance
+                && run.outputs.iter().flatten().any(|outlet| outlet.path.as_os_str() == request.stdout.as_str())
+        };
+        let known = self.runs.values().rev().any(|run| is_before(run));
+        let desk = &mut self.desk;
         let beside = || Beside {
             sockets: self.holding.sockets.of(&request.instance, wanted),
             notify: notify.as_deref().map(Notify::name),
             ..Beside::default()
         };
         let mark = self.marks.mark(request.run);
-        let mut spawn = |beside| Run::spawn(request, &self.null, beside, &mut self.holding.legacy, mark);
+        let mut spawn = |beside| {
+            Run::spawn(request, &self.null, beside, &mut self.holding.legacy, mark, Logs { desk, known })
+        };
         let mut in_groups = beside();
         let Prepared { mut group, mut notes } = self.holding.cgroups.prepare(request, of, &mut in_groups);
-        let mut run = match spawn(in_groups) {
+        let outcome = match spawn(in_groups) {
             // A program that is held together less well is better than one that does not run.
             Err(failure) if group.is_some() && failure.is_of_cgroup() => {
                 self.holding.cgroups.remove_spare();
@@ -83,7 +91,8 @@ impl Keeper {
                 spawn(beside())
             }
             other => other,
-        }?;
+        };
+        let mut run = outcome.inspect_err(|_| self.desk.close(request.run))?;
         let uid = request.identity.as_ref().map_or_else(|| rustix::process::geteuid().as_raw(), |id| id.uid);
         run.held = Held::new(request.is_task, uid, notify, group);
         Ok((run, notes))

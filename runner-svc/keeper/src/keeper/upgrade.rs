@@ -7,6 +7,7 @@ use super::Keeper;
 use crate::connection::Connection;
 use crate::diary::say;
 use crate::entry;
+use crate::log::{Key, States};
 use crate::epoll::Source;
 use crate::passing::Sets;
 use crate::protocol::{Event, Opaque};
@@ -27,15 +28,34 @@ impl Keeper {
     pub(super) fn become_what_was_asked(&mut self) {
         let Some(program) = self.upgrade.take() else { return };
         self.holding.cgroups.remove_spare();
-        let mut held = Vec::new();
-        let image = self.image(&mut held);
-        let e = resume::become_program(&program, &image, &held);
-        say!("cannot become {program}: {e}");
-        self.send(&Event::UpgradeFailed { message: format!("{program}: {e}") });
-        self.flush();
+        let outcome = match self.desk.take_all() {
+            Some(states) => self.become_program(&program, states),
+            // A thread that waits for a disk cannot be ended: neither could this program.
+            None => Err("the disk under the logs does not answer".to_owned()),
+        };
+        if let Err(why) = outcome {
+            say!("cannot become {program}: {why}");
+            self.send(&Event::UpgradeFailed { message: format!("{program}: {why}") });
+            self.flush();
+        }
     }
 
-    fn image<'a>(&'a self, held: &mut Vec<BorrowedFd<'a>>) -> Image {
+    /// Returns only why that was not possible; everything goes on then.
+    fn become_program(&mut self, program: &str, states: States) -> Result<(), String> {
+        let mut held = Vec::new();
+        let image = self.image(&mut held, &mut states.clone());
+        let why = resume::become_program(program, &image, &held).to_string();
+        self.desk.go_on().map_err(|e| format!("{why}; and nobody writes the logs any more: {e}"))?;
+        for (Key { run, index }, state) in states {
+            let outlet = self.runs.get_mut(&run).and_then(|run| run.outputs.get_mut(index)?.as_mut());
+            if let Some(outlet) = outlet {
+                self.desk.restore(run, index, outlet, state);
+            }
+        }
+        Err(why)
+    }
+
+    fn image<'a>(&'a self, held: &mut Vec<BorrowedFd<'a>>, states: &mut States) -> Image {
         held.extend([self.lock.as_fd(), self.listener.as_fd()]);
         let runner = self.runner.as_ref().map(|runner| {
             let set = runner.sets.under_way().iter().map(OwnedFd::as_fd);
@@ -52,7 +72,10 @@ impl Keeper {
         });
         let runs = self.runs.iter().map(|(id, run)| {
             let mut kept = Kept::default();
-            let image = run.image(*id, self.foreign.get(id).map(|foreign| foreign.reaper), For::NextProgram, &mut kept);
+            let image = {
+                let reaper = self.foreign.get(id).map(|foreign| foreign.reaper);
+                run.image(*id, reaper, For::NextProgram, states, &mut kept)
+            };
             held.extend(&kept.0);
             (image, numbers(&kept.0))
         });
@@ -104,7 +127,7 @@ impl Keeper {
 
     fn restore(&mut self, image: resume::RunImage, mut found: Found) {
         let (id, reaper, instance) = (image.run, image.reaper, image.instance.clone());
-        match Run::of_image(image, &mut found) {
+        match Run::of_image(image, &mut found, &self.desk) {
             Ok(run) => self.include(id, run, reaper),
             Err(e) => say!("run {id} of {instance} is lost: {e}"),
         }

@@ -68,7 +68,10 @@ impl LogFile {
 
     /// Looks at what was opened, and begins to keep it.
     pub(super) fn begin(&mut self, policy: Option<LogPolicy>) {
-        let Some(active) = self.active.take() else { return };
+        let Some(active) = self.active.take() else {
+            self.silent = policy.map(|policy| Box::new(Silent { policy, run: None }));
+            return;
+        };
         self.path = active.path().or_else(|| fs::canonicalize(&self.path).ok()).unwrap_or_else(|| self.path.clone());
         self.take(active, policy, Instant::now());
     }
@@ -267,6 +270,14 @@ impl LogFile {
                 }
             }
         }
+    }
+
+    /// So many bytes were dropped before anybody could ask the disk to take them.
+    pub(super) fn missed(&mut self, bytes: u64, why: &str, now: Instant) {
+        self.lost += bytes;
+        let trouble = self.trouble.get_or_insert_with(|| Box::new(Trouble::new(why.to_owned(), now)));
+        trouble.dropped += bytes;
+        trouble.retry = now;
     }
 
     pub(super) fn begin_trouble(&mut self, reason: String, now: Instant) {

@@ -1,4 +1,5 @@
-//! Output of programs, on its way from pipes to files.
+//! Output of programs, on its way from pipes to files. A thread of its own
+//! moves it: a disk that hangs holds up nothing else.
 //!
 //! ```text
 //!  pipe ──▶ output ──▶ (json: a line an object) ──▶ file ──▶ active file
@@ -8,6 +9,10 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `scribe` | the thread |
+//! | `desk`, `ask` | the keeper's loop asks it |
+//! | `wire`, `pulse` | what both have: the pipes, and whether the thread gets on |
+//! | `outlet` | what the loop knows of an output |
 //! | [`index`], [`names`] | formats that readers share |
 //! | `output` | a pipe: how much is moved at once, what is held back |
 //! | `file`, `active` | the active file: append, count what is missing |
@@ -21,6 +26,8 @@
 //! | `turn` | the keeper's loop: its part about output |
 
 mod active;
+mod ask;
+mod desk;
 mod file;
 mod follow;
 mod gap;
@@ -29,10 +36,17 @@ mod index_writer;
 mod json;
 mod kept;
 pub mod names;
+mod outlet;
 mod output;
+mod pulse;
 mod rotation;
+mod scribe;
 mod state;
 mod turn;
+mod wire;
 
-pub(crate) use output::Output;
+pub(crate) use ask::{Key, States};
+pub(crate) use desk::Desk;
+pub(crate) use outlet::Outlet;
 pub(crate) use state::OutputState;
+pub(crate) use wire::Wire;

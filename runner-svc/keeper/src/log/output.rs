@@ -2,14 +2,15 @@
 
 use super::file::{Batch, LogFile, News};
 use super::json::{Json, Objects};
+use super::pulse::Pulse;
 use super::state::OutputState;
+use super::wire::{Gate, Wire};
 use crate::diary::say;
-use crate::protocol::SpawnRequest;
 use crate::run::wall_nanos;
 use process_model::spec::{LogFormat, LogPolicy};
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
@@ -29,10 +30,13 @@ const MOST_WIDE: u32 = 8;
 
 static WIDENED: AtomicU32 = AtomicU32::new(0);
 
+/// Why bytes are missing that were dropped while the disk hung.
+pub(super) const HANGS: &str = "the disk did not answer";
+
 /// A pipe and its file.
 #[derive(Debug)]
 pub(crate) struct Output {
-    pub(crate) pipe: OwnedFd,
+    pub(super) wire: Arc<Wire>,
     file: LogFile,
     json: Option<Box<Json>>,
     /// What was read and the disk does not take, while the program waits.
@@ -59,34 +63,27 @@ pub(crate) enum Drained {
 }
 
 impl Output {
-    /// An output that goes to the file at `path`.
-    ///
-    /// # Errors
-    /// The file cannot be opened or made.
-    pub(crate) fn open(pipe: OwnedFd, path: &Path) -> io::Result<Self> {
-        let file = LogFile::open(path)?;
-        Ok(Self { pipe, file, json: None, held: None, loud: Some(0), parked: false, closed: false })
+    /// An output that goes to the file at `path`, and whether that could be
+    /// opened; if not, it is tried again with the first write.
+    pub(super) fn open(wire: Arc<Wire>, path: &Path) -> (Self, io::Result<()>) {
+        let (file, opened) = match LogFile::open(path) {
+            Ok(file) => (file, Ok(())),
+            Err(e) => (LogFile::closed(path.to_owned()), Err(e)),
+        };
+        (Self { wire, file, json: None, held: None, loud: Some(0), parked: false, closed: false }, opened)
     }
 
-    /// The program of `request` runs; `stream` is `stdout`, `stderr`, or
-    /// `output` when it is both. What can wait until then has waited: whoever
-    /// restarts a program wants it to run first of all.
-    pub(crate) fn started(&mut self, request: &SpawnRequest, stream: &str, pid: u32) {
-        let policy = request.logs.clone().filter(|_| !request.is_task);
-        let format = policy.as_ref().map_or(LogFormat::Raw, |policy| policy.format);
-        self.json = Json::of(request, stream, format, pid).map(Box::new);
+    /// The program runs. What can wait until then has waited: whoever restarts
+    /// a program wants it to run first of all.
+    pub(super) fn begin(&mut self, policy: Option<LogPolicy>, json: Option<Box<Json>>) {
+        self.json = json;
         self.file.begin(policy);
         self.file.mark_run();
     }
 
-    /// Where it goes.
-    pub(crate) fn path(&self) -> &Path {
-        self.file.path()
-    }
-
     /// Another policy from now on. Between bytes and objects there is no
     /// change within a run: a file would be neither.
-    pub(crate) fn keep_by(&mut self, mut policy: LogPolicy) {
+    pub(super) fn keep_by(&mut self, mut policy: LogPolicy) {
         match &mut self.json {
             Some(json) if policy.format != LogFormat::Raw => json.speak(policy.format),
             Some(_) => policy.format = LogFormat::Ecs,
@@ -96,18 +93,30 @@ impl Output {
     }
 
     /// Lets the next write look whether the file was renamed away.
-    pub(crate) fn look_again(&mut self) {
+    pub(super) fn look_again(&mut self) {
         self.file.look_again();
     }
 
     /// Moves a bounded amount from pipe to file.
-    pub(crate) fn pump(&mut self, buffer: &mut [u8]) -> Drained {
+    pub(super) fn pump(&mut self, buffer: &mut [u8], gate: &Gate, pulse: &Pulse) -> Drained {
+        let wire = self.wire.clone();
+        wire.busy.store(true, Ordering::Release);
+        let drained = self.pump_now(buffer, gate, pulse);
+        wire.busy.store(self.held.is_some(), Ordering::Release);
+        drained
+    }
+
+    fn pump_now(&mut self, buffer: &mut [u8], gate: &Gate, pulse: &Pulse) -> Drained {
         let now = Instant::now();
         for _ in 0..READS {
+            pulse.step();
             if !self.unload(now) {
                 return Drained::Blocked;
             }
-            match rustix::io::read(&self.pipe, &mut *buffer) {
+            let read = gate.as_scribe(|| rustix::io::read(&self.wire.pipe, &mut *buffer));
+            // What was dropped came before this.
+            self.count_missing(now);
+            match read {
                 Ok(0) => return Drained::Closed,
                 Ok(n) => {
                     self.take(buffer.get(..n).unwrap_or_default(), now);
@@ -125,6 +134,14 @@ impl Output {
             }
         }
         Drained::More
+    }
+
+    /// Counts what was read and dropped while the disk hung, so that the file tells of it.
+    pub(super) fn count_missing(&mut self, now: Instant) {
+        let missing = self.wire.take_missing();
+        if missing > 0 {
+            self.file.missed(missing, HANGS, now);
+        }
     }
 
     fn take(&mut self, bytes: &[u8], now: Instant) {
@@ -174,7 +191,7 @@ impl Output {
             return;
         }
         // Refused beyond the user's share: the pipe is as it was.
-        if rustix::pipe::fcntl_setpipe_size(&self.pipe, WIDE).is_ok() {
+        if rustix::pipe::fcntl_setpipe_size(&self.wire.pipe, WIDE).is_ok() {
             self.loud = None;
         } else {
             WIDENED.fetch_sub(1, Ordering::Relaxed);
@@ -199,7 +216,7 @@ impl Output {
     }
 
     /// As data, for whoever goes on with the pipe.
-    pub(crate) fn state(&self) -> OutputState {
+    pub(super) fn state(&self) -> OutputState {
         let (dropped, reason) = self.file.dropped();
         OutputState {
             path: self.file.path().to_owned(),
@@ -216,14 +233,14 @@ impl Output {
 
     /// Goes on where another process was. A file that cannot be opened now is
     /// tried again with the next write.
-    pub(crate) fn restore(state: OutputState, pipe: OwnedFd) -> Self {
+    pub(super) fn restore(state: OutputState, wire: Arc<Wire>) -> Self {
         let mut file = LogFile::reopen(&state.path, state.policy);
         file.resume(state.lost, state.dropped, state.reason, state.index);
         if state.is_wide {
             WIDENED.fetch_add(1, Ordering::Relaxed);
         }
         Self {
-            pipe,
+            wire,
             file,
             json: state.json.map(Box::new),
             held: (!state.held.is_empty()).then(|| state.held.into()),
@@ -233,12 +250,20 @@ impl Output {
         }
     }
 
+    /// As data, for whoever goes on with the pipe at once: nothing is finished.
+    pub(super) fn into_state(mut self: Box<Self>) -> OutputState {
+        self.count_missing(Instant::now());
+        self.closed = true;
+        self.state()
+    }
+
     /// Nothing more comes: says what there is to say about the end.
     pub(super) fn finish(&mut self) {
         if std::mem::replace(&mut self.closed, true) {
             return;
         }
         let now = Instant::now();
+        self.count_missing(now);
         self.unload(now);
         if let Some(json) = &mut self.json {
             let objects = json.finish(wall_nanos());

@@ -1,4 +1,5 @@
 use super::*;
+use crate::protocol::SpawnRequest;
 use process_model::spec::WhenFull;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -26,15 +27,21 @@ fn request(logs: Option<LogPolicy>) -> SpawnRequest {
 fn output(path: &Path, logs: Option<LogPolicy>) -> (Output, File) {
     let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
     rustix::io::ioctl_fionbio(&read, true).unwrap();
-    let mut output = Output::open(read, path).unwrap();
-    output.started(&request(logs), "stdout", 42);
+    let (mut output, opened) = Output::open(Arc::new(Wire::new(read)), path);
+    opened.unwrap();
+    let fresh = OutputState::fresh(&request(logs), path, "stdout", 42);
+    output.begin(fresh.policy, fresh.json.map(Box::new));
     (output, write.into())
+}
+
+fn pump(output: &mut Output, buffer: &mut [u8]) -> Drained {
+    output.pump(buffer, &Gate::default(), &Pulse::new().unwrap())
 }
 
 fn pump_all(output: &mut Output) -> Drained {
     let mut buffer = vec![0; 64 * 1024];
     loop {
-        match output.pump(&mut buffer) {
+        match pump(output, &mut buffer) {
             Drained::More => {}
             end @ (Drained::Empty | Drained::Blocked | Drained::Closed) => return end,
         }
@@ -74,7 +81,7 @@ fn a_turn_moves_a_bounded_amount() {
     rustix::pipe::fcntl_setpipe_size(&pipe, WIDE).unwrap();
     (&pipe).write_all(&vec![b'x'; WIDE]).unwrap();
     let mut buffer = vec![0; 4096];
-    assert_eq!(output.pump(&mut buffer), Drained::More);
+    assert_eq!(pump(&mut output, &mut buffer), Drained::More);
     assert_eq!(std::fs::metadata(&path).unwrap().len(), (READS * buffer.len()) as u64);
 }
 
@@ -87,11 +94,10 @@ fn an_output_goes_on_in_a_successor_with_everything_that_it_had() {
     pipe.write_all(b"one\nhalf ").unwrap();
     assert_eq!(pump_all(&mut before), Drained::Empty);
     let state = before.state();
-    let copied = before.pipe.try_clone().unwrap();
+    let copied = before.wire.pipe.try_clone().unwrap();
     // The first one ends as a process does that becomes another program: without a word.
-    before.closed = true;
-    drop(before);
-    let mut after = Output::restore(state.clone(), copied);
+    assert_eq!(Box::new(before).into_state(), state);
+    let mut after = Output::restore(state.clone(), Arc::new(Wire::new(copied)));
     assert_eq!(after.state(), state);
     pipe.write_all(b"a line\n").unwrap();
     drop(pipe);
@@ -124,4 +130,39 @@ fn a_program_that_is_to_wait_is_held_up_and_nothing_is_read_beyond_what_is_held(
     drop(pipe);
     pump_to_the_end(&mut output);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "wait\nbehind\n");
+}
+
+#[test]
+fn l12_what_was_dropped_while_the_disk_hung_is_told_before_what_came_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let (mut output, mut pipe) = output(&path, Some(LogPolicy::default()));
+    pipe.write_all(b"before\n").unwrap();
+    assert_eq!(pump_all(&mut output), Drained::Empty);
+    let gate = Gate::default();
+    gate.stand_in();
+    pipe.write_all(b"dropped\n").unwrap();
+    let mut buffer = [0; 100];
+    let dropped = gate.in_stead(|| rustix::io::read(&output.wire.pipe, &mut buffer).unwrap()).unwrap();
+    output.wire.drop_bytes(dropped);
+    pipe.write_all(b"after\n").unwrap();
+    assert_eq!(output.pump(&mut buffer, &gate, &Pulse::new().unwrap()), Drained::More);
+    assert!(gate.came_back() && gate.in_stead(|| ()).is_none(), "both read");
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(text, format!("before\n[pm: 8 bytes are missing here: {HANGS}]\nafter\n"));
+    let lost: Vec<News> = output.news();
+    assert_eq!(lost, [News::Trouble { message: String::new(), dropped: 8 }], "somebody else has told of the beginning");
+}
+
+#[test]
+fn l12_an_output_is_quiet_only_when_everything_is_in_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = LogPolicy { when_full: WhenFull::Block, ..LogPolicy::default() };
+    let (mut output, mut pipe) = output(&dir.path().join("log"), Some(logs));
+    assert!(output.wire.is_quiet());
+    pipe.write_all(b"wait\n").unwrap();
+    assert!(!output.wire.is_quiet(), "it is in the pipe");
+    output.file.use_file(File::options().append(true).open("/dev/full").unwrap());
+    assert_eq!(pump_all(&mut output), Drained::Blocked);
+    assert!(!output.wire.is_quiet(), "it is held back");
 }

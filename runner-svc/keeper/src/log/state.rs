@@ -2,9 +2,10 @@
 //! process needs: how far the file and the history are is in file and index.
 
 use super::json::Json;
-use process_model::spec::LogPolicy;
+use crate::protocol::SpawnRequest;
+use process_model::spec::{LogFormat, LogPolicy};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// An output between two processes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +54,15 @@ impl Default for OutputState {
 }
 
 impl OutputState {
+    /// Of the output of a program that has just begun; `stream` is `stdout`,
+    /// `stderr`, or `output` when it is both.
+    pub(super) fn fresh(request: &SpawnRequest, path: &Path, stream: &str, pid: u32) -> Self {
+        let policy = request.logs.clone().filter(|_| !request.is_task);
+        let format = policy.as_ref().map_or(LogFormat::Raw, |policy| policy.format);
+        let json = Json::of(request, stream, format, pid);
+        Self { path: path.to_owned(), policy, json, ..Self::default() }
+    }
+
     /// The same for a successor that comes later, unexpectedly: what is in the
     /// middle of being written is another by then.
     pub(crate) fn lasting(mut self) -> Self {

@@ -1,119 +1,145 @@
-//! The keeper's loop: its part about output. A turn moves a bounded amount; a
-//! disk that takes nothing is tried again by the clock, not by turning.
+//! The keeper's loop: its part about output. The scribe does the work; the
+//! loop hears of it, and while the disk hangs it reads in the scribe's stead,
+//! counts and drops, so that no program waits for a disk unless it is to.
 
+use super::ask::{Key, Told};
 use super::file::News;
-use super::output::{Drained, Output};
 use crate::diary::say;
 use crate::epoll::Source;
 use crate::keeper::Keeper;
 use crate::protocol::Event;
 use process_model::spec::LogPolicy;
-use std::time::Instant;
 
-/// Outputs of a run.
-const OUTPUTS: usize = 2;
-
-/// Looks at most at a pipe whose program has ended.
-const ROUNDS: usize = 16;
+/// Reads in one turn of the loop: a loud program does not starve the others.
+const READS: usize = 8;
 
 impl Keeper {
-    /// An output has something.
-    pub(crate) fn pump(&mut self, run: u64, index: usize) {
-        let Some(slot) = self.runs.get_mut(&run).and_then(|r| r.outputs.get_mut(index)) else { return };
-        let Some(output) = slot else { return };
-        let drained = output.pump(&mut self.buffer);
-        self.tell_logs(run, index, drained);
-    }
-
-    /// Writes out what is in the pipes of a run now.
+    /// Everything that a run has written is in its files afterwards, or the
+    /// disk does not answer.
     pub(crate) fn drain(&mut self, run: u64) {
-        for index in 0..OUTPUTS {
-            let Some(output) = self.runs.get_mut(&run).and_then(|r| r.outputs.get_mut(index)?.as_mut()) else {
-                continue;
-            };
-            output.look_again();
-            // A pipe holds 1 MiB at most: a few rounds empty it even while somebody else goes on writing.
-            let drained = (0..ROUNDS).map(|_| output.pump(&mut self.buffer)).find(|drained| *drained != Drained::More);
-            self.tell_logs(run, index, drained.unwrap_or(Drained::More));
+        let Some(record) = self.runs.get(&run) else { return };
+        if record.outputs.iter().flatten().all(|outlet| outlet.is_quiet()) {
+            return self.hear_logs();
+        }
+        self.desk.drain(run);
+        self.hear_logs();
+    }
+
+    /// Hears what became of output.
+    pub(crate) fn hear_logs(&mut self) {
+        for told in self.desk.shared().take_told() {
+            match told {
+                Told::News(key, news) => self.tell_news(key, news),
+                Told::Closed(Key { run, index }) => {
+                    let slot = self.runs.get_mut(&run).and_then(|record| record.outputs.get_mut(index));
+                    let Some(outlet) = slot.and_then(Option::as_mut) else { continue };
+                    outlet.closed = true;
+                    if std::mem::take(&mut outlet.in_stead) {
+                        self.epoll.remove(&outlet.wire.pipe);
+                    }
+                }
+            }
+        }
+        if self.desk.in_stead && !self.desk.shared().gate.is_in_stead() {
+            self.stop_reading();
         }
     }
 
-    /// What follows from having pumped an output: the runner hears of it, and
-    /// a pipe that cannot be read now, or never again, is waited for no more.
-    pub(crate) fn tell_logs(&mut self, run: u64, index: usize, drained: Drained) {
+    fn tell_news(&mut self, Key { run, index }: Key, news: News) {
         let Some(record) = self.runs.get_mut(&run) else { return };
-        let Some(slot) = record.outputs.get_mut(index) else { return };
-        let Some(output) = slot else { return };
-        let mut news = output.news();
-        match drained {
-            Drained::More | Drained::Empty => {}
-            Drained::Blocked => {
-                // Told of an end, too, as long as it is waited for: taken out as a whole.
-                if !std::mem::replace(&mut output.parked, true) {
-                    self.epoll.remove(&output.pipe);
+        let event = match news {
+            News::Rotated(path) => {
+                Event::Rotated { instance: record.instance.clone(), path: path.to_string_lossy().into_owned() }
+            }
+            News::Trouble { message, dropped } => {
+                if let Some(outlet) = record.outputs.get_mut(index).and_then(Option::as_mut) {
+                    (outlet.lost, outlet.told) = (dropped, false);
+                }
+                self.to_hand.insert(run);
+                Event::LogTrouble { run, message, dropped }
+            }
+        };
+        self.send(&event);
+    }
+
+    /// The scribe has been at work for a second.
+    pub(crate) fn feel_pulse(&mut self) {
+        if self.desk.hangs() && !self.desk.in_stead {
+            say!("the disk under the logs does not answer; what it cannot take is dropped and counted");
+            self.desk.in_stead = true;
+            self.desk.shared().gate.stand_in();
+            for id in self.runs.keys().copied().collect::<Vec<_>>() {
+                self.read_along(id);
+            }
+        }
+    }
+
+    /// Reads the outputs of a run in the scribe's stead, if somebody has to.
+    pub(crate) fn read_along(&mut self, id: u64) {
+        let Some(run) = self.runs.get_mut(&id).filter(|_| self.desk.in_stead) else { return };
+        for (index, outlet) in run.outputs.iter_mut().enumerate() {
+            let Some(outlet) = outlet.as_mut().filter(|outlet| !(outlet.closed || outlet.waits || outlet.in_stead)) else { continue };
+            match self.epoll.add(&outlet.wire.pipe, Source::Output { run: id, index }) {
+                Ok(()) => outlet.in_stead = true,
+                Err(e) => say!("cannot read the output of {}: {e}", run.instance),
+            }
+        }
+    }
+
+    /// An output has something, and the scribe cannot read it.
+    pub(crate) fn read_in_stead(&mut self, run: u64, index: usize) {
+        let Some(record) = self.runs.get_mut(&run) else { return };
+        let Some(outlet) = record.outputs.get_mut(index).and_then(Option::as_mut) else { return };
+        let mut dropped = 0;
+        let mut ended = false;
+        for _ in 0..READS {
+            let read = self.desk.shared().gate.in_stead(|| rustix::io::read(&outlet.wire.pipe, &mut self.buffer[..]));
+            match read {
+                Some(Ok(n)) if n > 0 => {
+                    outlet.wire.drop_bytes(n);
+                    dropped += n as u64;
+                }
+                Some(Err(rustix::io::Errno::AGAIN)) => break,
+                Some(Err(rustix::io::Errno::INTR)) => {}
+                // Its end is for the scribe to tell; or that is back, and reads itself.
+                Some(Ok(_) | Err(_)) | None => {
+                    ended = true;
+                    break;
                 }
             }
-            Drained::Closed => {
-                // Others may hold its pipe as well: closing our end is not enough.
-                self.epoll.remove(&output.pipe);
-                output.finish();
-                news.extend(output.news());
-            }
         }
-        if let Some(retry) = output.retry() {
-            self.log_due = Some(self.log_due.map_or(retry, |due| due.min(retry)));
+        if ended {
+            self.epoll.remove(&outlet.wire.pipe);
+            outlet.in_stead = false;
         }
-        if drained == Drained::Closed {
-            *slot = None;
-        }
-        if news.is_empty() {
-            return;
-        }
-        let instance = record.instance.clone();
-        for news in news {
-            let event = match news {
-                News::Rotated(path) => {
-                    Event::Rotated { instance: instance.clone(), path: path.to_string_lossy().into_owned() }
-                }
-                News::Trouble { message, dropped } => {
-                    self.to_hand.insert(run);
-                    Event::LogTrouble { run, message, dropped }
-                }
-            };
+        outlet.lost += dropped;
+        if dropped > 0 && !std::mem::replace(&mut outlet.told, true) {
+            let message = format!("{}: the disk does not answer", outlet.path.display());
+            let event = Event::LogTrouble { run, message, dropped: outlet.lost };
             self.send(&event);
         }
     }
 
-    /// Tries again where the disk took nothing.
-    pub(crate) fn retry_logs(&mut self) {
-        let now = Instant::now();
-        let waiting: Vec<(u64, usize)> = self
-            .runs
-            .iter()
-            .flat_map(|(id, run)| run.outputs.iter().enumerate().map(move |(index, output)| (*id, index, output)))
-            .filter(|(_, _, output)| output.as_ref().is_some_and(|output| output.retry().is_some() || output.parked))
-            .map(|(id, index, _)| (id, index))
-            .collect();
-        for (run, index) in waiting {
-            let Some(output) = self.runs.get_mut(&run).and_then(|r| r.outputs.get_mut(index)?.as_mut()) else {
-                continue;
-            };
-            output.try_again(now);
-            let freed = output.parked && output.retry().is_none();
-            if freed {
-                output.parked = false;
-                if let Err(e) = self.epoll.add(&output.pipe, Source::Output { run, index }) {
-                    say!("cannot read an output again: {e}");
-                }
+    /// The scribe is back.
+    fn stop_reading(&mut self) {
+        say!("the disk under the logs answers again");
+        self.desk.in_stead = false;
+        for outlet in self.runs.values_mut().flat_map(|run| run.outputs.iter_mut().flatten()) {
+            if std::mem::take(&mut outlet.in_stead) {
+                self.epoll.remove(&outlet.wire.pipe);
             }
-            self.tell_logs(run, index, Drained::Empty);
         }
+        self.to_hand.append(&mut self.unhanded);
     }
 
     /// Output of a run is kept by another policy.
     pub(crate) fn set_logs(&mut self, id: u64, logs: &LogPolicy) {
         let Some(run) = self.runs.get_mut(&id) else { return };
-        run.outputs.iter_mut().flatten().for_each(|output: &mut Output| output.keep_by(logs.clone()));
+        for (index, outlet) in run.outputs.iter_mut().enumerate() {
+            let Some(outlet) = outlet else { continue };
+            outlet.keep_by(Some(logs));
+            self.desk.keep_by(Key { run: id, index }, logs.clone());
+        }
         // A keeper after this one keeps them so, too.
         self.to_hand.insert(id);
     }

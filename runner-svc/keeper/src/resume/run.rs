@@ -2,7 +2,7 @@
 
 use super::{Found, Kept, OutputImage, RunImage};
 use crate::held::Held;
-use crate::log::Output;
+use crate::log::{Desk, Key, Outlet, States, Wire};
 use crate::run::Run;
 use crate::tree;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -38,15 +38,26 @@ pub(crate) enum For {
 impl Run {
     /// Writes the run down. `reaper` is the parent of its main process when
     /// that is not this keeper.
-    pub(crate) fn image<'a>(&'a self, run: u64, reaper: Option<u32>, whom: For, kept: &mut Kept<'a>) -> RunImage {
+    /// `states` are where its outputs are.
+    pub(crate) fn image<'a>(
+        &'a self,
+        run: u64,
+        reaper: Option<u32>,
+        whom: For,
+        states: &mut States,
+        kept: &mut Kept<'a>,
+    ) -> RunImage {
         let pidfd = Some(kept.put(&self.pidfd));
+        let mut index = 0;
         let outputs = self.outputs.each_ref().map(|output| {
-            let output = output.as_ref()?;
+            let key = Key { run, index };
+            index += 1;
+            let (output, state) = (output.as_ref()?, states.remove(&key)?);
             let state = match whom {
-                For::NextProgram => output.state(),
-                For::Successor => output.state().lasting(),
+                For::NextProgram => state,
+                For::Successor => state.lasting(),
             };
-            Some(OutputImage { pipe: kept.put(&output.pipe), state })
+            Some(OutputImage { pipe: kept.put(&output.wire.pipe), state })
         });
         RunImage {
             run,
@@ -71,14 +82,18 @@ impl Run {
     ///
     /// # Errors
     /// Nobody can tell any more which process is its main one.
-    pub(crate) fn of_image(image: RunImage, found: &mut Found) -> io::Result<Self> {
+    pub(crate) fn of_image(image: RunImage, found: &mut Found, desk: &Desk) -> io::Result<Self> {
         let pidfd = match image.pidfd.and_then(|place| found.take(place)) {
             Some(pidfd) => pidfd,
             None => identified(image.pid, image.start_time)?,
         };
+        let mut index = 0;
         let outputs = image.outputs.map(|output| {
+            index += 1;
             let output = output?;
-            Some(Output::restore(output.state, found.take(output.pipe)?))
+            let mut outlet = Outlet::new(Wire::new(found.take(output.pipe)?), output.state.path.clone());
+            desk.restore(image.run, index - 1, &mut outlet, output.state);
+            Some(outlet)
         });
         Ok(Self {
             instance: image.instance,
