@@ -1,7 +1,9 @@
-//! The keeper: a tiny, single-threaded process that outlives its runner. It
-//! spawns instances, is their parent and reaper, holds their output pipes and
-//! writes their log files. It decides nothing: the runner tells it what to do
-//! over a Unix socket and may die, be upgraded and come back at any time.
+//! The keeper: a tiny process that outlives its runner. It spawns instances,
+//! is their parent and reaper, holds their output pipes and writes their log
+//! files. It decides nothing: the runner tells it what to do over a Unix
+//! socket and may die, be upgraded and come back at any time. One thread does
+//! all of this but the writing, for which there is another: it alone waits
+//! when a disk hangs.
 //!
 //! ```text
 //!  runner ──Request──▶ keeper ──clone/exec──▶ instances

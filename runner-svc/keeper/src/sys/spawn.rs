@@ -159,9 +159,10 @@ fn clone_and_exec(
     let shared_table = if leaves_table.is_some() { libc::CLONE_FILES } else { 0 };
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | shared_table;
     let born_in = extras.and_then(|extras| extras.born_in.as_ref()).map(AsRawFd::as_raw_fd);
-    // SAFETY: CLONE_VFORK suspends this thread, the only one of the process, until the child has called execve or
-    // _exit; so `shared`, `stack`, `pidfd`, the variables and the strings of `plan` outlive every use by the child, and
-    // nobody else touches them meanwhile. The child runs on its own stack; the pointer is the end of that allocation,
+    // SAFETY: CLONE_VFORK suspends this thread until the child has called execve or _exit; so `shared`, `stack`,
+    // `pidfd`, the variables and the strings of `plan` outlive every use by the child, and nobody else touches them
+    // meanwhile: they are this thread's alone. The other thread goes on, in the same memory; the child takes no lock and
+    // allocates nothing, so that it never waits for it. The child runs on its own stack; the pointer is the end of that allocation,
     // aligned down to 16 bytes as the ABI asks. A child that shares the table of descriptors changes nothing in it before
     // it has one of its own. All signals are blocked around the call, so no handler of ours can
     // run in the child. `child_main` never returns into Rust frames of the parent.
