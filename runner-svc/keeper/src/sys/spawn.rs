@@ -170,7 +170,7 @@ fn clone_and_exec(
         let mut all: libc::sigset_t = std::mem::zeroed();
         let mut before: libc::sigset_t = std::mem::zeroed();
         libc::sigfillset(&raw mut all);
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
         let arg = (&raw mut shared).cast::<c_void>();
         let outcome = match born_in {
             Some(cgroup) => {
@@ -185,7 +185,7 @@ fn clone_and_exec(
                 if pid < 0 { Err(std::io::Error::last_os_error()) } else { Ok(pid) }
             }
         };
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const before, ptr::null_mut());
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, ptr::null_mut());
         outcome.map_err(|error| Failure { stage: "clone", index: 0, error })
     }?;
     // SAFETY: clone succeeded, so the kernel stored a new descriptor of ours there.
