@@ -56,8 +56,6 @@ pub(crate) struct Keeper {
     pub(crate) to_hand: BTreeSet<u64>,
     /// Runs that are over and that the runner has asked to forget.
     to_forget: Vec<u64>,
-    /// Held for as long as this keeper lives.
-    lock: File,
     marks: Marks,
     /// What this program is built from.
     build: String,
@@ -77,6 +75,8 @@ pub(crate) struct Keeper {
     /// The program that the runner wants this one to become.
     upgrade: Option<String>,
     ending: bool,
+    /// Held for as long as this keeper lives: dropped last, when the logs are finished.
+    lock: File,
 }
 
 impl Keeper {

@@ -29,7 +29,11 @@ impl Keeper {
         let Some(program) = self.upgrade.take() else { return };
         self.holding.cgroups.remove_spare();
         let outcome = match self.desk.take_all() {
-            Some(states) => self.become_program(&program, states),
+            Some(states) => {
+                // What it told last goes along.
+                self.hear_logs();
+                self.become_program(&program, states)
+            }
             // A thread that waits for a disk cannot be ended: neither could this program.
             None => Err("the disk under the logs does not answer".to_owned()),
         };

@@ -160,7 +160,8 @@ impl Desk {
         let began = Instant::now();
         let mut at = self.shared.pulse.look();
         if self.late == Some(at) {
-            return None;
+            // Answered already, perhaps.
+            return answered.try_recv().ok();
         }
         self.late = None;
         loop {
@@ -170,13 +171,22 @@ impl Desk {
                 Err(RecvTimeoutError::Timeout) => {
                     let now = self.shared.pulse.look();
                     if now == at || began.elapsed() >= MOST {
-                        self.late = Some(now);
+                        // One that is idle has yet to hear of it; it stands nowhere.
+                        self.late = (now != Beat::Idle).then_some(now);
                         return None;
                     }
                     at = now;
                 }
             }
         }
+    }
+
+    /// Whether the scribe is elsewhere than where it did not answer.
+    pub(super) fn gets_on(&mut self) -> bool {
+        if self.late.is_some_and(|at| at != self.shared.pulse.look()) {
+            self.late = None;
+        }
+        self.late.is_none()
     }
 
     /// The pulse's timer fired: whether the scribe has hung for so long that

@@ -67,6 +67,12 @@ impl Shared {
         self.ask(Ask::Say(line));
     }
 
+    /// From now on the loop reads. A scribe that had just done its work is back at once.
+    pub(super) fn stand_in(&self) {
+        self.gate.stand_in();
+        ring(&self.bell);
+    }
+
     fn next_ask(&self) -> Option<Ask> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
@@ -113,6 +119,8 @@ impl Scribe {
     pub(super) fn new(shared: Arc<Shared>) -> io::Result<Self> {
         let epoll = Epoll::new()?;
         epoll.add(&shared.bell, Source::Scribe)?;
+        // What was asked of the one before and not done.
+        ring(&shared.bell);
         Ok(Self { shared, epoll, outputs: BTreeMap::new(), due: None, buffer: vec![0; BUFFER] })
     }
 
@@ -165,13 +173,13 @@ impl Scribe {
         if !self.shared.gate.came_back() {
             return;
         }
+        // The loop looks whether it still stands in: first of all, for what comes now may hang again.
+        ring(&self.shared.news);
         let now = Instant::now();
         for output in self.outputs.values_mut() {
             output.count_missing(now);
         }
         self.retry();
-        // The loop looks whether it still stands in.
-        ring(&self.shared.news);
     }
 
     /// Does what was asked; false: it is over.

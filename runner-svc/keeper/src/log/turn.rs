@@ -64,10 +64,17 @@ impl Keeper {
 
     /// The scribe has been at work for a second.
     pub(crate) fn feel_pulse(&mut self) {
-        if self.desk.hangs() && !self.desk.in_stead {
+        let hangs = self.desk.hangs();
+        // It may have been back for a moment.
+        self.hear_logs();
+        if !self.desk.in_stead && self.desk.gets_on() {
+            // Who could not be handed while it was late.
+            self.to_hand.append(&mut self.unhanded);
+        }
+        if hangs && !self.desk.in_stead {
             say!("the disk under the logs does not answer; what it cannot take is dropped and counted");
             self.desk.in_stead = true;
-            self.desk.shared().gate.stand_in();
+            self.desk.shared().stand_in();
             for id in self.runs.keys().copied().collect::<Vec<_>>() {
                 self.read_along(id);
             }
@@ -93,12 +100,12 @@ impl Keeper {
         let mut dropped = 0;
         let mut ended = false;
         for _ in 0..READS {
-            let read = self.desk.shared().gate.in_stead(|| rustix::io::read(&outlet.wire.pipe, &mut self.buffer[..]));
+            let read = self.desk.shared().gate.in_stead(|| {
+                // Counted before anybody reads what comes later.
+                rustix::io::read(&outlet.wire.pipe, &mut self.buffer[..]).inspect(|n| outlet.wire.drop_bytes(*n))
+            });
             match read {
-                Some(Ok(n)) if n > 0 => {
-                    outlet.wire.drop_bytes(n);
-                    dropped += n as u64;
-                }
+                Some(Ok(n)) if n > 0 => dropped += n as u64,
                 Some(Err(rustix::io::Errno::AGAIN)) => break,
                 Some(Err(rustix::io::Errno::INTR)) => {}
                 // Its end is for the scribe to tell; or that is back, and reads itself.
