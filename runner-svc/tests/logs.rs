@@ -420,8 +420,11 @@ async fn l12_a_log_disk_that_hangs_holds_up_no_program_and_no_start_or_stop() {
         spec
     };
     let path = disk.path.join("w.log");
-    let (loud, short, next) =
-        (on_disk("w", &writer.line()), on_disk("short", "echo on; exec sleep 1000"), on_disk("next", "exec sleep 1000"));
+    let (loud, short, next) = (
+        on_disk("w", &writer.line()),
+        on_disk("short", "echo on; exec sleep 1000"),
+        on_disk("next", "exec sleep 1000"),
+    );
     node.assign(&[(loud.clone(), true, 0), (short.clone(), true, 0)]);
     node.start_runner();
     writer.wait_for_file(&path, 64 * KIB).await;

@@ -135,6 +135,7 @@ impl Keeper {
             self.epoll.wait(&mut ready, due.map(|due| due.saturating_duration_since(Instant::now())))?;
             // What it says before signals: a program's words come before its end.
             ready.sort_by_key(|source| !matches!(source, Source::Output { .. } | Source::Notify { .. }));
+            self.desk.begin_turn();
             for source in &ready {
                 match *source {
                     Source::Output { run, index } => self.read_in_stead(run, index),

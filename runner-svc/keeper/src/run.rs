@@ -125,7 +125,13 @@ impl Run {
             containment: self.held.containment().to_owned(),
             fence: None,
             fenced: self.fenced,
-            outputs: self.outputs.iter().flatten().filter(|output| output.is_open()).map(|output| output.path.to_string_lossy().into_owned()).collect(),
+            outputs: self
+                .outputs
+                .iter()
+                .flatten()
+                .filter(|output| output.is_open())
+                .map(|output| output.path.to_string_lossy().into_owned())
+                .collect(),
         }
     }
 }

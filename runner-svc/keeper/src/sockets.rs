@@ -6,14 +6,14 @@
 
 use crate::resume::{Found, Kept};
 use process_model::spec::{Listen, Socket};
-use rustix::fs::Mode;
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -191,12 +191,26 @@ fn unix(path: &str, mode: u32) -> io::Result<OwnedFd> {
     let address = SocketAddrUnix::new(path)?;
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     remove_abandoned(Path::new(path));
-    // The file is made with its mode: nobody gets in before it is narrowed. No other thread makes files meanwhile.
-    let before = rustix::process::umask(Mode::from_raw_mode(!mode & 0o777));
-    let bound = rustix::net::bind(&socket, &address);
-    rustix::process::umask(before);
-    bound?;
+    // The file is made with the socket's mode: nobody gets in before it is narrowed. (The umask is of all threads.)
+    rustix::fs::fchmod(&socket, Mode::from_raw_mode(mode))?;
+    rustix::net::bind(&socket, &address)?;
+    widen(path, mode)?;
     Ok(socket)
+}
+
+/// Gives a socket's file what the umask has taken from it. In a folder of a
+/// program's user the name may be a link to anywhere by now: followed it is not.
+fn widen(path: &str, mode: u32) -> io::Result<()> {
+    let file = rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    let stat = rustix::fs::fstat(&file)?;
+    let is_ours = FileType::from_raw_mode(stat.st_mode) == FileType::Socket
+        && stat.st_uid == rustix::process::geteuid().as_raw()
+        && stat.st_nlink == 1;
+    if is_ours && stat.st_mode & 0o777 != mode {
+        // What was opened, not what has the name (proc_pid_fd(5)).
+        rustix::fs::chmod(format!("/proc/self/fd/{}", file.as_raw_fd()), Mode::from_raw_mode(mode))?;
+    }
+    Ok(())
 }
 
 /// Removes a socket's file on which nobody listens any more, as a crash leaves
@@ -212,7 +226,6 @@ fn remove_abandoned(path: &Path) {
 mod tests {
     use super::*;
     use std::net::{TcpListener, TcpStream};
-    use std::os::fd::AsRawFd;
     use std::os::unix::fs::PermissionsExt;
 
     fn tcp(name: &str, address: SocketAddr) -> Socket {

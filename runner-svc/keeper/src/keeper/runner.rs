@@ -4,7 +4,7 @@ use super::Keeper;
 use crate::connection::{Closed, Connection};
 use crate::diary::say;
 use crate::epoll::Source;
-use crate::log::{Desk, Key, States};
+use crate::log::{Key, States};
 use crate::protocol::{Event, Opaque, RunRecord, VERSION};
 use crate::resume::{For, Kept};
 use crate::run::Run;
@@ -133,8 +133,10 @@ impl Keeper {
     /// Hands a run to the runner before anything else is said of it, if there
     /// is room; else it is done with the next turn.
     pub(super) fn hand_at_once(&mut self, id: u64) {
+        // What it begins with is known here; from now on only the scribe knows.
+        let fresh = self.runs.get_mut(&id).map(|run| begun_with(id, run));
         let Some(runner) = &mut self.runner else { return };
-        let outcome = runner.flush().and_then(|more| if more { Ok(false) } else { self.hand(id) });
+        let outcome = runner.flush().and_then(|more| if more { Ok(false) } else { self.hand(id, fresh) });
         if let Err(closed) = outcome
             && let Some(runner) = &mut self.runner
         {
@@ -147,7 +149,7 @@ impl Keeper {
     /// that they never wait in memory. True while some are left.
     fn hand_over(&mut self) -> Result<bool, Closed> {
         while let Some(id) = self.to_hand.first().copied() {
-            if !self.hand(id)? {
+            if !self.desk.has_time() || !self.hand(id, None)? {
                 return Ok(true);
             }
         }
@@ -155,14 +157,20 @@ impl Keeper {
     }
 
     /// Hands one run, when nothing else waits to be written; false when the
-    /// socket is full.
-    fn hand(&mut self, id: u64) -> Result<bool, Closed> {
+    /// socket is full. Asks where its outputs are unless it is `known`.
+    fn hand(&mut self, id: u64, known: Option<States>) -> Result<bool, Closed> {
         let Some(runner) = self.runner.as_mut().filter(|runner| runner.version >= Some(2)) else {
             // Nobody who could take it: whoever comes next gets everything.
             self.to_hand.clear();
             return Ok(true);
         };
-        let Some(mut states) = states(&mut self.desk, self.runs.get_mut(&id), id) else {
+        let is_asked = known.is_none() && self.runs.get(&id).is_some_and(|run| !run.is_over());
+        let states = if is_asked { self.desk.states(id) } else { Some(known.unwrap_or_default()) };
+        let Some(mut states) = states else {
+            if self.desk.gets_on() {
+                // It is only slow: with the next turn.
+                return Ok(false);
+            }
             // Once the disk answers again; who needs it before has what it was handed before.
             self.to_hand.remove(&id);
             self.unhanded.insert(id);
@@ -189,18 +197,11 @@ impl Keeper {
     }
 }
 
-/// Where the outputs of a run are; `None`: the disk under them does not answer.
-fn states(desk: &mut Desk, run: Option<&mut Box<Run>>, id: u64) -> Option<States> {
-    let Some(run) = run.filter(|run| !run.is_over()) else { return Some(States::new()) };
-    let mut fresh = States::new();
-    for (index, outlet) in run.outputs.iter_mut().enumerate() {
-        let Some(outlet) = outlet.as_mut().filter(|outlet| outlet.is_open()) else { continue };
-        match outlet.fresh.take() {
-            Some(state) => drop(fresh.insert(Key { run: id, index }, *state)),
-            None => return desk.states(id),
-        }
-    }
-    Some(fresh)
+/// Where the outputs of a run that has just begun are.
+fn begun_with(id: u64, run: &mut Run) -> States {
+    let key = |index| Key { run: id, index };
+    let outlets = run.outputs.iter_mut().enumerate();
+    outlets.filter_map(|(index, outlet)| Some((key(index), *outlet.as_mut()?.fresh.take()?))).collect()
 }
 
 /// The version of the protocol that an event came with: who speaks an older

@@ -63,11 +63,10 @@ impl Keeper {
         let is_of_instance = |run: &&Run| run.instance == request.instance && !run.held.is_task && !run.is_over();
         let of =
             self.runs.values().rev().map(|run| &**run).find(is_of_instance).and_then(|run| run.held.group.as_deref());
-        let is_before = |run: &Run| {
-            run.instance == request.instance
-                && run.outputs.iter().flatten().any(|outlet| outlet.path.as_os_str() == request.stdout.as_str())
-        };
-        let known = self.runs.values().rev().any(|run| is_before(run));
+        let has_open =
+            |run: &Run, path: &str| run.outputs.iter().flatten().any(|outlet| outlet.path.as_os_str() == path);
+        let is_known = |path| self.runs.values().any(|run| run.instance == request.instance && has_open(run, path));
+        let known = is_known(&request.stdout) && is_known(&request.stderr);
         let desk = &mut self.desk;
         let beside = || Beside {
             sockets: self.holding.sockets.of(&request.instance, wanted),
@@ -75,9 +74,8 @@ impl Keeper {
             ..Beside::default()
         };
         let mark = self.marks.mark(request.run);
-        let mut spawn = |beside| {
-            Run::spawn(request, &self.null, beside, &mut self.holding.legacy, mark, Logs { desk, known })
-        };
+        let mut spawn =
+            |beside| Run::spawn(request, &self.null, beside, &mut self.holding.legacy, mark, Logs { desk, known });
         let mut in_groups = beside();
         let Prepared { mut group, mut notes } = self.holding.cgroups.prepare(request, of, &mut in_groups);
         let outcome = match spawn(in_groups) {

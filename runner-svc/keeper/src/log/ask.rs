@@ -38,12 +38,35 @@ pub(super) enum Ask {
     Tell { run: u64, states: SyncSender<States> },
     /// Nothing more comes of a run.
     Close { run: u64 },
+    /// Tell in a file what is missing of runs that are over.
+    Count(Missed),
     /// Write a line into the diary.
     Say(String),
     /// Give everything back, unless nobody waits for it any more.
     Give { states: SyncSender<States>, waits: Arc<AtomicBool> },
     /// Finish everything.
     End { done: SyncSender<()> },
+}
+
+impl Ask {
+    /// The run that it is about.
+    pub(super) fn run(&self) -> Option<u64> {
+        match self {
+            Self::Open { outputs, .. } => outputs.first().map(|(key, ..)| key.run),
+            Self::Begin { key, .. } | Self::Restore { key, .. } | Self::KeepBy { key, .. } => Some(key.run),
+            Self::Drain { run, .. } | Self::Tell { run, .. } | Self::Close { run } => Some(*run),
+            Self::Count(_) | Self::Say(_) | Self::Give { .. } | Self::End { .. } => None,
+        }
+    }
+}
+
+/// What is missing of runs that began and ended while the disk hung.
+pub(super) struct Missed {
+    pub(super) path: PathBuf,
+    /// As for the last of them.
+    pub(super) policy: Option<LogPolicy>,
+    pub(super) json: Option<Box<Json>>,
+    pub(super) bytes: u64,
 }
 
 /// From the scribe.

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 /// How long the loop waits for a scribe that does not get on.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How long it waits at most for one that does: its disk is slow.
+/// How long it waits in one turn for one that does: its disk is slow, and there is more to do than to wait for it.
 const MOST: Duration = Duration::from_secs(3);
 
 /// A disk that does not take a write for so long hangs: from then on output is dropped instead of waiting.
@@ -35,6 +35,8 @@ const STACK: usize = 256 * 1024;
 pub(crate) struct Desk {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+    /// How long the loop has waited in this turn.
+    waited: Duration,
     /// It did not answer in time, and was here then.
     late: Option<Beat>,
     /// Where it was at the last look, and since when.
@@ -48,7 +50,7 @@ impl Desk {
     pub(crate) fn open() -> io::Result<Self> {
         let shared = Arc::new(Shared::new()?);
         let thread = start(&shared)?;
-        Ok(Self { shared, thread: Some(thread), late: None, stuck: None, in_stead: false })
+        Ok(Self { shared, thread: Some(thread), waited: Duration::ZERO, late: None, stuck: None, in_stead: false })
     }
 
     /// Ready when there is something to hear.
@@ -95,6 +97,7 @@ impl Desk {
     pub(crate) fn restore(&self, run: u64, index: usize, outlet: &mut Outlet, state: OutputState) {
         outlet.keep_by(state.policy.as_ref());
         outlet.lost = state.lost;
+        outlet.wire.set_busy(!state.held.is_empty());
         let (key, wire) = (Key { run, index }, outlet.wire.clone());
         self.shared.ask(Ask::Restore { key, wire, state: Box::new(state) });
     }
@@ -102,7 +105,7 @@ impl Desk {
     /// Everything that a run has written is in its files afterwards, if the disk answers.
     pub(super) fn drain(&mut self, run: u64) {
         // Whether it is done or not: there is nothing to be done about it.
-        let _ = self.answer(|done| Ask::Drain { run, done });
+        let _ = self.gets_on().then(|| self.answer(|done| Ask::Drain { run, done }));
     }
 
     pub(super) fn keep_by(&self, key: Key, policy: LogPolicy) {
@@ -111,7 +114,8 @@ impl Desk {
 
     /// Where the outputs of a run are; `None`: the disk does not answer.
     pub(crate) fn states(&mut self, run: u64) -> Option<States> {
-        self.answer(|states| Ask::Tell { run, states })
+        // Not even asked: nothing would be done about the answer.
+        self.gets_on().then(|| self.answer(|states| Ask::Tell { run, states }))?
     }
 
     /// Nothing more comes of a run.
@@ -122,6 +126,7 @@ impl Desk {
     /// Ends the scribe without finishing anything, and takes everything from
     /// it; `None`: the disk does not answer, and it goes on.
     pub(crate) fn take_all(&mut self) -> Option<States> {
+        self.begin_turn();
         let waits = Arc::new(AtomicBool::new(true));
         let (states, given) = sync_channel(1);
         self.shared.ask(Ask::Give { states, waits: waits.clone() });
@@ -137,9 +142,15 @@ impl Desk {
     }
 
     /// Goes on after everything was taken.
-    pub(crate) fn go_on(&mut self) -> io::Result<()> {
-        self.thread = Some(start(&self.shared)?);
-        Ok(())
+    pub(crate) fn go_on(&mut self) {
+        match start(&self.shared) {
+            Ok(thread) => self.thread = Some(thread),
+            Err(e) => {
+                // As when it waits in vain: another keeper does better.
+                diary::write(rustix::stdio::stderr(), format_args!("nobody writes the logs any more: {e}"));
+                std::process::exit(1);
+            }
+        }
     }
 
     fn join(&mut self) {
@@ -157,32 +168,46 @@ impl Desk {
     }
 
     fn wait<T>(&mut self, answered: &Receiver<T>) -> Option<T> {
-        let began = Instant::now();
         let mut at = self.shared.pulse.look();
-        if self.late == Some(at) {
+        if !self.gets_on() || !self.has_time() {
             // Answered already, perhaps.
             return answered.try_recv().ok();
         }
-        self.late = None;
         loop {
-            match answered.recv_timeout(PATIENCE) {
+            let began = Instant::now();
+            let patience = PATIENCE.min(MOST.saturating_sub(self.waited));
+            let outcome = answered.recv_timeout(patience);
+            self.waited += began.elapsed();
+            match outcome {
                 Ok(answer) => return Some(answer),
                 Err(RecvTimeoutError::Disconnected) => return None,
-                Err(RecvTimeoutError::Timeout) => {
-                    let now = self.shared.pulse.look();
-                    if now == at || began.elapsed() >= MOST {
-                        // One that is idle has yet to hear of it; it stands nowhere.
-                        self.late = (now != Beat::Idle).then_some(now);
-                        return None;
-                    }
-                    at = now;
-                }
+                Err(RecvTimeoutError::Timeout) => {}
             }
+            let now = self.shared.pulse.look();
+            if now == at && patience == PATIENCE {
+                // One that is idle has yet to hear of it; it stands nowhere.
+                self.late = (now != Beat::Idle).then_some(now);
+                return None;
+            }
+            if !self.has_time() {
+                return None;
+            }
+            at = now;
         }
     }
 
+    /// A turn of the loop begins.
+    pub(crate) fn begin_turn(&mut self) {
+        self.waited = Duration::ZERO;
+    }
+
+    /// Whether there is something left of what a turn may wait.
+    pub(crate) fn has_time(&self) -> bool {
+        self.waited < MOST
+    }
+
     /// Whether the scribe is elsewhere than where it did not answer.
-    pub(super) fn gets_on(&mut self) -> bool {
+    pub(crate) fn gets_on(&mut self) -> bool {
         if self.late.is_some_and(|at| at != self.shared.pulse.look()) {
             self.late = None;
         }
@@ -207,9 +232,16 @@ impl Desk {
 impl Drop for Desk {
     fn drop(&mut self) {
         diary::directly();
-        let done = self.thread.is_some() && self.answer(|done| Ask::End { done }).is_some();
-        if done {
-            self.join();
+        let (done, finished) = sync_channel(1);
+        self.shared.ask(Ask::End { done });
+        // There is nothing else to do any more: however slow it is, as long as it gets on.
+        while self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
+            self.begin_turn();
+            if self.wait(&finished).is_some() {
+                self.join();
+            } else if !self.gets_on() {
+                return;
+            }
         }
     }
 }
@@ -227,3 +259,7 @@ fn start(shared: &Arc<Shared>) -> io::Result<JoinHandle<()>> {
     diary::through(Box::new(move |line| through.upgrade().map(|shared| shared.say(line)).is_some()));
     Ok(thread)
 }
+
+#[cfg(test)]
+#[path = "desk_tests.rs"]
+mod tests;

@@ -152,7 +152,7 @@ impl LogFile {
 
     /// Tries again what was not possible, with nothing new to write.
     pub(super) fn try_again(&mut self, json: Option<&Json>, now: Instant) {
-        if self.trouble.is_some() && self.is_ready(json, now) && self.policy_waits().is_none() {
+        if self.trouble.is_some() && self.is_ready(json, now) {
             self.end_trouble();
         }
     }
@@ -358,8 +358,12 @@ impl LogFile {
 
     /// Nothing more comes.
     pub(super) fn close(&mut self, json: Option<&Json>) {
-        if self.dropped().0 > 0 && !self.mark_gap(json, Instant::now()) {
-            say!("{} bytes are missing at the end of {}", self.dropped().0, self.path.display());
+        if self.dropped().0 > 0 {
+            if self.mark_gap(json, Instant::now()) {
+                self.end_trouble();
+            } else {
+                say!("{} bytes are missing at the end of {}", self.dropped().0, self.path.display());
+            }
         }
         if let Some(keeping) = &mut self.keeping {
             keeping.index.mark(&self.path, Kind::Closed, self.size, wall_nanos());

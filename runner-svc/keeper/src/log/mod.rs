@@ -10,7 +10,7 @@
 //! | file | what |
 //! |---|---|
 //! | `scribe` | the thread |
-//! | `desk`, `ask` | the keeper's loop asks it |
+//! | `desk`, `ask`, `queue` | the keeper's loop asks it |
 //! | `wire`, `pulse` | what both have: the pipes, and whether the thread gets on |
 //! | `outlet` | what the loop knows of an output |
 //! | [`index`], [`names`] | formats that readers share |
@@ -39,6 +39,7 @@ pub mod names;
 mod outlet;
 mod output;
 mod pulse;
+mod queue;
 mod rotation;
 mod scribe;
 mod state;

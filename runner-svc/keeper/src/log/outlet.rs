@@ -23,14 +23,24 @@ pub(crate) struct Outlet {
     pub(super) told: bool,
     /// Bytes that are missing, as far as it was told.
     pub(super) lost: u64,
-    /// Where it was when it began, until somebody has asked.
+    /// Where it is, from its beginning until its run is handed for the first time.
     pub(crate) fresh: Option<Box<OutputState>>,
 }
 
 impl Outlet {
     pub(crate) fn new(wire: Wire, path: PathBuf) -> Self {
         let wire = Arc::new(wire);
-        Self { wire, path, closed: false, waits: false, has_lines: false, in_stead: false, told: false, lost: 0, fresh: None }
+        Self {
+            wire,
+            path,
+            closed: false,
+            waits: false,
+            has_lines: false,
+            in_stead: false,
+            told: false,
+            lost: 0,
+            fresh: None,
+        }
     }
 
     /// It is kept so.

@@ -97,16 +97,10 @@ impl Output {
         self.file.look_again();
     }
 
-    /// Moves a bounded amount from pipe to file.
+    /// Moves a bounded amount from pipe to file. The pipe is busy from then on:
+    /// whoever tells what follows from it also tells that it is no more.
     pub(super) fn pump(&mut self, buffer: &mut [u8], gate: &Gate, pulse: &Pulse) -> Drained {
-        let wire = self.wire.clone();
-        wire.busy.store(true, Ordering::Release);
-        let drained = self.pump_now(buffer, gate, pulse);
-        wire.busy.store(self.held.is_some(), Ordering::Release);
-        drained
-    }
-
-    fn pump_now(&mut self, buffer: &mut [u8], gate: &Gate, pulse: &Pulse) -> Drained {
+        self.wire.set_busy(true);
         let now = Instant::now();
         for _ in 0..READS {
             pulse.step();
@@ -140,16 +134,23 @@ impl Output {
     pub(super) fn count_missing(&mut self, now: Instant) {
         let missing = self.wire.take_missing();
         if missing > 0 {
+            // A line that was begun before them never gets its end.
+            self.write_begun(now);
             self.file.missed(missing, HANGS, now);
+        }
+    }
+
+    /// Writes a line without an end.
+    fn write_begun(&mut self, now: Instant) {
+        if let Some(json) = &mut self.json {
+            let objects = json.finish(wall_nanos());
+            self.write_objects(&objects, now);
         }
     }
 
     fn take(&mut self, bytes: &[u8], now: Instant) {
         match &mut self.json {
-            None => {
-                let taken = self.file.write(Batch { bytes, lines: None }, None, now);
-                self.hold(bytes.get(taken..).unwrap_or_default());
-            }
+            None => self.write(Batch { bytes, lines: None }, now),
             Some(json) => {
                 let objects = json.push(bytes, wall_nanos());
                 self.write_objects(&objects, now);
@@ -158,16 +159,22 @@ impl Output {
     }
 
     fn write_objects(&mut self, objects: &Objects, now: Instant) {
-        if objects.text.is_empty() {
-            return;
+        if !objects.text.is_empty() {
+            self.write(Batch { bytes: &objects.text, lines: Some(&objects.lines) }, now);
         }
-        let batch = Batch { bytes: &objects.text, lines: Some(&objects.lines) };
-        let taken = self.file.write(batch, self.json.as_deref(), now);
-        self.hold(objects.text.get(taken..).unwrap_or_default());
+    }
+
+    fn write(&mut self, batch: Batch<'_>, now: Instant) {
+        // Behind what is held back already.
+        let taken = if self.held.is_some() { 0 } else { self.file.write(batch, self.json.as_deref(), now) };
+        self.hold(batch.bytes.get(taken..).unwrap_or_default());
     }
 
     fn hold(&mut self, rest: &[u8]) {
-        self.held = (!rest.is_empty()).then(|| rest.into());
+        if !rest.is_empty() {
+            let before = self.held.take().unwrap_or_default();
+            self.held = Some([&before, rest].concat().into());
+        }
     }
 
     /// Writes what is held back; false when the disk does not take it yet.
@@ -208,6 +215,11 @@ impl Output {
         if self.unload(now) {
             self.file.try_again(self.json.as_deref(), now);
         }
+    }
+
+    /// Something was read that is not in the file.
+    pub(super) fn holds_back(&self) -> bool {
+        self.held.is_some()
     }
 
     /// What the runner is to hear.
@@ -265,10 +277,7 @@ impl Output {
         let now = Instant::now();
         self.count_missing(now);
         self.unload(now);
-        if let Some(json) = &mut self.json {
-            let objects = json.finish(wall_nanos());
-            self.write_objects(&objects, now);
-        }
+        self.write_begun(now);
         let unwritten = self.held.take().map_or(0, |held| held.len());
         if unwritten > 0 {
             say!("{unwritten} bytes are missing at the end of {}", self.file.path().display());

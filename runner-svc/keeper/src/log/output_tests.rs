@@ -166,3 +166,48 @@ fn l12_an_output_is_quiet_only_when_everything_is_in_the_file() {
     assert_eq!(pump_all(&mut output), Drained::Blocked);
     assert!(!output.wire.is_quiet(), "it is held back");
 }
+
+#[test]
+fn l12_a_line_that_lost_its_end_is_told_of_before_what_is_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let logs = LogPolicy { format: LogFormat::Ecs, ..LogPolicy::default() };
+    let (mut output, mut pipe) = output(&path, Some(logs));
+    pipe.write_all(b"whole\nhalf ").unwrap();
+    assert_eq!(pump_all(&mut output), Drained::Empty);
+    output.wire.drop_bytes(7);
+    pipe.write_all(b"line\nnext\n").unwrap();
+    assert_eq!(pump_all(&mut output), Drained::Empty);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let message = |line: &str| line.split("\"message\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let messages: Vec<String> = text.lines().map(message).collect();
+    let mark = format!("[pm: 7 bytes are missing here: {HANGS}]");
+    assert_eq!(messages, ["whole", "half ", mark.as_str(), "line", "next"]);
+    assert!(text.lines().nth(1).unwrap().contains("\"partial\":true"), "{text}");
+}
+
+#[test]
+fn l12_what_is_held_back_stays_in_its_order_whatever_comes_behind_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let logs = LogPolicy { format: LogFormat::Ecs, when_full: WhenFull::Block, ..LogPolicy::default() };
+    let (mut output, mut pipe) = output(&path, Some(logs));
+    pipe.write_all(b"half ").unwrap();
+    assert_eq!(pump_all(&mut output), Drained::Empty);
+    output.file.use_file(File::options().append(true).open("/dev/full").unwrap());
+    // It was not to wait until now.
+    output.wire.drop_bytes(7);
+    output.count_missing(Instant::now());
+    pipe.write_all(b"line\n").unwrap();
+    assert_eq!(pump_all(&mut output), Drained::Blocked);
+    output.file.use_file(File::options().append(true).open(&path).unwrap());
+    let later = Instant::now() + std::time::Duration::from_secs(5);
+    output.try_again(later);
+    drop(pipe);
+    pump_to_the_end(&mut output);
+    drop(output);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let places =
+        ["\"half \"", "\"line\""].map(|message| text.find(message).unwrap_or_else(|| panic!("{message}: {text}")));
+    assert!(places.is_sorted() && text.contains("7 bytes are missing"), "{text}");
+}

@@ -2,19 +2,21 @@
 //! file, so that a disk which hangs holds up this thread alone: the keeper's
 //! loop starts, stops and collects programs all the same (`desk`).
 
-use super::ask::{Ask, Key, States, Told};
-use super::output::{Drained, Output};
+use super::ask::{Ask, Key, Missed, States, Told};
+use super::file::LogFile;
+use super::output::{Drained, HANGS, Output};
 use super::pulse::Pulse;
+use super::queue::Queue;
 use super::wire::Gate;
 use crate::diary;
 use crate::epoll::{Epoll, Source};
 use rustix::event::{EventfdFlags, eventfd};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::{Mutex, PoisonError};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// As much as a pipe holds.
@@ -28,7 +30,7 @@ const ROUNDS: usize = 16;
 
 /// What both threads have.
 pub(super) struct Shared {
-    asked: Mutex<VecDeque<Ask>>,
+    asked: Mutex<Queue>,
     /// Wakes the scribe.
     bell: OwnedFd,
     told: Mutex<Vec<Told>>,
@@ -52,12 +54,7 @@ impl Shared {
     }
 
     pub(super) fn ask(&self, ask: Ask) {
-        let was_empty = {
-            let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-            asked.push_back(ask);
-            asked.len() == 1
-        };
-        if was_empty {
+        if self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(ask) {
             ring(&self.bell);
         }
     }
@@ -74,7 +71,7 @@ impl Shared {
     }
 
     fn next_ask(&self) -> Option<Ask> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
     pub(super) fn take_told(&self) -> Vec<Told> {
@@ -200,6 +197,8 @@ impl Scribe {
                 Ask::Restore { key, wire, state } => {
                     self.outputs.insert(key, Box::new(Output::restore(*state, wire)));
                     self.listen(key);
+                    // What is held back, and what is missing, waits for nobody to say more.
+                    self.pump(key);
                 }
                 Ask::Drain { run, done } => {
                     self.drain(run);
@@ -215,6 +214,11 @@ impl Scribe {
                     let _ = states.send(of_run.map(|(key, output)| (*key, output.state())).collect());
                 }
                 Ask::Close { run } => (0..OUTPUTS).for_each(|index| self.close(Key { run, index })),
+                Ask::Count(Missed { path, policy, json, bytes }) => {
+                    let mut file = LogFile::reopen(&path, policy);
+                    file.missed(bytes, HANGS, Instant::now());
+                    file.close(json.as_deref());
+                }
                 Ask::Say(line) => diary::write(rustix::stdio::stderr(), format_args!("{line}")),
                 Ask::Give { states, waits } => {
                     if waits.swap(false, Ordering::AcqRel) {
@@ -295,6 +299,8 @@ impl Scribe {
         let news = output.news().into_iter().map(|news| Told::News(key, news));
         let closed = (drained == Drained::Closed).then_some(Told::Closed(key));
         self.shared.tell(news.chain(closed));
+        // Last: who finds it at rest has heard all of it.
+        output.wire.set_busy(output.holds_back());
         if drained == Drained::Closed {
             self.outputs.remove(&key);
         }

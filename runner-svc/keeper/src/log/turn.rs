@@ -85,7 +85,10 @@ impl Keeper {
     pub(crate) fn read_along(&mut self, id: u64) {
         let Some(run) = self.runs.get_mut(&id).filter(|_| self.desk.in_stead) else { return };
         for (index, outlet) in run.outputs.iter_mut().enumerate() {
-            let Some(outlet) = outlet.as_mut().filter(|outlet| !(outlet.closed || outlet.waits || outlet.in_stead)) else { continue };
+            let Some(outlet) = outlet.as_mut().filter(|outlet| !(outlet.closed || outlet.waits || outlet.in_stead))
+            else {
+                continue;
+            };
             match self.epoll.add(&outlet.wire.pipe, Source::Output { run: id, index }) {
                 Ok(()) => outlet.in_stead = true,
                 Err(e) => say!("cannot read the output of {}: {e}", run.instance),
@@ -146,7 +149,11 @@ impl Keeper {
             let Some(outlet) = outlet else { continue };
             outlet.keep_by(Some(logs));
             self.desk.keep_by(Key { run: id, index }, logs.clone());
+            if outlet.waits && std::mem::take(&mut outlet.in_stead) {
+                self.epoll.remove(&outlet.wire.pipe);
+            }
         }
+        self.read_along(id);
         // A keeper after this one keeps them so, too.
         self.to_hand.insert(id);
     }

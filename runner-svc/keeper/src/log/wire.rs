@@ -12,7 +12,7 @@ pub(crate) struct Wire {
     pub(crate) pipe: OwnedFd,
     /// Something was read that is not in the file yet. Set before the read: whoever finds the pipe empty and then
     /// this false knows that everything is there.
-    pub(super) busy: AtomicBool,
+    busy: AtomicBool,
     /// Bytes that the loop has read and dropped, and that the file does not count yet.
     missing: AtomicU64,
 }
@@ -25,6 +25,10 @@ impl Wire {
     /// Nothing is on its way from the program to the file.
     pub(super) fn is_quiet(&self) -> bool {
         rustix::io::ioctl_fionread(&self.pipe).is_ok_and(|bytes| bytes == 0) && !self.busy.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_busy(&self, busy: bool) {
+        self.busy.store(busy, Ordering::Release);
     }
 
     pub(super) fn drop_bytes(&self, bytes: usize) {

@@ -23,9 +23,9 @@ pub(super) struct Shared<'a> {
     pub(super) ids: Option<(u32, u32)>,
     pub(super) groups: Vec<libc::gid_t>,
     pub(super) groups_seen: Vec<libc::gid_t>,
-    /// The keeper's table of descriptors is shared, and this is the first number
-    /// that is not needed of it.
-    pub(super) leaves_table: Option<u32>,
+    /// The keeper's table of descriptors is shared until the child leaves it; this is the first number that is not
+    /// needed of it.
+    pub(super) leaves_table: u32,
     pub(super) stdio: [RawFd; 3],
     pub(super) nofile: libc::rlimit,
     pub(super) mark: Option<libc::rlimit>,
@@ -84,10 +84,9 @@ pub(super) extern "C" fn child_main(arg: *mut c_void) -> c_int {
 unsafe fn prepare(shared: &mut Shared<'_>) -> Step {
     // SAFETY: system calls on values of ours; see `child_main`.
     unsafe {
-        if let Some(first) = shared.leaves_table {
-            // Before anything is done with a descriptor: from here on they are its own.
-            check(libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_UNSHARE), "close_range")?;
-        }
+        // Before anything is done with a descriptor: from here on they are its own.
+        let (first, how) = (shared.leaves_table, libc::CLOSE_RANGE_UNSHARE);
+        check(libc::syscall(libc::SYS_close_range, first, u32::MAX, how), "close_range")?;
         check(libc::setsid(), "setsid")?;
         if let Some(attributes) = &shared.attributes {
             // First: what it does from now on is accounted for there.

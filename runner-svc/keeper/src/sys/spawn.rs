@@ -91,30 +91,41 @@ fn pid_variable(name: &str) -> Vec<u8> {
 /// that case nothing of the child is left.
 pub(crate) fn spawn(plan: &Plan<'_>, cradle: &mut Cradle) -> Result<Child, Failure> {
     let extras = plan.extras.as_deref();
-    let stdio = [plan.stdin, plan.stdout, plan.stderr];
-    // What it needs beside may be anywhere: then it gets a copy of all descriptors, as after fork(2).
-    let shares_table = extras.is_none_or(|extras| extras.sockets.is_empty() && extras.enters.is_empty());
-    let stdio = if shares_table {
-        cradle.fill(stdio).map_err(|error| Failure { stage: "stdio", index: 0, error })?
-    } else {
-        stdio.map(|descriptor| descriptor.as_raw_fd())
-    };
-    let leaves_table = shares_table.then(|| cradle.end().unsigned_abs());
-    let child = clone_and_exec(plan, stdio, leaves_table, cradle.stack());
-    if shares_table {
-        cradle.clear();
-    }
+    let mut descriptors = vec![plan.stdin, plan.stdout, plan.stderr];
+    let sockets = extras.map_or(&[][..], |extras| &extras.sockets);
+    descriptors.extend(sockets);
+    descriptors.extend(extras.into_iter().flat_map(|extras| &extras.enters).map(AsFd::as_fd));
+    let child = cradle
+        .fill(&descriptors)
+        .map_err(|error| Failure { stage: "stdio", index: 0, error })
+        .and_then(|numbers| clone_and_exec(plan, Numbers { all: &numbers, sockets: sockets.len() }, cradle));
+    cradle.clear(descriptors.len());
     child
 }
 
-/// As [`spawn`]; `leaves_table` is the number from which on the child shares the
-/// keeper's descriptors no longer than it takes to say so.
-fn clone_and_exec(
-    plan: &Plan<'_>,
-    stdio: [RawFd; 3],
-    leaves_table: Option<u32>,
-    stack: &mut [u8],
-) -> Result<Child, Failure> {
+/// Numbers of what the child gets: standard input, output and error, sockets, `cgroup.procs` files.
+struct Numbers<'a> {
+    all: &'a [RawFd],
+    /// How many of them are sockets.
+    sockets: usize,
+}
+
+impl Numbers<'_> {
+    fn stdio(&self) -> [RawFd; 3] {
+        self.all.first_chunk().copied().unwrap_or([-1; 3])
+    }
+
+    fn sockets(&self) -> Vec<RawFd> {
+        self.all.iter().skip(3).take(self.sockets).copied().collect()
+    }
+
+    fn enters(&self) -> Vec<RawFd> {
+        self.all.iter().skip(3 + self.sockets).copied().collect()
+    }
+}
+
+/// As [`spawn`], with everything in its place.
+fn clone_and_exec(plan: &Plan<'_>, numbers: Numbers<'_>, cradle: &mut Cradle) -> Result<Child, Failure> {
     let extras = plan.extras.as_deref();
     let mut texts: Vec<Vec<u8>> =
         extras.into_iter().flat_map(|e| &e.pid_variables).map(|name| pid_variable(name)).collect();
@@ -131,16 +142,16 @@ fn clone_and_exec(
         groups: plan.identity.map(|id| id.groups.clone()).unwrap_or_default(),
         // Room for what the kernel says that the groups are, and for one more.
         groups_seen: vec![0; plan.identity.map_or(0, |id| id.groups.len() + 1)],
-        leaves_table,
-        stdio,
+        leaves_table: cradle.end().unsigned_abs(),
+        stdio: numbers.stdio(),
         nofile: libc::rlimit { rlim_cur: plan.nofile.0, rlim_max: plan.nofile.1 },
         mark: plan.mark.map(|mark| libc::rlimit { rlim_cur: mark, rlim_max: mark }),
         umask: plan.umask,
         ignored: plan.ignored,
         attributes: extras.map(|extras| Attributes {
             pid_variables: variables,
-            sockets: extras.sockets.iter().map(AsRawFd::as_raw_fd).collect(),
-            enters: extras.enters.iter().map(AsRawFd::as_raw_fd).collect(),
+            sockets: numbers.sockets(),
+            enters: numbers.enters(),
             rlimits: extras
                 .rlimits
                 .iter()
@@ -156,14 +167,14 @@ fn clone_and_exec(
         failed: None,
     };
     let mut pidfd: c_int = -1;
-    let shared_table = if leaves_table.is_some() { libc::CLONE_FILES } else { 0 };
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | shared_table;
+    let stack = cradle.stack();
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::CLONE_FILES;
     let born_in = extras.and_then(|extras| extras.born_in.as_ref()).map(AsRawFd::as_raw_fd);
     // SAFETY: CLONE_VFORK suspends this thread until the child has called execve or _exit; so `shared`, `stack`,
     // `pidfd`, the variables and the strings of `plan` outlive every use by the child, and nobody else touches them
     // meanwhile: they are this thread's alone. The other thread goes on, in the same memory; the child takes no lock and
     // allocates nothing, so that it never waits for it. The child runs on its own stack; the pointer is the end of that allocation,
-    // aligned down to 16 bytes as the ABI asks. A child that shares the table of descriptors changes nothing in it before
+    // aligned down to 16 bytes as the ABI asks. The child shares the table of descriptors, too, and changes nothing in it before
     // it has one of its own. All signals are blocked around the call, so no handler of ours can
     // run in the child. `child_main` never returns into Rust frames of the parent.
     let pid = unsafe {

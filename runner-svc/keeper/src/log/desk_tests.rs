@@ -1,0 +1,63 @@
+use super::*;
+use crate::log::Wire;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+
+fn outlet(path: &Path) -> (Outlet, File) {
+    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    rustix::io::ioctl_fionbio(&read, true).unwrap();
+    (Outlet::new(Wire::new(read), path.to_owned()), write.into())
+}
+
+fn state(path: &Path, held: &[u8]) -> OutputState {
+    OutputState { path: path.to_owned(), held: held.to_vec(), ..OutputState::default() }
+}
+
+#[test]
+fn what_came_with_an_output_is_written_though_its_program_says_nothing_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let (mut outlet, mut pipe) = outlet(&path);
+    let mut desk = Desk::open().unwrap();
+    desk.restore(1, 0, &mut outlet, state(&path, b"held "));
+    desk.drain(1);
+    assert_eq!(std::fs::read(&path).unwrap(), b"held ");
+    assert!(outlet.is_quiet(), "it is asked for ever after");
+    pipe.write_all(b"and more").unwrap();
+    assert!(!outlet.is_quiet());
+    desk.drain(1);
+    assert!(outlet.is_quiet());
+    assert_eq!(std::fs::read(&path).unwrap(), b"held and more");
+}
+
+#[test]
+fn everything_is_taken_and_gone_on_with() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let (mut outlet, mut pipe) = outlet(&path);
+    let mut desk = Desk::open().unwrap();
+    desk.restore(1, 0, &mut outlet, state(&path, b""));
+    pipe.write_all(b"one ").unwrap();
+    desk.drain(1);
+    let mut states = desk.take_all().unwrap();
+    // Nobody reads; what is said and asked meanwhile is done afterwards.
+    pipe.write_all(b"two ").unwrap();
+    desk.go_on();
+    let state = states.remove(&Key { run: 1, index: 0 }).unwrap();
+    desk.restore(1, 0, &mut outlet, state);
+    desk.drain(1);
+    assert_eq!(std::fs::read(&path).unwrap(), b"one two ");
+}
+
+#[test]
+fn a_turn_waits_so_long_and_no_longer() {
+    let mut desk = Desk::open().unwrap();
+    desk.waited = MOST;
+    let (_answer, answered) = sync_channel::<()>(1);
+    let began = Instant::now();
+    assert!(desk.wait(&answered).is_none() && !desk.has_time());
+    assert!(began.elapsed() < PATIENCE, "it waits though there is no time left");
+    desk.begin_turn();
+    assert!(desk.states(1).unwrap().is_empty());
+}

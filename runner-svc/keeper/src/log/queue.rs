@@ -1,0 +1,116 @@
+//! What was asked of the scribe and is not done yet. While a disk hangs nothing
+//! is, for days perhaps; so a run that begins and ends meanwhile leaves behind
+//! only how much of its output is missing.
+
+use super::ask::{Ask, Missed};
+use std::collections::VecDeque;
+
+/// Lines for the diary beyond this are lost.
+const MOST: usize = 10_000;
+
+/// In its order.
+#[derive(Default)]
+pub(super) struct Queue(VecDeque<Ask>);
+
+impl Queue {
+    /// Whether it was empty before.
+    pub(super) fn push(&mut self, ask: Ask) -> bool {
+        let was_empty = self.0.is_empty();
+        match ask {
+            Ask::Close { run } if self.is_all_of(run) => self.drop_run(run),
+            Ask::Say(_) if self.0.len() >= MOST => {}
+            ask => self.0.push_back(ask),
+        }
+        was_empty
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Ask> {
+        self.0.pop_front()
+    }
+
+    /// Nobody has begun with this run, and there is nothing left of it to be read.
+    fn is_all_of(&self, run: u64) -> bool {
+        self.0.iter().any(|ask| match ask {
+            Ask::Open { outputs, .. } => {
+                let is_it = outputs.iter().any(|(key, ..)| key.run == run);
+                is_it && outputs.iter().all(|(_, wire, _)| wire.is_quiet())
+            }
+            _ => false,
+        })
+    }
+
+    fn drop_run(&mut self, run: u64) {
+        let all = std::mem::take(&mut self.0);
+        let mut opened = Vec::new();
+        let mut missed = Vec::new();
+        for ask in all {
+            match ask {
+                ask if ask.run() != Some(run) => self.0.push_back(ask),
+                Ask::Open { outputs, .. } => opened = outputs,
+                Ask::Begin { key, policy, json } => {
+                    let Some((_, wire, path)) = opened.iter().find(|(of, ..)| *of == key) else { continue };
+                    missed.push(Missed { path: path.clone(), policy, json, bytes: wire.take_missing() });
+                }
+                _ => {}
+            }
+        }
+        for missed in missed.into_iter().filter(|missed| missed.bytes > 0) {
+            let same = self.0.iter_mut().find_map(|ask| match ask {
+                Ask::Count(before) if before.path == missed.path => Some(before),
+                _ => None,
+            });
+            match same {
+                Some(before) => *before = Missed { bytes: before.bytes + missed.bytes, ..missed },
+                None => self.0.push_back(Ask::Count(missed)),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ask::Key;
+    use super::super::wire::Wire;
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::mpsc::sync_channel;
+
+    /// A run whose output is begun; with its pipe.
+    fn begin(queue: &mut Queue, run: u64) -> (Arc<Wire>, std::os::fd::OwnedFd) {
+        let (read, write) = rustix::pipe::pipe().unwrap();
+        let (key, wire) = (Key { run, index: 0 }, Arc::new(Wire::new(read)));
+        queue.push(Ask::Open { outputs: vec![(key, wire.clone(), "/log".into())], opened: sync_channel(1).0 });
+        queue.push(Ask::Begin { key, policy: None, json: None });
+        (wire, write)
+    }
+
+    #[test]
+    fn of_runs_that_begin_and_end_while_nothing_is_done_only_what_is_missing_is_left() {
+        let mut queue = Queue::default();
+        assert!(queue.push(Ask::Say("first".into())));
+        for run in 1..=100 {
+            let (wire, _pipe) = begin(&mut queue, run);
+            wire.drop_bytes(10);
+            queue.push(Ask::Drain { run, done: sync_channel(1).0 });
+            assert!(!queue.push(Ask::Close { run }));
+            assert_eq!(Arc::strong_count(&wire), 1, "its pipe is held");
+        }
+        assert!(matches!(queue.pop(), Some(Ask::Say(_))));
+        let Some(Ask::Count(missed)) = queue.pop() else { panic!("it is not counted") };
+        assert_eq!((missed.bytes, missed.path.to_str()), (1000, Some("/log")));
+        assert!(queue.pop().is_none());
+    }
+
+    #[test]
+    fn a_run_that_was_begun_with_or_has_left_something_is_closed_as_ever() {
+        let mut queue = Queue::default();
+        let (_wire, pipe) = begin(&mut queue, 1);
+        rustix::io::write(&pipe, b"x").unwrap();
+        queue.push(Ask::Close { run: 1 });
+        queue.push(Ask::Close { run: 2 });
+        assert!(matches!(queue.pop(), Some(Ask::Open { .. })));
+        assert!(matches!(queue.pop(), Some(Ask::Begin { .. })));
+        assert!(matches!(queue.pop(), Some(Ask::Close { run: 1 })));
+        assert!(matches!(queue.pop(), Some(Ask::Close { run: 2 })));
+    }
+}
