@@ -454,3 +454,59 @@ async fn l12_a_log_disk_that_hangs_holds_up_no_program_and_no_start_or_stop() {
     assert_eq!(there + missing, writer.bytes(), "{missing} bytes are said to be missing");
     assert!(writer.worst_write(&node) < 20.0, "a write took {} s", writer.worst_write(&node));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn l12_what_begins_and_ends_while_its_log_disk_hangs_is_counted_and_holds_nothing() {
+    const SAID: u64 = 10;
+    let mut node = Node::new().await;
+    let Some(mut disk) = logs::HangingDisk::mount(&node.path("disk"), 64) else {
+        return cannot_run_here("mounting a file as a disk");
+    };
+    let path = disk.path.join("short.log");
+    let runs = node.path("runs");
+    let line = format!("echo 123456789; echo said >> {}; sleep 0.2; exit 1", runs.display());
+    let mut spec = sh(&node, "short", &line);
+    spec.logs = Some(LogPolicy::default().into());
+    spec.log_file = Some(path.to_string_lossy().into_owned());
+    let backoff = &mut spec.restart.backoff;
+    (backoff.initial, backoff.factor, backoff.jitter) = (Duration::from_millis(200), 1.0, 0.0);
+    spec.restart.limit = None;
+    node.assign(&[(spec.clone(), true, 0)]);
+    node.start_runner();
+    node.event(event_type::INSTANCE_STARTED).await;
+    let keeper = keepers(&node.path("state"))[0];
+    logs::until("its first words are there", || fs::read(&path).is_ok_and(|text| !text.is_empty())).await;
+
+    disk.hang();
+    node.event(event_type::INSTANCE_LOG_DEGRADED).await;
+    let holds = || fs::read_dir(format!("/proc/{keeper}/fd")).unwrap().count();
+    // What came before it was clear that the disk hangs is in pipes still; now nothing more is kept.
+    node.event(event_type::INSTANCE_STARTED).await;
+    let before = holds();
+    for _ in 0..10 {
+        node.event(event_type::INSTANCE_STARTED).await;
+    }
+    let after = holds();
+    assert!(after <= before + 4, "{before} descriptors, and {after} ten runs later");
+    disk.answer();
+
+    node.assign(&[(spec, false, 0)]);
+    node.event(event_type::INSTANCE_STOPPED).await;
+    let said = SAID * fs::read_to_string(&runs).unwrap().lines().count() as u64;
+    let counted = || {
+        let text = fs::read(&path).unwrap();
+        let (marks, words): (Vec<_>, Vec<_>) =
+            text.split_inclusive(|byte| *byte == b'\n').partition(|line| logs::missing(line).is_some());
+        assert!(words.iter().all(|line| *line == b"123456789\n"), "{}", String::from_utf8_lossy(&text));
+        (SAID * words.len() as u64, marks.into_iter().filter_map(logs::missing).sum::<u64>())
+    };
+    logs::until("everything is there, or said to be missing", || {
+        let (there, missing) = counted();
+        there + missing >= said
+    })
+    .await;
+    let (there, missing) = counted();
+    assert!(missing >= SAID * 5, "invalid: only {missing} bytes were dropped");
+    // The last one may have been stopped between its two words.
+    assert!([said, said + SAID].contains(&(there + missing)), "{there} + {missing} of {said} bytes");
+}

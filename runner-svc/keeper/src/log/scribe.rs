@@ -213,7 +213,11 @@ impl Scribe {
                     let of_run = self.outputs.range(Key { run, index: 0 }..Key { run, index: OUTPUTS });
                     let _ = states.send(of_run.map(|(key, output)| (*key, output.state())).collect());
                 }
-                Ask::Close { run } => (0..OUTPUTS).for_each(|index| self.close(Key { run, index })),
+                Ask::Close { run } => {
+                    // While the disk hung nobody has asked for what is in its pipes.
+                    self.drain(run);
+                    (0..OUTPUTS).for_each(|index| self.close(Key { run, index }));
+                }
                 Ask::Count(Missed { path, policy, json, bytes }) => {
                     let mut file = LogFile::reopen(&path, policy);
                     file.missed(bytes, HANGS, Instant::now());
