@@ -478,7 +478,8 @@ async fn l12_what_begins_and_ends_while_its_log_disk_hangs_is_counted_and_holds_
     logs::until("its first words are there", || fs::read(&path).is_ok_and(|text| !text.is_empty())).await;
 
     disk.hang();
-    node.event(event_type::INSTANCE_LOG_DEGRADED).await;
+    let degraded = tokio::time::timeout(Duration::from_secs(60), node.event(event_type::INSTANCE_LOG_DEGRADED));
+    degraded.await.expect("nobody says that the disk hangs");
     let holds = || fs::read_dir(format!("/proc/{keeper}/fd")).unwrap().count();
     // What came before it was clear that the disk hangs is in pipes still; now nothing more is kept.
     node.event(event_type::INSTANCE_STARTED).await;
