@@ -123,10 +123,12 @@ impl Redial {
     }
 
     /// The next wait; `roll` is chance, from 0 to 1. All of the room below the
-    /// ceiling is used, so that those who began together part.
+    /// ceiling is used, so that those who began together part; they have when it
+    /// rises no more, and then nobody comes again at once for nothing.
     fn pause(&mut self, roll: f64) -> Duration {
         self.followed = false;
-        let pause = self.ceiling.mul_f64(roll);
+        let least = if self.ceiling == LONGEST { LONGEST / 2 } else { Duration::ZERO };
+        let pause = least + (self.ceiling - least).mul_f64(roll);
         self.ceiling = (self.ceiling * 2).min(LONGEST);
         pause
     }

@@ -263,7 +263,7 @@ impl Output {
     }
 
     /// As data, for whoever goes on with the pipe at once: nothing is finished.
-    pub(super) fn into_state(mut self: Box<Self>) -> OutputState {
+    pub(super) fn into_state(mut self) -> OutputState {
         self.count_missing(Instant::now());
         self.closed = true;
         self.state()

@@ -96,7 +96,7 @@ fn an_output_goes_on_in_a_successor_with_everything_that_it_had() {
     let state = before.state();
     let copied = before.wire.pipe.try_clone().unwrap();
     // The first one ends as a process does that becomes another program: without a word.
-    assert_eq!(Box::new(before).into_state(), state);
+    assert_eq!(before.into_state(), state);
     let mut after = Output::restore(state.clone(), Arc::new(Wire::new(copied)));
     assert_eq!(after.state(), state);
     pipe.write_all(b"a line\n").unwrap();

@@ -16,10 +16,12 @@ impl Queue {
     /// Whether it was empty before.
     pub(super) fn push(&mut self, ask: Ask) -> bool {
         let was_empty = self.0.is_empty();
-        match ask {
-            Ask::Close { run } if self.is_all_of(run) => self.drop_run(run),
-            Ask::Say(_) if self.0.len() >= MOST => {}
-            ask => self.0.push_back(ask),
+        if let Ask::Close { run } = ask
+            && self.is_all_of(run)
+        {
+            self.drop_run(run);
+        } else if !matches!(ask, Ask::Say(_)) || self.0.len() < MOST {
+            self.0.push_back(ask);
         }
         was_empty
     }
@@ -30,12 +32,9 @@ impl Queue {
 
     /// Nobody has begun with this run, and there is nothing left of it to be read.
     fn is_all_of(&self, run: u64) -> bool {
-        self.0.iter().any(|ask| match ask {
-            Ask::Open { outputs, .. } => {
-                let is_it = outputs.iter().any(|(key, ..)| key.run == run);
-                is_it && outputs.iter().all(|(_, wire, _)| wire.is_quiet())
-            }
-            _ => false,
+        self.0.iter().any(|ask| {
+            let Ask::Open { outputs, .. } = ask else { return false };
+            ask.run() == Some(run) && outputs.iter().all(|(_, wire, _)| wire.is_quiet())
         })
     }
 
@@ -44,22 +43,20 @@ impl Queue {
         let mut opened = Vec::new();
         let mut missed = Vec::new();
         for ask in all {
-            match ask {
-                ask if ask.run() != Some(run) => self.0.push_back(ask),
-                Ask::Open { outputs, .. } => opened = outputs,
-                Ask::Begin { key, policy, json } => {
-                    let Some((_, wire, path)) = opened.iter().find(|(of, ..)| *of == key) else { continue };
-                    missed.push(Missed { path: path.clone(), policy, json, bytes: wire.take_missing() });
-                }
-                _ => {}
+            if ask.run() != Some(run) {
+                self.0.push_back(ask);
+            } else if let Ask::Open { outputs, .. } = ask {
+                opened = outputs;
+            } else if let Ask::Begin { key, policy, json } = ask
+                && let Some((_, wire, path)) = opened.iter().find(|(of, ..)| *of == key)
+            {
+                missed.push(Missed { path: path.clone(), policy, json, bytes: wire.take_missing() });
             }
         }
         for missed in missed.into_iter().filter(|missed| missed.bytes > 0) {
-            let same = self.0.iter_mut().find_map(|ask| match ask {
-                Ask::Count(before) if before.path == missed.path => Some(before),
-                _ => None,
-            });
-            match same {
+            let mut counted =
+                self.0.iter_mut().filter_map(|ask| if let Ask::Count(counted) = ask { Some(counted) } else { None });
+            match counted.find(|counted| counted.path == missed.path) {
                 Some(before) => *before = Missed { bytes: before.bytes + missed.bytes, ..missed },
                 None => self.0.push_back(Ask::Count(missed)),
             }

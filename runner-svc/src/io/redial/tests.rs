@@ -48,7 +48,8 @@ fn ceilings_double_from_100_ms_to_5_s() {
     let mut redial = Redial::new("registry", &Dial::Tcp("http://127.0.0.1:1".to_owned()));
     let ceilings: Vec<u128> = (0..8).map(|_| redial.pause(1.0).as_millis()).collect();
     assert_eq!(ceilings, [100, 200, 400, 800, 1600, 3200, 5000, 5000]);
-    assert_eq!(redial.pause(0.0), Duration::ZERO);
+    assert_eq!(redial.pause(0.0), LONGEST / 2, "by then they have parted");
+    assert_eq!(Redial { ceiling: FIRST, ..redial }.pause(0.0), Duration::ZERO);
 }
 
 #[test]
