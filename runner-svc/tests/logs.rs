@@ -475,6 +475,8 @@ async fn l12_what_begins_and_ends_while_its_log_disk_hangs_is_counted_and_holds_
     node.start_runner();
     node.event(event_type::INSTANCE_STARTED).await;
     let keeper = keepers(&node.path("state"))[0];
+    let numbers = logs::numbers_of(keeper, &path);
+    assert!(numbers.iter().all(|number| *number >= 64), "a child would have a copy of its log: {numbers:?}");
     logs::until("its first words are there", || fs::read(&path).is_ok_and(|text| !text.is_empty())).await;
 
     disk.hang();

@@ -32,7 +32,7 @@ use std::io;
 use std::os::unix::net::UnixListener;
 use std::time::Instant;
 
-/// One buffer for all pipes and the socket: a pipe's capacity.
+/// One buffer for the socket, and for pipes that are read in the scribe's stead: a pipe's capacity.
 const BUFFER: usize = 64 * 1024;
 
 pub(crate) struct Keeper {
@@ -54,6 +54,8 @@ pub(crate) struct Keeper {
     /// Runs of which the runner gets the state and the descriptors, as soon as
     /// nothing else is to be said.
     pub(crate) to_hand: BTreeSet<u64>,
+    /// The same, once the disk under the logs answers again.
+    pub(crate) unhanded: BTreeSet<u64>,
     /// Runs that are over and that the runner has asked to forget.
     to_forget: Vec<u64>,
     marks: Marks,
@@ -61,8 +63,6 @@ pub(crate) struct Keeper {
     build: String,
     /// When to look again at trees that could not be seen with certainty.
     pub(crate) look_again: Option<Instant>,
-    /// The same, once the disk under the logs answers again.
-    pub(crate) unhanded: BTreeSet<u64>,
     /// The way to whoever writes the logs.
     pub(crate) desk: Desk,
     pub(crate) fences: Fences,

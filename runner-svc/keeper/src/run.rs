@@ -25,8 +25,7 @@ pub(crate) struct Run {
     pub(crate) condemned: bool,
     /// Because the lease of its instance was over.
     pub(crate) fenced: bool,
-    /// Standard output, then standard error unless it is merged; `None` once
-    /// closed.
+    /// Standard output, then standard error unless it is merged.
     pub(crate) outputs: [Option<Outlet>; 2],
     /// What is held for it beside.
     pub(crate) held: Held,
@@ -56,7 +55,7 @@ impl Run {
         mark: Option<u64>,
         logs: Logs<'_>,
     ) -> Result<Self, SpawnFailure> {
-        let is_merged = request.stderr == request.stdout || request.logs.as_ref().is_some_and(|logs| logs.merge);
+        let is_merged = is_merged(request);
         let (stdout, stdout_write) = output(&request.stdout)?;
         let (stderr, stderr_write) = if is_merged {
             let write = stdout_write.try_clone().map_err(|e| SpawnFailure::new("pipe", &request.stderr, &e))?;
@@ -134,6 +133,11 @@ impl Run {
                 .collect(),
         }
     }
+}
+
+/// Whether both outputs go to one file.
+pub(crate) fn is_merged(request: &SpawnRequest) -> bool {
+    request.stderr == request.stdout || request.logs.as_ref().is_some_and(|logs| logs.merge)
 }
 
 /// A pipe to a log file.

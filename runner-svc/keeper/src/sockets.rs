@@ -6,10 +6,11 @@
 
 use crate::resume::{Found, Kept};
 use process_model::spec::{Listen, Socket};
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -190,18 +191,26 @@ fn inet(address: SocketAddr, kind: SocketType) -> io::Result<OwnedFd> {
 fn unix(path: &str, mode: u32) -> io::Result<OwnedFd> {
     let address = SocketAddrUnix::new(path)?;
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    remove_abandoned(Path::new(path));
+    let path = Path::new(path);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    remove_abandoned(path);
+    // Before: what is there afterwards is what was made. In a folder of a program's user any name may be a link to
+    // anywhere at any moment.
+    let folder = rustix::fs::open(folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    if rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
+        return Err(io::ErrorKind::AddrInUse.into());
+    }
     // The file is made with the socket's mode: nobody gets in before it is narrowed. (The umask is of all threads.)
     rustix::fs::fchmod(&socket, Mode::from_raw_mode(mode))?;
     rustix::net::bind(&socket, &address)?;
-    widen(path, mode)?;
+    widen(&folder, name, mode)?;
     Ok(socket)
 }
 
-/// Gives a socket's file what the umask has taken from it. In a folder of a
-/// program's user the name may be a link to anywhere by now: followed it is not.
-fn widen(path: &str, mode: u32) -> io::Result<()> {
-    let file = rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+/// Gives a socket's file what the umask has taken from it.
+fn widen(folder: &OwnedFd, name: &OsStr, mode: u32) -> io::Result<()> {
+    let file = rustix::fs::openat(folder, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
     let stat = rustix::fs::fstat(&file)?;
     let is_ours = FileType::from_raw_mode(stat.st_mode) == FileType::Socket
         && stat.st_uid == rustix::process::geteuid().as_raw()

@@ -262,6 +262,13 @@ impl Drop for Disk {
     }
 }
 
+/// The numbers of a process's descriptors of a file.
+pub(crate) fn numbers_of(process: u32, path: &Path) -> Vec<u32> {
+    let descriptors = fs::read_dir(format!("/proc/{process}/fd")).unwrap().map(|entry| entry.unwrap().path());
+    let of_it = descriptors.filter(|descriptor| fs::read_link(descriptor).is_ok_and(|file| file == path));
+    of_it.map(|descriptor| descriptor.file_name().unwrap().to_str().unwrap().parse().unwrap()).collect()
+}
+
 /// A disk that can be made to hang: an ext4 on a loop device.
 pub(crate) struct HangingDisk {
     pub(crate) path: PathBuf,

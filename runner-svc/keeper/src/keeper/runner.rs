@@ -4,7 +4,7 @@ use super::Keeper;
 use crate::connection::{Closed, Connection};
 use crate::diary::say;
 use crate::epoll::Source;
-use crate::log::{Key, States};
+use crate::log::{Key, OutputState, States};
 use crate::protocol::{Event, Opaque, RunRecord, VERSION};
 use crate::resume::{For, Kept};
 use crate::run::Run;
@@ -133,10 +133,8 @@ impl Keeper {
     /// Hands a run to the runner before anything else is said of it, if there
     /// is room; else it is done with the next turn.
     pub(super) fn hand_at_once(&mut self, id: u64) {
-        // What it begins with is known here; from now on only the scribe knows.
-        let fresh = self.runs.get_mut(&id).map(|run| begun_with(id, run));
         let Some(runner) = &mut self.runner else { return };
-        let outcome = runner.flush().and_then(|more| if more { Ok(false) } else { self.hand(id, fresh) });
+        let outcome = runner.flush().and_then(|more| if more { Ok(false) } else { self.hand(id, true) });
         if let Err(closed) = outcome
             && let Some(runner) = &mut self.runner
         {
@@ -149,7 +147,7 @@ impl Keeper {
     /// that they never wait in memory. True while some are left.
     fn hand_over(&mut self) -> Result<bool, Closed> {
         while let Some(id) = self.to_hand.first().copied() {
-            if !self.desk.has_time() || !self.hand(id, None)? {
+            if !self.desk.has_time_to_hand() || !self.hand(id, false)? {
                 return Ok(true);
             }
         }
@@ -157,20 +155,20 @@ impl Keeper {
     }
 
     /// Hands one run, when nothing else waits to be written; false when the
-    /// socket is full. Asks where its outputs are unless it is `known`.
-    fn hand(&mut self, id: u64, known: Option<States>) -> Result<bool, Closed> {
+    /// socket is full. Where its outputs are the scribe knows, unless the run
+    /// `has_just_begun`.
+    fn hand(&mut self, id: u64, has_just_begun: bool) -> Result<bool, Closed> {
         let Some(runner) = self.runner.as_mut().filter(|runner| runner.version >= Some(2)) else {
             // Nobody who could take it: whoever comes next gets everything.
             self.to_hand.clear();
             return Ok(true);
         };
-        let is_asked = known.is_none() && self.runs.get(&id).is_some_and(|run| !run.is_over());
-        let states = if is_asked { self.desk.states(id) } else { Some(known.unwrap_or_default()) };
+        let asked = if has_just_begun { None } else { self.desk.states(id) };
+        let states = match self.runs.get(&id) {
+            Some(run) if !run.is_over() => asked.or_else(|| begun_with(id, run)),
+            _ => Some(States::new()),
+        };
         let Some(mut states) = states else {
-            if self.desk.gets_on() {
-                // It is only slow: with the next turn.
-                return Ok(false);
-            }
             // Once the disk answers again; who needs it before has what it was handed before.
             self.to_hand.remove(&id);
             self.unhanded.insert(id);
@@ -192,16 +190,18 @@ impl Keeper {
             }
         }
         self.to_hand.remove(&id);
+        let outlets = self.runs.get_mut(&id).map(|run| run.outputs.iter_mut().flatten());
+        outlets.into_iter().flatten().for_each(|outlet| outlet.fresh = None);
         let Some(runner) = &mut self.runner else { return Ok(true) };
         Ok(!runner.flush()?)
     }
 }
 
-/// Where the outputs of a run that has just begun are.
-fn begun_with(id: u64, run: &mut Run) -> States {
-    let key = |index| Key { run: id, index };
-    let outlets = run.outputs.iter_mut().enumerate();
-    outlets.filter_map(|(index, outlet)| Some((key(index), *outlet.as_mut()?.fresh.take()?))).collect()
+/// Where the outputs of a run were when it began; `None`: it was handed since.
+fn begun_with(id: u64, run: &Run) -> Option<States> {
+    let open = run.outputs.iter().enumerate().filter_map(|(index, outlet)| Some((index, outlet.as_ref()?)));
+    let open = open.filter(|(_, outlet)| outlet.is_open());
+    open.map(|(index, outlet)| Some((Key { run: id, index }, OutputState::clone(outlet.fresh.as_ref()?)))).collect()
 }
 
 /// The version of the protocol that an event came with: who speaks an older

@@ -9,7 +9,7 @@ use crate::held::Held;
 use crate::launch::{Beside, Legacy, SpawnFailure};
 use crate::notify::{Notify, Sender};
 use crate::protocol::{Event, SpawnRequest};
-use crate::run::{Logs, Run};
+use crate::run::{Logs, Run, is_merged};
 use crate::sockets::Sockets;
 use crate::tree::{self, Look};
 use std::fs::File;
@@ -66,7 +66,7 @@ impl Keeper {
         let has_open =
             |run: &Run, path: &str| run.outputs.iter().flatten().any(|outlet| outlet.path.as_os_str() == path);
         let is_known = |path| self.runs.values().any(|run| run.instance == request.instance && has_open(run, path));
-        let known = is_known(&request.stdout) && is_known(&request.stderr);
+        let known = is_known(&request.stdout) && (is_merged(request) || is_known(&request.stderr));
         let desk = &mut self.desk;
         let beside = || Beside {
             sockets: self.holding.sockets.of(&request.instance, wanted),

@@ -102,7 +102,7 @@ impl Keeper {
     /// The keeper that another program was, in this process. `refused` is why
     /// the program that was to be next could not go on.
     pub(crate) fn resume(image: Image, refused: Option<String>) -> io::Result<Self> {
-        let mut numbers = Numbers::default();
+        let mut numbers = Numbers::take_all(image.numbers());
         let lock = File::from(numbers.take(image.lock)?);
         let listener = UnixListener::from(numbers.take(image.listener)?);
         // SIGCHLD was blocked all the time: what is pending is read from the new descriptor.

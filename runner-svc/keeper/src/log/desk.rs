@@ -25,6 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How long it waits in one turn for one that does: its disk is slow, and there is more to do than to wait for it.
 const MOST: Duration = Duration::from_secs(3);
 
+/// The same for what it only wants to hand on, which may come later.
+const TO_HAND: Duration = Duration::from_millis(100);
+
 /// A disk that does not take a write for so long hangs: from then on output is dropped instead of waiting.
 pub(super) const HANGS: Duration = Duration::from_secs(10);
 
@@ -68,7 +71,7 @@ impl Desk {
     }
 
     /// Opens the files of a run; waits for whether that is possible unless they
-    /// are `known`, because a run before it has them open. A disk that does not
+    /// are `known`, because a run before it had them open. A disk that does not
     /// answer is no reason not to start.
     pub(crate) fn open_outputs(&mut self, run: u64, outlets: &[Option<Outlet>; 2], known: bool) -> io::Result<()> {
         let key = |index| Key { run, index };
@@ -115,7 +118,12 @@ impl Desk {
     /// Where the outputs of a run are; `None`: the disk does not answer.
     pub(crate) fn states(&mut self, run: u64) -> Option<States> {
         // Not even asked: nothing would be done about the answer.
-        self.gets_on().then(|| self.answer(|states| Ask::Tell { run, states }))?
+        if !self.gets_on() {
+            return None;
+        }
+        let (answer, answered) = sync_channel(1);
+        self.shared.ask(Ask::Tell { run, states: answer });
+        self.wait(&answered, TO_HAND)
     }
 
     /// Nothing more comes of a run.
@@ -131,7 +139,7 @@ impl Desk {
         let (states, given) = sync_channel(1);
         self.shared.ask(Ask::Give { states, waits: waits.clone() });
         // Whoever is first decides: the scribe, who gives, or the loop, which does not wait any more.
-        let states = match self.wait(&given) {
+        let states = match self.wait(&given, MOST) {
             None if waits.swap(false, Ordering::AcqRel) => None,
             None => given.recv().ok(),
             given => given,
@@ -164,18 +172,19 @@ impl Desk {
     fn answer<T>(&mut self, ask: impl FnOnce(SyncSender<T>) -> Ask) -> Option<T> {
         let (answer, answered) = sync_channel(1);
         self.shared.ask(ask(answer));
-        self.wait(&answered)
+        self.wait(&answered, MOST)
     }
 
-    fn wait<T>(&mut self, answered: &Receiver<T>) -> Option<T> {
+    /// Waits until it has waited `most` in this turn, in all.
+    fn wait<T>(&mut self, answered: &Receiver<T>, most: Duration) -> Option<T> {
         let mut at = self.shared.pulse.look();
-        if !self.gets_on() || !self.has_time() {
+        if !self.gets_on() || self.waited >= most {
             // Answered already, perhaps.
             return answered.try_recv().ok();
         }
         loop {
             let began = Instant::now();
-            let patience = PATIENCE.min(MOST.saturating_sub(self.waited));
+            let patience = PATIENCE.min(most.saturating_sub(self.waited));
             let outcome = answered.recv_timeout(patience);
             self.waited += began.elapsed();
             match outcome {
@@ -189,7 +198,7 @@ impl Desk {
                 self.late = (now != Beat::Idle).then_some(now);
                 return None;
             }
-            if !self.has_time() {
+            if self.waited >= most {
                 return None;
             }
             at = now;
@@ -201,9 +210,9 @@ impl Desk {
         self.waited = Duration::ZERO;
     }
 
-    /// Whether there is something left of what a turn may wait.
-    pub(crate) fn has_time(&self) -> bool {
-        self.waited < MOST
+    /// Whether there is something left of what a turn may wait in order to hand on.
+    pub(crate) fn has_time_to_hand(&self) -> bool {
+        self.waited < TO_HAND
     }
 
     /// Whether the scribe is elsewhere than where it did not answer.
@@ -237,7 +246,7 @@ impl Drop for Desk {
         // There is nothing else to do any more: however slow it is, as long as it gets on.
         while self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
             self.begin_turn();
-            if self.wait(&finished).is_some() {
+            if self.wait(&finished, MOST).is_some() {
                 self.join();
             } else if !self.gets_on() {
                 return;

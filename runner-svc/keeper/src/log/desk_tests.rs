@@ -56,7 +56,7 @@ fn a_turn_waits_so_long_and_no_longer() {
     desk.waited = MOST;
     let (_answer, answered) = sync_channel::<()>(1);
     let began = Instant::now();
-    assert!(desk.wait(&answered).is_none() && !desk.has_time());
+    assert!(desk.wait(&answered, MOST).is_none() && !desk.has_time_to_hand());
     assert!(began.elapsed() < PATIENCE, "it waits though there is no time left");
     desk.begin_turn();
     assert!(desk.states(1).unwrap().is_empty());

@@ -331,7 +331,7 @@ impl LogFile {
     /// Opens the file where another process was; one that cannot be opened now
     /// is tried again with the next write.
     pub(super) fn reopen(path: &Path, policy: Option<LogPolicy>) -> Self {
-        let Ok(mut this) = Self::open(path) else { return Self::closed(path.to_owned()) };
+        let mut this = Self::open(path).unwrap_or_else(|_| Self::closed(path.to_owned()));
         this.begin(policy);
         this
     }

@@ -23,7 +23,7 @@ pub(crate) struct Outlet {
     pub(super) told: bool,
     /// Bytes that are missing, as far as it was told.
     pub(super) lost: u64,
-    /// Where it is, from its beginning until its run is handed for the first time.
+    /// Where it was when it began, until its run is handed for the first time.
     pub(crate) fresh: Option<Box<OutputState>>,
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
-/// Reads in one turn of the loop: a loud program does not starve the others.
+/// Reads in one turn: a loud program does not starve the others.
 const READS: usize = 8;
 
 /// A pipe that was found full so often in a row gets more room, so that its
@@ -43,7 +43,7 @@ pub(crate) struct Output {
     held: Option<Box<[u8]>>,
     /// Reads in a row that found the pipe full; `None`: it is wide.
     loud: Option<u8>,
-    /// Taken out of the loop until the disk takes more.
+    /// Waited for no more, until the disk takes more.
     pub(super) parked: bool,
     /// Everything is said about its end.
     closed: bool,

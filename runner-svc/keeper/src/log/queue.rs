@@ -3,10 +3,15 @@
 //! only how much of its output is missing.
 
 use super::ask::{Ask, Missed};
+use super::wire::Wire;
 use std::collections::VecDeque;
 
 /// Lines for the diary beyond this are lost.
 const MOST: usize = 10_000;
+
+/// Runs whose last words, of a pipe each at most, wait in their pipes. Those of more are dropped: a program that is to
+/// wait for the disk, and is started again and again while it hangs, would use up all descriptors.
+const KEPT: usize = 256;
 
 /// In its order.
 #[derive(Default)]
@@ -30,12 +35,15 @@ impl Queue {
         self.0.pop_front()
     }
 
-    /// Nobody has begun with this run, and there is nothing left of it to be read.
+    /// Nobody has begun with this run, and there is nothing left of it to be read. (A start that was tried again has
+    /// asked twice.)
     fn is_all_of(&self, run: u64) -> bool {
-        self.0.iter().any(|ask| {
-            let Ask::Open { outputs, .. } = ask else { return false };
-            ask.run() == Some(run) && outputs.iter().all(|(_, wire, _)| wire.is_quiet())
-        })
+        let opened = self.0.iter().filter(|ask| matches!(ask, Ask::Open { .. }));
+        if opened.clone().count() > KEPT {
+            opened.clone().filter(|ask| ask.run() == Some(run)).for_each(|ask| wires(ask).for_each(Wire::drop_rest));
+        }
+        let mut of_run = opened.filter(|ask| ask.run() == Some(run)).peekable();
+        of_run.peek().is_some() && of_run.flat_map(wires).all(Wire::is_quiet)
     }
 
     fn drop_run(&mut self, run: u64) {
@@ -46,9 +54,9 @@ impl Queue {
             if ask.run() != Some(run) {
                 self.0.push_back(ask);
             } else if let Ask::Open { outputs, .. } = ask {
-                opened = outputs;
+                opened.extend(outputs);
             } else if let Ask::Begin { key, policy, json } = ask
-                && let Some((_, wire, path)) = opened.iter().find(|(of, ..)| *of == key)
+                && let Some((_, wire, path)) = opened.iter().rfind(|(of, ..)| *of == key)
             {
                 missed.push(Missed { path: path.clone(), policy, json, bytes: wire.take_missing() });
             }
@@ -64,10 +72,14 @@ impl Queue {
     }
 }
 
+fn wires(opened: &Ask) -> impl Iterator<Item = &Wire> {
+    let outputs = if let Ask::Open { outputs, .. } = opened { outputs.as_slice() } else { &[] };
+    outputs.iter().map(|(_, wire, _)| &**wire)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::ask::Key;
-    use super::super::wire::Wire;
     use super::*;
     use std::sync::Arc;
     use std::sync::mpsc::sync_channel;
@@ -109,5 +121,33 @@ mod tests {
         assert!(matches!(queue.pop(), Some(Ask::Begin { .. })));
         assert!(matches!(queue.pop(), Some(Ask::Close { run: 1 })));
         assert!(matches!(queue.pop(), Some(Ask::Close { run: 2 })));
+    }
+
+    #[test]
+    fn what_waits_in_pipes_is_kept_of_so_many_runs_and_counted_of_the_others() {
+        let mut queue = Queue::default();
+        let wires: Vec<_> = (1..=300)
+            .map(|run| {
+                let (wire, pipe) = begin(&mut queue, run);
+                rustix::io::write(&pipe, b"last words").unwrap();
+                queue.push(Ask::Close { run });
+                wire
+            })
+            .collect();
+        assert_eq!(wires.iter().filter(|wire| Arc::strong_count(wire) > 1).count(), KEPT);
+        let counted = std::iter::from_fn(|| queue.pop())
+            .filter_map(|ask| if let Ask::Count(missed) = ask { Some(missed.bytes) } else { None });
+        assert_eq!(counted.collect::<Vec<_>>(), [10 * (300 - KEPT as u64)]);
+    }
+
+    #[test]
+    fn what_a_second_try_to_start_has_left_is_not_taken_for_nothing() {
+        let mut queue = Queue::default();
+        let (_wire, _pipe) = begin(&mut queue, 1);
+        let (_second, pipe) = begin(&mut queue, 1);
+        rustix::io::write(&pipe, b"x").unwrap();
+        queue.push(Ask::Close { run: 1 });
+        let last = std::iter::from_fn(|| queue.pop()).last();
+        assert!(matches!(last, Some(Ask::Close { run: 1 })));
     }
 }

@@ -11,7 +11,7 @@ use super::wire::Gate;
 use crate::diary;
 use crate::epoll::{Epoll, Source};
 use rustix::event::{EventfdFlags, eventfd};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -213,11 +213,7 @@ impl Scribe {
                     let of_run = self.outputs.range(Key { run, index: 0 }..Key { run, index: OUTPUTS });
                     let _ = states.send(of_run.map(|(key, output)| (*key, output.state())).collect());
                 }
-                Ask::Close { run } => {
-                    // While the disk hung nobody has asked for what is in its pipes.
-                    self.drain(run);
-                    (0..OUTPUTS).for_each(|index| self.close(Key { run, index }));
-                }
+                Ask::Close { run } => self.finish(run),
                 Ask::Count(Missed { path, policy, json, bytes }) => {
                     let mut file = LogFile::reopen(&path, policy);
                     file.missed(bytes, HANGS, Instant::now());
@@ -231,7 +227,8 @@ impl Scribe {
                     }
                 }
                 Ask::End { done } => {
-                    std::mem::take(&mut self.outputs);
+                    let runs: BTreeSet<u64> = self.outputs.keys().map(|key| key.run).collect();
+                    runs.into_iter().for_each(|run| self.finish(run));
                     let _ = done.send(());
                     return false;
                 }
@@ -324,6 +321,14 @@ impl Scribe {
             }
             self.tell(key, Drained::Empty);
         }
+    }
+
+    /// Nothing more is to come of a run.
+    fn finish(&mut self, run: u64) {
+        self.shared.pulse.step();
+        // While the disk hung nobody has asked for what is in its pipes.
+        self.drain(run);
+        (0..OUTPUTS).for_each(|index| self.close(Key { run, index }));
     }
 
     fn close(&mut self, key: Key) {

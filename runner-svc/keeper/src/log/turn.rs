@@ -147,6 +147,7 @@ impl Keeper {
         let Some(run) = self.runs.get_mut(&id) else { return };
         for (index, outlet) in run.outputs.iter_mut().enumerate() {
             let Some(outlet) = outlet else { continue };
+            outlet.fresh = None;
             outlet.keep_by(Some(logs));
             self.desk.keep_by(Key { run: id, index }, logs.clone());
             if outlet.waits && std::mem::take(&mut outlet.in_stead) {

@@ -35,6 +35,14 @@ impl Wire {
         self.missing.fetch_add(bytes as u64, Ordering::AcqRel);
     }
 
+    /// Drops what is in it, which nobody will read. Only for a pipe that nobody else reads.
+    pub(super) fn drop_rest(&self) {
+        let mut buffer = [0; 4096];
+        while let Ok(n @ 1..) = rustix::io::read(&self.pipe, &mut buffer) {
+            self.drop_bytes(n);
+        }
+    }
+
     /// What is missing, which the caller counts from now on.
     pub(super) fn take_missing(&self) -> u64 {
         self.missing.swap(0, Ordering::AcqRel)

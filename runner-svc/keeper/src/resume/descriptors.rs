@@ -1,7 +1,7 @@
 //! Descriptors of an image: it refers to them by their place in a list.
 
 use crate::sys;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -41,16 +41,19 @@ impl FromIterator<Option<OwnedFd>> for Found {
     }
 }
 
-/// Numbers of descriptors that the program before left open. Each can be taken
-/// once.
-#[derive(Debug, Default)]
-pub(crate) struct Numbers(BTreeSet<RawFd>);
+/// What the program before left open, by the numbers that it wrote down.
+#[derive(Debug)]
+pub(crate) struct Numbers(BTreeMap<RawFd, OwnedFd>);
 
 impl Numbers {
+    /// Takes all of them over, before anything else is opened. What is not open is lost, and whatever it was of.
+    pub(crate) fn take_all(numbers: impl Iterator<Item = RawFd>) -> Self {
+        let numbers: BTreeSet<RawFd> = numbers.collect();
+        Self(numbers.into_iter().filter_map(|number| Some((number, sys::inherited::take(number).ok()?))).collect())
+    }
+
+    /// Each can be taken once.
     pub(crate) fn take(&mut self, number: RawFd) -> io::Result<OwnedFd> {
-        if !self.0.insert(number) {
-            return Err(io::Error::other("a descriptor is named twice"));
-        }
-        sys::inherited::take(number)
+        self.0.remove(&number).ok_or_else(|| io::Error::other("a descriptor did not come along, or is named twice"))
     }
 }

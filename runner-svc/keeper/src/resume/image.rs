@@ -29,6 +29,16 @@ pub(crate) struct Image {
     pub(crate) fences: Vec<FenceImage>,
 }
 
+impl Image {
+    /// Of all descriptors that it names.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = i32> {
+        let runner = self.runner.iter().flat_map(|runner| runner.set.iter().chain([&runner.stream]));
+        let runs = self.runs.iter().flat_map(|(_, numbers)| numbers);
+        let all = runs.chain(&self.sockets.1).chain(runner).copied();
+        all.chain([self.lock, self.listener])
+    }
+}
+
 /// The connection to the runner, in the middle of whatever was being said.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ConnectionImage {

@@ -4,7 +4,7 @@
 use super::image::Image;
 use super::store;
 use crate::diary::say;
-use crate::entry;
+use crate::{entry, sys};
 use rustix::io::{FdFlags, fcntl_setfd};
 use std::ffi::{CString, OsString};
 use std::fs::File;
@@ -76,9 +76,9 @@ fn exec(program: &str, image: i32, refused: Option<&str>) -> io::Result<std::con
 /// held is lost with it.
 pub(crate) fn resumed() -> io::Result<Option<Resumed>> {
     let Some(number) = std::env::var_os(IMAGE).and_then(|text| text.to_str()?.parse().ok()) else { return Ok(None) };
-    let mut file = File::from(super::Numbers::default().take(number)?);
+    let mut file = File::from(sys::inherited::take(number)?);
     let header = store::read_header(&mut file)?;
-    let writer = super::Numbers::default().take(header.writer);
+    let writer = sys::inherited::take(header.writer);
     let refused = std::env::var(REFUSED).ok();
     match store::read_image(&mut file, header) {
         Ok(image) => Ok(Some(Resumed { image, refused })),

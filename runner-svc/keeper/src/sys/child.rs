@@ -1,6 +1,6 @@
 //! What a child does between clone and exec. It shares memory with the keeper,
-//! which is suspended: system calls only, no allocation, no locks, no
-//! unwinding.
+//! of which the thread that made it is suspended and the other one is not:
+//! system calls only, no allocation, no locks, no unwinding.
 //!
 //! Order: what needs the keeper's privileges first, then the change of
 //! identity, then what the program's user has to be allowed itself.

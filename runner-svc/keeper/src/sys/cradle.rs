@@ -13,25 +13,34 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 /// posix_spawn uses 32 KiB).
 const STACK: usize = 64 * 1024;
 
-/// Standard input, output and error, and what most programs at most get beside: a few sockets, the cgroups of a few
-/// controllers. Who gets more has it at whatever numbers are free.
-const PLACES: usize = 3 + 8;
+/// Numbers below this are for children. The kernel copies a table in steps of so many: what is below is in the copy,
+/// though it is closed at once.
+pub(super) const LOW: RawFd = 64;
 
 /// Where a child is until it runs a program: places for its descriptors, and a
 /// stack.
 #[derive(Debug)]
 pub(crate) struct Cradle {
     places: Vec<OwnedFd>,
+    /// More places than these are made for who needs them, and are not kept: the child has a copy of everything then.
+    reserved: usize,
     null: OwnedFd,
     /// Touched at its end alone: most of it never is in memory.
     stack: Box<[u8]>,
 }
 
 impl Cradle {
-    /// Takes the lowest numbers that are free: to be made before much is open.
+    /// Takes every low number that is free: whatever is opened later is no child's.
     pub(crate) fn take(null: BorrowedFd<'_>) -> io::Result<Self> {
-        let places = (0..PLACES).map(|_| lowest(null)).collect::<io::Result<_>>()?;
-        Ok(Self { places, null: lowest(null)?, stack: vec![0; STACK].into_boxed_slice() })
+        let mut places = Vec::new();
+        let null = loop {
+            let next = lowest(null)?;
+            if next.as_raw_fd() >= LOW {
+                break next;
+            }
+            places.push(next);
+        };
+        Ok(Self { reserved: places.len(), places, null, stack: vec![0; STACK].into_boxed_slice() })
     }
 
     /// Puts descriptors there; returns their numbers.
@@ -55,14 +64,14 @@ impl Cradle {
             // Of two open descriptors, the second of which is closed by the call: nothing there can fail.
             let _ = rustix::io::dup3(&self.null, place, rustix::io::DupFlags::CLOEXEC);
         }
-        self.places.truncate(PLACES);
+        self.places.truncate(self.reserved);
     }
 
     pub(super) fn stack(&mut self) -> &mut [u8] {
         &mut self.stack
     }
 
-    /// The first number behind the places.
+    /// The first number that no child needs.
     pub(super) fn end(&self) -> RawFd {
         self.places.iter().map(AsRawFd::as_raw_fd).max().unwrap_or(2) + 1
     }

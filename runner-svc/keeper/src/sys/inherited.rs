@@ -2,7 +2,8 @@
 
 #![allow(unsafe_code)] // a number becomes an owner; the block says why it is sound
 
-use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
+use super::cradle::LOW;
+use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_getfd, fcntl_setfd};
 use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
@@ -19,8 +20,9 @@ pub(crate) fn take(number: RawFd) -> io::Result<OwnedFd> {
     open?;
     // SAFETY: it is open, as was just asked. Nobody in this process owns it: a program begins without owners, the
     // standard ones are left out, and each number is taken once, before anything else is opened that could have got
-    // the same one.
+    // the same one: `Numbers` takes all of them first.
     let owned = unsafe { OwnedFd::from_raw_fd(number) };
     fcntl_setfd(&owned, FdFlags::CLOEXEC)?;
-    Ok(owned)
+    // Low numbers are for children.
+    if number < LOW { fcntl_dupfd_cloexec(&owned, LOW).map_err(Into::into) } else { Ok(owned) }
 }
