@@ -86,7 +86,7 @@ mod tests {
 
     /// A run whose output is begun; with its pipe.
     fn begin(queue: &mut Queue, run: u64) -> (Arc<Wire>, std::os::fd::OwnedFd) {
-        let (read, write) = rustix::pipe::pipe().unwrap();
+        let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::NONBLOCK).unwrap();
         let (key, wire) = (Key { run, index: 0 }, Arc::new(Wire::new(read)));
         queue.push(Ask::Open { outputs: vec![(key, wire.clone(), "/log".into())], opened: sync_channel(1).0 });
         queue.push(Ask::Begin { key, policy: None, json: None });
