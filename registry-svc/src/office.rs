@@ -25,10 +25,15 @@ use registry_domain::{Command, Meta};
 use service_host::identity::Caller;
 use service_host::metrics::Metrics;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
+
+/// So long a replica that was told of a reply by its leader waits until it has
+/// heard the same by way of the log.
+const HEARD_OF: Duration = Duration::from_secs(2);
 
 /// What an office stands on.
 pub struct Ground {
@@ -156,12 +161,12 @@ impl Office {
 
     /// Waits until what a reply tells is known here as well, so that answers
     /// which are made of the state show it: a follower hears that an entry is
-    /// committed a moment after its leader does. Where nobody leads in that
-    /// moment, they show what is known.
+    /// committed a moment after its leader does. Where it hears nothing of it
+    /// for long, they show what is known.
     pub(crate) async fn knows(&self, revision: u64) {
-        if self.view.read().state.revision() < revision {
-            let _ = self.consensus.read_barrier().await;
-        }
+        let mut applied = self.consensus.applied();
+        let known = applied.wait_for(|_| self.view.read().state.revision() >= revision);
+        let _ = tokio::time::timeout(HEARD_OF, known).await;
     }
 
     /// The error of a call that only a leader can answer.

@@ -170,7 +170,15 @@ impl Consensus {
     /// # Errors
     /// See [`ProposeFault`].
     pub async fn propose(&self, batch: Payload) -> Result<Answers, ProposeFault> {
-        crate::propose::propose(&self.inner, batch).await
+        crate::propose::propose(&self.inner, batch, None).await
+    }
+
+    /// The same as leader of this term, and of no other one.
+    ///
+    /// # Errors
+    /// As [`propose`](Self::propose).
+    pub async fn propose_in(&self, term: u64, batch: Payload) -> Result<Answers, ProposeFault> {
+        crate::propose::propose(&self.inner, batch, Some(term)).await
     }
 
     /// These will found a cluster, or are the cluster that this replica will

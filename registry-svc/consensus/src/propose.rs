@@ -21,7 +21,7 @@ pub enum ProposeFault {
     Closing,
 }
 
-pub(crate) async fn propose(inner: &Inner, batch: Payload) -> Result<Answers, ProposeFault> {
+pub(crate) async fn propose(inner: &Inner, batch: Payload, only_in: Option<u64>) -> Result<Answers, ProposeFault> {
     let mut standing = inner.standing.clone();
     let term = {
         let now = standing.borrow_and_update();
@@ -30,7 +30,8 @@ pub(crate) async fn propose(inner: &Inner, batch: Payload) -> Result<Answers, Pr
         }
         // A moment later it is known to everybody, and somebody else leads.
         let full = inner.edge.is_full(batch.bytes().len() as u64);
-        if !now.leads() || now.holds || full {
+        let other_term = only_in.is_some_and(|term| term != now.term);
+        if !now.leads() || now.holds || full || other_term {
             return Err(ProposeFault::NotLeader { leader: now.leader.filter(|leader| *leader != inner.me) });
         }
         now.term

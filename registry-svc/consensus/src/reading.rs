@@ -15,6 +15,9 @@ use tokio::sync::{mpsc, oneshot};
 /// A round without an answer for so long has no quorum, and no reader waits longer for one.
 const ROUND: Duration = Duration::from_secs(2);
 
+/// Before a peer is asked again that could not be.
+const AGAIN: Duration = Duration::from_millis(20);
+
 /// Why it is not known up to where to read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadFault {
@@ -118,7 +121,7 @@ async fn round(inner: &Arc<Inner>) -> Result<u64, ReadFault> {
             return Ok(index);
         }
         // Standing does not change when only a link broke and came back.
-        let again = tokio::time::Instant::now() + Duration::from_millis(20);
+        let again = tokio::time::Instant::now() + AGAIN;
         tokio::select! {
             biased;
             changed = standing.changed() => if changed.is_err() { return Err(ReadFault::Closing) },
@@ -143,8 +146,13 @@ async fn ask(inner: &Arc<Inner>, leader: Option<ReplicaId>) -> Option<u64> {
 }
 
 /// The commit index of a leader whose term a majority confirms after it was
-/// read; none when this replica does not lead, or not any more.
+/// read; none when this replica does not lead, not any more, or nobody confirms
+/// it in time.
 pub(crate) async fn confirmed_index(inner: &Arc<Inner>) -> Option<u64> {
+    tokio::time::timeout(ROUND, confirmed(inner)).await.ok().flatten()
+}
+
+async fn confirmed(inner: &Arc<Inner>) -> Option<u64> {
     let (term, committed) = inner
         .raft
         .with_raft_state(|state| (vote_of(state.vote_ref()), state.committed))
@@ -157,17 +165,25 @@ pub(crate) async fn confirmed_index(inner: &Arc<Inner>) -> Option<u64> {
     let voters = inner.standing.borrow().members.voters.clone();
     let mut yes: BTreeSet<ReplicaId> = BTreeSet::from([inner.me]);
     let others = voters.all().into_iter().filter(|id| *id != inner.me);
-    let mut answers: FuturesUnordered<_> = others
-        .map(|peer| {
-            let (asked, sent) = (inner.peers.call(peer, Call::Confirm { term }), inner.signs.now());
-            async move { (peer, sent, asked.await) }
-        })
-        .collect();
+    let ask = |peer, after: Option<Duration>| async move {
+        if let Some(after) = after {
+            tokio::time::sleep(after).await;
+        }
+        let sent = inner.signs.now();
+        (peer, sent, inner.peers.call(peer, Call::Confirm { term }).await)
+    };
+    let mut answers: FuturesUnordered<_> = others.map(|peer| ask(peer, None)).collect();
     while !voters.majority(|id| yes.contains(&id)) {
         let (peer, sent, answer) = answers.next().await?;
-        if let Ok(Answer::Confirmed { yes: true, .. }) = answer {
-            inner.signs.acked(peer, sent);
-            yes.insert(peer);
+        match answer {
+            Ok(Answer::Confirmed { yes: true, .. }) => {
+                inner.signs.acked(peer, sent);
+                yes.insert(peer);
+            }
+            // It knows of a later term.
+            Ok(Answer::Confirmed { yes: false, .. }) => {}
+            // Its link broke, or it is about to end: it may be back long before those who say nothing.
+            Ok(_) | Err(_) => answers.push(ask(peer, Some(AGAIN))),
         }
     }
     Some(index)

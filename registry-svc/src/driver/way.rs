@@ -56,7 +56,11 @@ impl Way {
             return Err(self.no_leader());
         }
         if leading.is_some() {
-            return self.consensus.propose(batch).await.map(|answers| answers.0).map_err(|fault| self.failed(&fault));
+            let written = match only_in {
+                Some(term) => self.consensus.propose_in(term, batch).await,
+                None => self.consensus.propose(batch).await,
+            };
+            return written.map(|answers| answers.0).map_err(|fault| self.failed(&fault));
         }
         let Some(leader) = leader.filter(|leader| *leader != me) else { return Err(self.no_leader()) };
         let mut standing = self.consensus.standing();

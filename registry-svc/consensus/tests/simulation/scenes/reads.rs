@@ -93,6 +93,21 @@ fn one_slow_peer_holds_up_no_reader_and_no_writer() {
 }
 
 #[test]
+fn a_link_that_breaks_while_another_peer_is_silent_holds_up_no_reader() {
+    scene(3, 0, |world, _| async move {
+        let (leader, silent) = (world.leads().unwrap(), world.follower());
+        let other = world.ids().into_iter().find(|id| *id != silent && *id != leader).unwrap();
+        // Its links stand, and nothing comes back; the other one is back in a moment.
+        world.isolate(silent, true);
+        assert!(world.net.reset(leader, other));
+        let began = Instant::now();
+        assert!(world.read(&world.life(leader)).await);
+        assert!(began.elapsed() < ms(500), "{:?}", began.elapsed());
+        world.comes_right().await;
+    });
+}
+
+#[test]
 fn a_reader_who_asked_a_leader_that_is_gone_asks_the_next_one_at_once() {
     scene(3, 0, |world, _| async move {
         let (old, reader) = (world.leads().unwrap(), world.follower());
