@@ -17,6 +17,7 @@ use crate::row::{Meta, Row, RowKey};
 use crate::{AuditEntry, History, Instance, Inventory, Node, NodeState, Piece, Process, Runs, StoredReply};
 use process_model::{Action, Assignment, Event, InstanceId, NodeName, Phase, ProcessName};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 /// Everything that the registry knows.
@@ -103,6 +104,26 @@ impl State {
     pub fn oldest_revision(&self) -> u64 {
         let after = self.events.range(self.meta.cut.saturating_add(1)..).next();
         after.map_or(self.meta.revision + 1, |(revision, _)| *revision)
+    }
+
+    /// The highest numbers that events, audit entries and replies have or had.
+    #[must_use]
+    pub fn highest(&self) -> [u64; 3] {
+        let last = |last: Option<u64>, counted: u64| last.unwrap_or(0).max(counted);
+        [
+            last(self.events.last_key_value().map(|(number, _)| *number), self.meta.revision),
+            last(self.audit.last_key_value().map(|(number, _)| *number), self.meta.audited),
+            last(self.replies.last_key_value().map(|(number, _)| *number), self.meta.audited),
+        ]
+    }
+
+    /// The rows of events, audit entries and replies above these numbers.
+    pub fn rows_above(&self, [event, audit, reply]: [u64; 3]) -> impl Iterator<Item = Row> + '_ {
+        let above = |number: u64| (Bound::Excluded(number), Bound::Unbounded);
+        let events = self.events.range(above(event)).map(|(_, event)| Row::Event(event.clone()));
+        let audit = self.audit.range(above(audit)).map(|(_, entry)| Row::Audit(entry.clone()));
+        let replies = self.replies.range(above(reply)).map(|(_, reply)| Row::Reply(reply.clone()));
+        events.chain(audit).chain(replies)
     }
 
     /// Whether the node is known and ready.

@@ -4,12 +4,14 @@
 //! process: going on would let rows and log drift apart, and sled hangs when
 //! it is dropped on a full disk.
 //!
-//! sled takes some 20 µs for a row, which is more than deciding does. So the
-//! thread rests nine times as long as it wrote: under full load the store
-//! falls further behind instead of taking a core from the replicas, and a row
-//! that changes again meanwhile is written once.
+//! sled takes some 20 µs for a row, and its own threads half as much again, which
+//! is more than deciding does. So the thread rests 49 times as long as it wrote:
+//! under full load the store falls further behind instead of taking processors
+//! from the replicas, and a row that changes again meanwhile is written once.
+//! With a rest of nine times sled had a quarter of what a registry needs for
+//! writes.
 
-use super::dirty::Dirty;
+use super::dirty::{Dirty, Fresh, rows_now};
 use super::numbers::MachineNumbers;
 use crate::io::failpoint;
 use crate::io::state_store::{StateStore, StateStoreError};
@@ -55,7 +57,7 @@ const LOOKED_UP: usize = 4_096;
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { every: Duration::from_secs(2), rows: 64 << 10, at_once: 4_096, at_once_of_few: 256, rest: 9 }
+        Self { every: Duration::from_secs(2), rows: 64 << 10, at_once: 4_096, at_once_of_few: 256, rest: 49 }
     }
 }
 
@@ -104,22 +106,16 @@ impl Wishes {
 /// What is written in one go.
 enum Work {
     Rows(Vec<(RowKey, Option<Row>)>, Applied),
-    Frozen(HashSet<RowKey>, Frozen, Applied),
+    Frozen(HashSet<RowKey>, Fresh, Frozen, Applied),
     Everything(Frozen, Applied),
 }
 
 impl WriteBehind {
     /// Starts the thread over a store that holds what the view shows.
     pub(super) fn start(view: Arc<View>, store: StateStore, numbers: MachineNumbers, pace: Pace) -> io::Result<Self> {
-        let shared = Arc::new(Shared {
-            view,
-            store,
-            numbers,
-            pace,
-            dirty: Mutex::default(),
-            wishes: Mutex::default(),
-            changed: Condvar::new(),
-        });
+        let dirty = Mutex::new(Dirty::nothing_since(&view.read().state));
+        let shared =
+            Arc::new(Shared { view, store, numbers, pace, dirty, wishes: Mutex::default(), changed: Condvar::new() });
         let running = shared.clone();
         let run = move || {
             // sled panics at some damage.
@@ -241,15 +237,9 @@ impl Shared {
         failpoint::reached("rows_taken");
         let written = match work {
             Work::Rows(rows, applied) => self.store.apply(rows.into_iter(), &applied, at_once)?,
-            Work::Frozen(keys, frozen, applied) => {
-                // Neighbours share a page.
-                let mut keys: Vec<RowKey> = keys.into_iter().collect();
-                keys.sort_unstable();
-                let row = |key: RowKey| {
-                    let row = frozen.row(&key);
-                    (key, row)
-                };
-                self.store.apply(keys.into_iter().map(row), &applied, at_once)?
+            Work::Frozen(keys, fresh, frozen, applied) => {
+                let rows = rows_now(frozen.rows_above(fresh.above), keys, |key| frozen.row(key));
+                self.store.apply(rows.into_iter(), &applied, at_once)?
             }
             Work::Everything(frozen, applied) => self.store.replace(frozen.rows(), &applied)?,
         };
@@ -264,24 +254,20 @@ impl Shared {
         if self.view.is_half_changed() {
             service_host::fatal::abort_on("a command panicked while it changed the state");
         }
-        let dirty = std::mem::take(&mut *lock(&self.dirty));
+        let dirty = std::mem::replace(&mut *lock(&self.dirty), Dirty::nothing_since(&replicated.state));
         self.numbers.dirty.set(0);
         if dirty.is_clean() {
             return None;
         }
         let applied = replicated.applied.clone();
+        let many = dirty.len() > LOOKED_UP;
         Some(match dirty {
             Dirty::Everything => Work::Everything(replicated.state.freeze(), applied),
-            Dirty::Rows { keys, .. } if keys.len() > LOOKED_UP => {
-                Work::Frozen(keys, replicated.state.freeze(), applied)
-            }
-            Dirty::Rows { keys, .. } => {
-                let row = |key: RowKey| {
-                    let row = replicated.state.row(&key);
-                    (key, row)
-                };
-                Work::Rows(keys.into_iter().map(row).collect(), applied)
-            }
+            Dirty::Rows { keys, fresh, .. } if many => Work::Frozen(keys, fresh, replicated.state.freeze(), applied),
+            Dirty::Rows { keys, fresh, .. } => Work::Rows(
+                rows_now(replicated.state.rows_above(fresh.above), keys, |key| replicated.state.row(key)),
+                applied,
+            ),
         })
     }
 }

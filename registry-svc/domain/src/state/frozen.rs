@@ -48,6 +48,11 @@ impl Frozen {
         self.0.row(key)
     }
 
+    /// The rows of events, audit entries and replies above these numbers.
+    pub fn rows_above(&self, numbers: [u64; 3]) -> impl Iterator<Item = Row> + '_ {
+        self.0.rows_above(numbers)
+    }
+
     /// Counters and settings.
     #[must_use]
     pub fn meta(&self) -> &Meta {
