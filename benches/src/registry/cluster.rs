@@ -44,7 +44,7 @@ impl Cluster {
         let count = options.replicas(side);
         let numbers = ports::free(2 * count)?;
         let ports: Vec<_> = numbers.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
-        let replica = |index| Replica::new(side, index, &ports, place.path(), options.fsync_delay);
+        let replica = |index| Replica::new(side, index, &ports, place.path(), options);
         let replicas = (0..count).map(replica).collect::<Result<Vec<_>>>()?;
         let mut cluster = Self { replicas, side, bearer: Bearer::new(TOKEN)?, _place: place };
         for replica in &mut cluster.replicas {
@@ -177,6 +177,12 @@ impl Cluster {
     /// Proportional memory of all servers, in bytes.
     pub(crate) fn pss(&self) -> Result<f64> {
         self.pids()?.into_iter().map(|pid| memory(pid, "Pss")).sum()
+    }
+
+    /// Proportional memory of the server that has most, in megabytes.
+    pub(crate) fn largest(&self) -> Result<f64> {
+        let all = self.pids()?.into_iter().map(|pid| memory(pid, "Pss")).collect::<Result<Vec<f64>>>()?;
+        Ok(all.into_iter().fold(0.0, f64::max) / 1e6)
     }
 
     /// Processor time that all servers have had.

@@ -1,5 +1,5 @@
-//! What a server says of its own fsyncs: sum and count of a Prometheus
-//! histogram.
+//! What a server says of its own fsyncs and snapshots: sum and count of a
+//! Prometheus histogram.
 
 use anyhow::{Context as _, Result};
 use std::time::Duration;
@@ -8,14 +8,14 @@ use tokio::net::TcpStream;
 
 use super::options::Side;
 
-/// Fsyncs since a server began.
+/// How often something happened since a server began, and how long it took.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Fsyncs {
+pub(crate) struct Totals {
     seconds: f64,
     count: f64,
 }
 
-impl Fsyncs {
+impl Totals {
     /// The mean of those that came after `before`; `None` when there was none.
     pub(crate) fn mean_since(self, before: Self) -> Option<Duration> {
         let count = self.count - before.count;
@@ -23,13 +23,22 @@ impl Fsyncs {
     }
 }
 
-/// Asks a server; `None` when it has no such metric.
-pub(crate) async fn fsyncs(side: Side, authority: &str) -> Result<Option<Fsyncs>> {
-    let text = tokio::time::timeout(Duration::from_secs(5), page(authority)).await.context("no metrics in 5 s")??;
+/// A server's fsyncs; `None` when it has no such metric.
+pub(crate) async fn fsyncs(side: Side, authority: &str) -> Result<Option<Totals>> {
     let name = match side {
         Side::Ours => "pm_registry_fsync_seconds",
         Side::Etcd => "etcd_disk_wal_fsync_duration_seconds",
     };
+    totals(authority, name).await
+}
+
+/// Snapshots that a registry of ours has taken.
+pub(crate) async fn snapshots(authority: &str) -> Result<Option<Totals>> {
+    totals(authority, "pm_registry_snapshot_seconds").await
+}
+
+async fn totals(authority: &str, name: &str) -> Result<Option<Totals>> {
+    let text = tokio::time::timeout(Duration::from_secs(5), page(authority)).await.context("no metrics in 5 s")??;
     Ok(read(&text, name))
 }
 
@@ -42,7 +51,7 @@ async fn page(authority: &str) -> Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn read(text: &str, name: &str) -> Option<Fsyncs> {
+fn read(text: &str, name: &str) -> Option<Totals> {
     // Labels, if there are any, make several lines.
     let sum_of = |suffix: &str| {
         let name = format!("{name}{suffix}");
@@ -53,7 +62,7 @@ fn read(text: &str, name: &str) -> Option<Fsyncs> {
         let values: Vec<f64> = text.lines().filter_map(of).collect();
         (!values.is_empty()).then(|| values.iter().sum())
     };
-    Some(Fsyncs { seconds: sum_of("_sum")?, count: sum_of("_count")? })
+    Some(Totals { seconds: sum_of("_sum")?, count: sum_of("_count")? })
 }
 
 #[cfg(test)]

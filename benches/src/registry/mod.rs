@@ -8,9 +8,10 @@
 //! | [`door`], [`our_door`], [`etcd_door`], [`etcd_messages`], [`workload`] | the client and what it asks for |
 //! | [`load`], [`throughput`], [`sequential`], [`metrics`] | many clients; one client |
 //! | [`outage`], [`leadership`] | a new leader, wanted and not |
-//! | [`scale`] | a large state |
+//! | [`scale`], [`archive`], [`restart`] | a large state; a long audit log; all killed at once |
 //! | [`soak`], [`drive`] | load without a table |
 
+mod archive;
 mod cluster;
 mod door;
 mod drive;
@@ -25,6 +26,7 @@ mod our_door;
 mod outage;
 mod ports;
 mod replica;
+mod restart;
 mod scale;
 mod sequential;
 mod soak;
@@ -72,6 +74,7 @@ pub(crate) fn run_with(floor: &Floor, options: &Options) -> Result<Vec<Row>> {
 async fn rows(floor: &Floor, options: &Options) -> Result<Vec<Row>> {
     match &options.instead {
         Some(Instead::Soak { minutes }) => soak::rows(*minutes, options).await,
+        Some(Instead::Archive { entries, specs }) => archive::rows(*entries, *specs, options).await,
         Some(Instead::Drive { side, what }) => drive::until_interrupted(*side, *what, options).await,
         None => table(floor, options).await,
     }

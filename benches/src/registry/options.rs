@@ -62,6 +62,15 @@ pub(crate) enum Instead {
         /// How long.
         minutes: u32,
     },
+    /// A long audit log over many definitions: restart, and writes beside snapshots of it; ours only.
+    Archive {
+        /// Entries of the log.
+        #[arg(default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+        entries: u32,
+        /// Definitions.
+        #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+        specs: u32,
+    },
     /// Load on one side until Ctrl-C, for a profiler: prints the processes.
     Drive {
         /// Whom.
@@ -134,6 +143,14 @@ impl Options {
             Side::Ours => self.replicas,
             Side::Etcd => self.etcd_replicas.unwrap_or(self.replicas),
         })
+    }
+
+    /// What a server of this side is started with besides its defaults.
+    pub(crate) fn own_arguments(&self, side: Side) -> Vec<String> {
+        match (side, &self.instead) {
+            (Side::Ours, Some(Instead::Archive { entries, .. })) => vec![format!("--audit-retention={entries}")],
+            (Side::Ours | Side::Etcd, _) => Vec::new(),
+        }
     }
 
     /// Connections of the load.

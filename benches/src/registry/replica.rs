@@ -1,7 +1,7 @@
 //! One server of either side: what it is started with, and its process now.
 
 use super::launch::{self, Running};
-use super::options::Side;
+use super::options::{Options, Side};
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -36,13 +36,7 @@ fn url(port: u16) -> String {
 impl Replica {
     /// Number `index` of a cluster at these ports, with its data below
     /// `folder`; not started yet.
-    pub(crate) fn new(
-        side: Side,
-        index: usize,
-        ports: &[Ports],
-        folder: &Path,
-        delay: Option<Duration>,
-    ) -> Result<Self> {
+    pub(crate) fn new(side: Side, index: usize, ports: &[Ports], folder: &Path, options: &Options) -> Result<Self> {
         let (port, second) = *ports.get(index).context("a replica without ports")?;
         let data = folder.join(format!("data-{index}")).display().to_string();
         let (program, arguments, metrics) = match side {
@@ -51,9 +45,10 @@ impl Replica {
                 (etcd_program().context("etcd is not in PATH")?, etcd(index, ports, port, second, &data), port)
             }
         };
+        let arguments = arguments.into_iter().chain(options.own_arguments(side)).collect();
         let log = folder.join(format!("log-{index}"));
         let metrics = format!("127.0.0.1:{metrics}");
-        Ok(Self { program, arguments, log, delay, running: None, url: url(port), metrics })
+        Ok(Self { program, arguments, log, delay: options.fsync_delay, running: None, url: url(port), metrics })
     }
 
     /// Starts it, on whatever data it has.

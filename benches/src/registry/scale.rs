@@ -5,9 +5,9 @@
 use super::cluster::Cluster;
 use super::options::{Options, Side};
 use super::our_door::Bearer;
+use super::restart;
 use super::workload;
 use crate::crowded;
-use crate::node::memory;
 use crate::quantile::Times;
 use crate::table::{Demand, Row};
 use anyhow::{Context as _, Result, ensure};
@@ -23,8 +23,6 @@ use tonic::transport::Channel;
 const PAGE: u32 = 1_000;
 /// Lists that are taken, and writes.
 const LISTS: usize = 50;
-/// Longest wait for a registry that serves again.
-const PATIENCE: Duration = Duration::from_secs(600);
 /// Starting is over and its garbage is given back.
 const SETTLED: Duration = Duration::from_secs(5);
 
@@ -47,15 +45,15 @@ pub(crate) async fn rows(options: &Options) -> Result<Vec<Row>> {
     let built = began.elapsed();
     tokio::time::sleep(SETTLED).await;
 
-    let before = largest(&cluster)?;
+    let before = cluster.largest()?;
     let first = lists(cluster.channel(leader)?, &ListInstancesRequest::default()).await?;
     let named = ListInstancesRequest { selectors: vec![process(0)], ..ListInstancesRequest::default() };
     let named = lists(cluster.channel(leader)?, &named).await?;
     let writes = writes(cluster.channel(leader)?).await?;
     drop(crowd);
-    let restart = restart(&mut cluster).await?;
+    let restart = restart::after_kill(&mut cluster, serves).await?;
     tokio::time::sleep(SETTLED).await;
-    let after = largest(&cluster)?;
+    let after = cluster.largest()?;
     let ms = |time: Duration| time.as_secs_f64() * 1000.0;
     let only = |what: &str, value: f64, unit: &str, demand| Row::rival(what, value, None, unit, demand);
     Ok(vec![
@@ -80,12 +78,6 @@ pub(crate) async fn rows(options: &Options) -> Result<Vec<Row>> {
         only("  apply → all placed, told, reported as running, committed", built.as_secs_f64(), "s", Demand::Nothing),
         only("  placements/s of that", f64::from(instances) / built.as_secs_f64(), "", Demand::Nothing),
     ])
-}
-
-/// Proportional memory of the registry that has most, in megabytes.
-fn largest(cluster: &Cluster) -> Result<f64> {
-    let all = cluster.pids()?.into_iter().map(|pid| memory(pid, "Pss")).collect::<Result<Vec<f64>>>()?;
-    Ok(all.into_iter().fold(0.0, f64::max) / 1e6)
 }
 
 /// Processes of a page of instances each.
@@ -141,25 +133,10 @@ async fn writes(channel: Calls) -> Result<Times> {
     Ok(Times::new(times))
 }
 
-/// SIGKILL to all at once; from their start to the first answer of any.
-async fn restart(cluster: &mut Cluster) -> Result<Duration> {
-    for index in 0..cluster.count() {
-        cluster.replica(index)?.kill_9();
-    }
-    let began = Instant::now();
-    for index in 0..cluster.count() {
-        cluster.replica(index)?.start()?;
-    }
-    let mut index = 0;
-    loop {
-        let mut client = InstanceServiceClient::new(cluster.channel(index)?).max_decoding_message_size(64 << 20);
-        let request = ListInstancesRequest { selectors: vec![process(0)], ..ListInstancesRequest::default() };
-        let answer = tokio::time::timeout(Duration::from_secs(1), client.list_instances(request)).await;
-        if matches!(&answer, Ok(Ok(answer)) if !answer.get_ref().instances.is_empty()) {
-            return Ok(began.elapsed());
-        }
-        ensure!(began.elapsed() < PATIENCE, "no registry serves again");
-        index = (index + 1) % cluster.count();
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+/// Whether the server at a place has the large state.
+async fn serves(cluster: &Cluster, index: usize) -> Result<bool> {
+    let mut client = InstanceServiceClient::new(cluster.channel(index)?).max_decoding_message_size(64 << 20);
+    let request = ListInstancesRequest { selectors: vec![process(0)], ..ListInstancesRequest::default() };
+    let answer = client.list_instances(request).await;
+    Ok(matches!(&answer, Ok(answer) if !answer.get_ref().instances.is_empty()))
 }
