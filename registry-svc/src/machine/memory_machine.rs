@@ -40,10 +40,14 @@ impl MemoryMachine {
     /// # Errors
     /// Rows and snapshots cannot be read, or a later version wrote them.
     pub fn open(places: &Places, pace: Pace, numbers: MachineNumbers) -> Result<Self, MachineOpenError> {
-        let Found { replicated, store, snapshots, newest } = opening::open(places)?;
+        let Found { replicated, store, stale, snapshots, newest } = opening::open(places)?;
         let view = Arc::new(View::new(replicated));
+        let dirty = if stale { Dirty::Everything } else { Dirty::nothing_since(&view.read().state) };
         let behind =
-            WriteBehind::start(view.clone(), store, numbers.clone(), pace).map_err(MachineOpenError::Thread)?;
+            WriteBehind::start(view.clone(), store, dirty, numbers.clone(), pace).map_err(MachineOpenError::Thread)?;
+        if stale {
+            behind.noted();
+        }
         let (newest, making) = (Mutex::new(newest), Mutex::new(()));
         Ok(Self {
             inner: Arc::new(Inner {

@@ -3,11 +3,15 @@
 //! ```text
 //! rows      snapshot   then
 //! sound     older      the rows
-//! sound     newer      the snapshot; the rows are replaced by it
-//! damaged   sound      the snapshot; the rows are replaced by it
+//! sound     newer      the snapshot; the rows are stale
+//! damaged   sound      the snapshot; the rows are stale
 //! damaged   none       nothing; the log has to have everything, and whoever opens it looks
 //! any       damaged    it is set aside, the one before counts; as above
 //! ```
+//! Stale rows are replaced behind the state: sled takes seconds for many, and
+//! whoever waits for the registry needs none of them. A crash before that finds
+//! them as they were.
+//!
 //! Where the state begins is for the caller to compare with where the log
 //! does: from there on it is replayed.
 
@@ -47,6 +51,8 @@ pub enum MachineOpenError {
 pub(super) struct Found {
     pub(super) replicated: Replicated,
     pub(super) store: StateStore,
+    /// What is in the store is not this state.
+    pub(super) stale: bool,
     pub(super) snapshots: SnapshotFiles,
     pub(super) newest: Option<Snapshot>,
 }
@@ -67,19 +73,15 @@ pub(super) fn open(places: &Places) -> Result<Found, MachineOpenError> {
     };
     let newest = snapshots.newest()?;
     let snapshot_at = newest.as_ref().and_then(|snapshot| snapshot.meta.at).map(|at| at.index);
-    let (state, applied) = match rows {
-        Some((state, applied)) if applied.at.map(|at| at.index) >= snapshot_at => (state, applied),
-        Some(_) | None => {
-            let (state, applied) = match &newest {
-                Some(snapshot) => (SnapshotFiles::state(snapshot)?, applied_record::applied(&snapshot.meta)),
-                None => Default::default(),
-            };
-            store.replace(state.rows(), &applied)?;
-            (state, applied)
-        }
+    let sound = rows.filter(|(_, applied)| applied.at.map(|at| at.index) >= snapshot_at);
+    let stale = sound.is_none();
+    let (state, applied) = match (sound, &newest) {
+        (Some(rows), _) => rows,
+        (None, Some(snapshot)) => (SnapshotFiles::state(snapshot)?, applied_record::applied(&snapshot.meta)),
+        (None, None) => Default::default(),
     };
     say_what_was_found(&applied, snapshot_at);
-    Ok(Found { replicated: Replicated { state, applied }, store, snapshots, newest })
+    Ok(Found { replicated: Replicated { state, applied }, store, stale, snapshots, newest })
 }
 
 fn say_what_was_found(applied: &Applied, snapshot: Option<u64>) {

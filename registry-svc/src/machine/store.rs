@@ -111,11 +111,16 @@ enum Work {
 }
 
 impl WriteBehind {
-    /// Starts the thread over a store that holds what the view shows.
-    pub(super) fn start(view: Arc<View>, store: StateStore, numbers: MachineNumbers, pace: Pace) -> io::Result<Self> {
-        let dirty = Mutex::new(Dirty::nothing_since(&view.read().state));
-        let shared =
-            Arc::new(Shared { view, store, numbers, pace, dirty, wishes: Mutex::default(), changed: Condvar::new() });
+    /// Starts the thread over a store that holds what the view shows, but for what is dirty.
+    pub(super) fn start(
+        view: Arc<View>,
+        store: StateStore,
+        dirty: Dirty,
+        numbers: MachineNumbers,
+        pace: Pace,
+    ) -> io::Result<Self> {
+        let (dirty, wishes, changed) = (Mutex::new(dirty), Mutex::default(), Condvar::new());
+        let shared = Arc::new(Shared { view, store, numbers, pace, dirty, wishes, changed });
         let running = shared.clone();
         let run = move || {
             // sled panics at some damage.
