@@ -111,7 +111,7 @@ async fn write(door: &mut Door, key: u32) -> Result<Duration> {
 
 /// Entries that a client can read.
 async fn entries_kept(cluster: &Cluster) -> Result<u64> {
-    let mut client = EventServiceClient::new(cluster.channel(cluster.leader().await?)?);
+    let mut client = EventServiceClient::new(cluster.channel(cluster.until_serving().await?)?);
     let request = ListAuditEntriesRequest { page_size: 1, ..ListAuditEntriesRequest::default() };
     let answer = client.list_audit_entries(request).await.context("the audit log is refused")?.into_inner();
     let (head, anchor) = (answer.head.context("no head")?, answer.anchor.context("no anchor")?);
@@ -121,7 +121,7 @@ async fn entries_kept(cluster: &Cluster) -> Result<u64> {
 /// Has clients write until the leader has taken a snapshot that was begun
 /// meanwhile: what it took, and the times of all writes.
 async fn write_beside_a_snapshot(cluster: &Cluster, specs: u32) -> Result<(Duration, Times)> {
-    let place = cluster.metrics(cluster.leader().await?)?;
+    let place = cluster.metrics(cluster.until_serving().await?)?;
     let doors = cluster.doors()?;
     let (began, before, over) = (Instant::now(), taken(place).await?, Arc::new(AtomicBool::new(false)));
     let mut writers = JoinSet::new();
