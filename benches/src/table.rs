@@ -50,6 +50,11 @@ impl Row {
         Self { value: format!("{value:.4} s"), ..Self::bound(measure, value, Some(most), "s") }
     }
 
+    /// A value of ours that no rival has.
+    pub(crate) fn alone(measure: &str, value: f64, unit: &str, demand: Demand) -> Self {
+        Self::rival(measure, value, None, unit, demand)
+    }
+
     /// A value of ours beside a rival's of the same run; either may be missing.
     pub(crate) fn rival(
         measure: &str,

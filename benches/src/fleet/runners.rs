@@ -53,17 +53,26 @@ pub(super) async fn rows(options: &Options) -> Result<Vec<Row>> {
     // Everybody's lease of the new leader would be over by then, and the time that all had to come.
     tokio::time::sleep(LEASE + Duration::from_secs(1) + Duration::from_secs(2) * (options.runners / RECEIVED)).await;
     let (lost, suspected) = (events(&fleet, "node.lost").await?, events(&fleet, "node.suspect").await?);
-    let only = |what: &str, value: f64, unit: &str, demand| Row::rival(what, value, None, unit, demand);
     let title = format!("{all} runners (gRPC over mTLS), a heartbeat each second: the leader");
     let mut rows = vec![
-        only(&title, leads, "processors", Demand::ValueAtMost(1.0)),
-        only("  heartbeats answered", beats as f64 / lasted.as_secs_f64(), "/s", Demand::Nothing),
-        only("  all three replicas", together, "processors", Demand::Nothing),
-        only("  everybody connected, all at once", connected.duration_since(began).as_secs_f64(), "s", Demand::Nothing),
-        only("  memory of the leader for each connected runner (PSS)", each, "KiB", Demand::ValueAtMost(64.0)),
-        only("  nodes wrongly lost, in quiet and after kill -9 of the leader", lost, "", Demand::ValueAtMost(0.0)),
-        only("  nodes suspected while everybody connected at once", early, "", Demand::Nothing),
-        only("  nodes suspected after that", suspected - early, "", Demand::Nothing),
+        Row::alone(&title, leads, "processors", Demand::ValueAtMost(1.0)),
+        Row::alone("  heartbeats answered", beats as f64 / lasted.as_secs_f64(), "/s", Demand::Nothing),
+        Row::alone("  all three replicas", together, "processors", Demand::Nothing),
+        Row::alone(
+            "  everybody connected, all at once",
+            connected.duration_since(began).as_secs_f64(),
+            "s",
+            Demand::Nothing,
+        ),
+        Row::alone("  memory of the leader for each connected runner (PSS)", each, "KiB", Demand::ValueAtMost(64.0)),
+        Row::alone(
+            "  nodes wrongly lost, in quiet and after kill -9 of the leader",
+            lost,
+            "",
+            Demand::ValueAtMost(0.0),
+        ),
+        Row::alone("  nodes suspected while everybody connected at once", early, "", Demand::Nothing),
+        Row::alone("  nodes suspected after that", suspected - early, "", Demand::Nothing),
     ];
     rows.extend(failover.rows());
     Ok(rows)
@@ -123,20 +132,24 @@ impl Failover {
     }
 
     fn rows(&self) -> Vec<Row> {
-        let only = |what: &str, value: f64, unit: &str, demand| Row::rival(what, value, None, unit, demand);
         let each: Vec<String> = self.received.iter().map(ToString::to_string).collect();
         let back = self.back.as_secs_f64();
         vec![
-            only("  kill -9 of the leader → everybody is back", back, "s", Demand::ValueAtMost(60.0)),
-            only(
+            Row::alone("  kill -9 of the leader → everybody is back", back, "s", Demand::ValueAtMost(60.0)),
+            Row::alone(
                 "  most received in one second, by the registry's count",
                 self.most,
                 "",
                 Demand::ValueAtMost(f64::from(RECEIVED + AT_ONCE)),
             ),
             Row::note("  received in each second after the death", &each.join(" ")),
-            only("  times that somebody was told to come again later", self.sent_away as f64, "", Demand::Nothing),
-            only("  busiest second of the new leader", self.busiest, "processors", Demand::Nothing),
+            Row::alone(
+                "  times that somebody was told to come again later",
+                self.sent_away as f64,
+                "",
+                Demand::Nothing,
+            ),
+            Row::alone("  busiest second of the new leader", self.busiest, "processors", Demand::Nothing),
         ]
     }
 }

@@ -30,8 +30,6 @@ const LOOK: Duration = Duration::from_millis(200);
 const ANSWERED: Duration = Duration::from_secs(30);
 /// Before it is sent again.
 const PAUSE: Duration = Duration::from_millis(2);
-/// Starting is over and its garbage is given back.
-const SETTLED: Duration = Duration::from_secs(5);
 
 /// Rows for restart, snapshot and memory.
 pub(crate) async fn rows(entries: u32, specs: u32, options: &Options) -> Result<Vec<Row>> {
@@ -44,14 +42,13 @@ pub(crate) async fn rows(entries: u32, specs: u32, options: &Options) -> Result<
     let before = cluster.largest()?;
     let took = restart::after_kill(&mut cluster, async |cluster, index| Ok(cluster.door(index)?.read(0).await.is_ok()))
         .await?;
-    tokio::time::sleep(SETTLED).await;
+    tokio::time::sleep(super::SETTLED).await;
     let after = cluster.largest()?;
     ensure!(entries_kept(&cluster).await? >= u64::from(entries), "the restart lost audit entries");
 
-    let only = |what: &str, value: f64, unit: &str, demand| Row::rival(what, value, None, unit, demand);
     let ms = |time: Duration| time.as_secs_f64() * 1000.0;
     Ok(vec![
-        only(
+        Row::alone(
             &format!(
                 "{kept} audit entries, {specs} specs and their history: all killed → the first linearizable answer"
             ),
@@ -59,17 +56,17 @@ pub(crate) async fn rows(entries: u32, specs: u32, options: &Options) -> Result<
             "s",
             Demand::ValueAtMost(10.0),
         ),
-        only(
+        Row::alone(
             "  longest write until a snapshot of it is taken",
             ms(times.quantile(1.0)),
             "ms",
             Demand::ValueAtMost(500.0),
         ),
-        only("  p99 of them", ms(times.p99()), "ms", Demand::Nothing),
-        only("  the snapshot, at the leader", ms(snapshot), "ms", Demand::Nothing),
-        only("  memory of the largest registry (PSS)", before, "MB", Demand::Nothing),
-        only("  memory of the largest after the restart", after, "MB", Demand::Nothing),
-        only("  writes/s while it was filled", f64::from(entries) / filled.as_secs_f64(), "", Demand::Nothing),
+        Row::alone("  p99 of them", ms(times.p99()), "ms", Demand::Nothing),
+        Row::alone("  the snapshot, at the leader", ms(snapshot), "ms", Demand::Nothing),
+        Row::alone("  memory of the largest registry (PSS)", before, "MB", Demand::Nothing),
+        Row::alone("  memory of the largest after the restart", after, "MB", Demand::Nothing),
+        Row::alone("  writes/s while it was filled", f64::from(entries) / filled.as_secs_f64(), "", Demand::Nothing),
     ])
 }
 

@@ -176,13 +176,16 @@ impl Cluster {
 
     /// Proportional memory of all servers, in bytes.
     pub(crate) fn pss(&self) -> Result<f64> {
-        self.pids()?.into_iter().map(|pid| memory(pid, "Pss")).sum()
+        Ok(self.each_pss()?.into_iter().sum())
     }
 
     /// Proportional memory of the server that has most, in megabytes.
     pub(crate) fn largest(&self) -> Result<f64> {
-        let all = self.pids()?.into_iter().map(|pid| memory(pid, "Pss")).collect::<Result<Vec<f64>>>()?;
-        Ok(all.into_iter().fold(0.0, f64::max) / 1e6)
+        Ok(self.each_pss()?.into_iter().fold(0.0, f64::max) / 1e6)
+    }
+
+    fn each_pss(&self) -> Result<Vec<f64>> {
+        self.pids()?.into_iter().map(|pid| memory(pid, "Pss")).collect()
     }
 
     /// Processor time that all servers have had.

@@ -23,8 +23,6 @@ use tonic::transport::Channel;
 const PAGE: u32 = 1_000;
 /// Lists that are taken, and writes.
 const LISTS: usize = 50;
-/// Starting is over and its garbage is given back.
-const SETTLED: Duration = Duration::from_secs(5);
 
 type Calls = InterceptedService<Channel, Bearer>;
 
@@ -43,7 +41,7 @@ pub(crate) async fn rows(options: &Options) -> Result<Vec<Row>> {
     apply(cluster.channel(leader)?, instances).await?;
     crowded::until(&crowd, "all instances are reported", |seen| seen.reported >= wanted.1).await?;
     let built = began.elapsed();
-    tokio::time::sleep(SETTLED).await;
+    tokio::time::sleep(super::SETTLED).await;
 
     let before = cluster.largest()?;
     let first = lists(cluster.channel(leader)?, &ListInstancesRequest::default()).await?;
@@ -52,31 +50,40 @@ pub(crate) async fn rows(options: &Options) -> Result<Vec<Row>> {
     let writes = writes(cluster.channel(leader)?).await?;
     drop(crowd);
     let restart = restart::after_kill(&mut cluster, serves).await?;
-    tokio::time::sleep(SETTLED).await;
+    tokio::time::sleep(super::SETTLED).await;
     let after = cluster.largest()?;
     let ms = |time: Duration| time.as_secs_f64() * 1000.0;
-    let only = |what: &str, value: f64, unit: &str, demand| Row::rival(what, value, None, unit, demand);
     Ok(vec![
-        only(
+        Row::alone(
             &format!("{} nodes × {} instances: memory of the largest registry (PSS)", options.nodes, options.instances),
             before,
             "MB",
             Demand::ValueAtMost(500.0),
         ),
-        only("  all killed → the first linearizable answer", restart.as_secs_f64(), "s", Demand::ValueAtMost(10.0)),
-        only("  memory of the largest after that", after, "MB", Demand::Nothing),
-        only(
+        Row::alone(
+            "  all killed → the first linearizable answer",
+            restart.as_secs_f64(),
+            "s",
+            Demand::ValueAtMost(10.0),
+        ),
+        Row::alone("  memory of the largest after that", after, "MB", Demand::Nothing),
+        Row::alone(
             &format!("  first {PAGE} of the list of all instances, p50"),
             ms(first.p50()),
             "ms",
             Demand::ValueAtMost(20.0),
         ),
-        only("  p99 of it", ms(first.p99()), "ms", Demand::Nothing),
-        only("  list of one process's instances, p50", ms(named.p50()), "ms", Demand::Nothing),
-        only("  one write after another beside all that, p50", ms(writes.p50()), "ms", Demand::Nothing),
-        only("  all sessions begun", connected.as_secs_f64(), "s", Demand::Nothing),
-        only("  apply → all placed, told, reported as running, committed", built.as_secs_f64(), "s", Demand::Nothing),
-        only("  placements/s of that", f64::from(instances) / built.as_secs_f64(), "", Demand::Nothing),
+        Row::alone("  p99 of it", ms(first.p99()), "ms", Demand::Nothing),
+        Row::alone("  list of one process's instances, p50", ms(named.p50()), "ms", Demand::Nothing),
+        Row::alone("  one write after another beside all that, p50", ms(writes.p50()), "ms", Demand::Nothing),
+        Row::alone("  all sessions begun", connected.as_secs_f64(), "s", Demand::Nothing),
+        Row::alone(
+            "  apply → all placed, told, reported as running, committed",
+            built.as_secs_f64(),
+            "s",
+            Demand::Nothing,
+        ),
+        Row::alone("  placements/s of that", f64::from(instances) / built.as_secs_f64(), "", Demand::Nothing),
     ])
 }
 

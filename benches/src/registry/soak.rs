@@ -44,14 +44,13 @@ pub(crate) async fn rows(minutes: u32, options: &Options) -> Result<Vec<Row>> {
         .map_or_else(String::new, |delay| format!(", every fsync {} longer", humantime::format_duration(delay)));
     let title = format!("changes of the leader in {minutes} min, {} clients{delay}", options.clients);
     let changes = (reign.last_term - reign.first_term) as f64;
-    let only = |what: &str, value: f64, unit: &str, demand| Row::rival(what, value, None, unit, demand);
     let ms = |time: Duration| time.as_secs_f64() * 1000.0;
     Ok(vec![
-        only(&title, changes, "", Demand::ValueAtMost(0.0)),
-        only("  writes/s, mean of all slices", seen.rates / seen.slices.max(1.0), "", Demand::Nothing),
-        only("  requests that failed", seen.failed as f64, "", Demand::Nothing),
-        only("  p99 of a write in the worst slice of 10 s", ms(seen.worst_p99), "ms", Demand::Nothing),
-        only("  longest write", ms(seen.longest), "ms", Demand::Nothing),
+        Row::alone(&title, changes, "", Demand::ValueAtMost(0.0)),
+        Row::alone("  writes/s, mean of all slices", seen.rates / seen.slices.max(1.0), "", Demand::Nothing),
+        Row::alone("  requests that failed", seen.failed as f64, "", Demand::Nothing),
+        Row::alone("  p99 of a write in the worst slice of 10 s", ms(seen.worst_p99), "ms", Demand::Nothing),
+        Row::alone("  longest write", ms(seen.longest), "ms", Demand::Nothing),
     ])
 }
 
