@@ -109,7 +109,7 @@ impl Dirty {
 }
 
 /// Fresh rows, and those of other keys as they are now, also that they have
-/// gone; neighbours, which share a page of the store, together.
+/// gone.
 pub(super) fn rows_now(
     fresh: impl Iterator<Item = Row>,
     keys: HashSet<RowKey>,
@@ -119,9 +119,14 @@ pub(super) fn rows_now(
         let row = row(&key);
         (key, row)
     });
-    let mut rows: Vec<_> = fresh.map(|row| (row.key(), Some(row))).chain(known).collect();
+    fresh.map(|row| (row.key(), Some(row))).chain(known).collect()
+}
+
+/// Neighbours, which share a page of the store, one after the other. Not to be
+/// done while the state is locked.
+pub(super) fn in_order(mut rows: Vec<(RowKey, Option<Row>)>) -> impl ExactSizeIterator<Item = (RowKey, Option<Row>)> {
     rows.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-    rows
+    rows.into_iter()
 }
 
 #[cfg(test)]
@@ -174,7 +179,7 @@ mod tests {
 
         let now = state([10, 499_999, 500_000]);
         let rows = rows_now(now.rows_above(fresh.above), keys, |key| now.row(key));
-        let rows: Vec<_> = rows.into_iter().map(|(key, row)| (key, row.is_some())).collect();
+        let rows: Vec<_> = in_order(rows).map(|(key, row)| (key, row.is_some())).collect();
         let event = |revision, is_there| (RowKey::Event(revision), is_there);
         assert_eq!(rows, [event(8, false), event(9, false), event(499_999, true), event(500_000, true)]);
     }

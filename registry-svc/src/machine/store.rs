@@ -11,7 +11,7 @@
 //! With a rest of nine times sled had a quarter of what a registry needs for
 //! writes.
 
-use super::dirty::{Dirty, Fresh, rows_now};
+use super::dirty::{Dirty, Fresh, in_order, rows_now};
 use super::numbers::MachineNumbers;
 use crate::io::failpoint;
 use crate::io::state_store::{StateStore, StateStoreError};
@@ -241,10 +241,10 @@ impl Shared {
         let at_once = if self.store.rows() < FEW { self.pace.at_once_of_few } else { self.pace.at_once };
         failpoint::reached("rows_taken");
         let written = match work {
-            Work::Rows(rows, applied) => self.store.apply(rows.into_iter(), &applied, at_once)?,
+            Work::Rows(rows, applied) => self.store.apply(in_order(rows), &applied, at_once)?,
             Work::Frozen(keys, fresh, frozen, applied) => {
                 let rows = rows_now(frozen.rows_above(fresh.above), keys, |key| frozen.row(key));
-                self.store.apply(rows.into_iter(), &applied, at_once)?
+                self.store.apply(in_order(rows), &applied, at_once)?
             }
             Work::Everything(frozen, applied) => self.store.replace(frozen.rows(), &applied)?,
         };
