@@ -45,7 +45,7 @@ impl Door for Yes {
             Call::Append(_) => Answer::Appended(Appended::All),
             Call::Vote(q) => Answer::Vote(VoteAnswer { vote: q.vote, granted: true, last: None }),
             Call::Confirm { term } => Answer::Confirmed { term, yes: true },
-            Call::ReadIndex => Answer::ReadIndex(Some(1)),
+            Call::ReadIndex { .. } => Answer::ReadIndex(Some(1)),
             Call::Service(bytes) => Answer::Service(bytes),
         };
         std::future::ready(answer).boxed()

@@ -14,7 +14,7 @@ impl Door for ServiceDoor {
     fn call(&self, from: ReplicaId, call: Call) -> BoxFuture<'static, Answer> {
         match call {
             Call::Service(batch) => answer_peer(self.0.clone(), batch).boxed(),
-            call @ (Call::Append(_) | Call::Vote(_) | Call::Confirm { .. } | Call::ReadIndex) => {
+            call @ (Call::Append(_) | Call::Vote(_) | Call::Confirm { .. } | Call::ReadIndex { .. }) => {
                 self.0.call(from, call)
             }
         }

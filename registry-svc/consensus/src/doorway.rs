@@ -29,8 +29,11 @@ impl Door for Consensus {
                 // The engine has written the vote before it answers.
                 asked.map(|answer| answer.map_or(Answer::Busy, |answer| Answer::Vote(answered_vote(&answer)))).boxed()
             }
-            Call::Confirm { term } => begun(async move { confirms(&inner, from, term).await }),
-            Call::ReadIndex => async move { Answer::ReadIndex(confirmed_index(&inner).await) }.boxed(),
+            Call::Confirm { term } => futures::future::ready(confirms(&inner, from, term)).boxed(),
+            Call::ReadIndex { term } => {
+                let asker = term.map(|term| (from, term));
+                async move { Answer::ReadIndex(confirmed_index(&inner, asker).await) }.boxed()
+            }
             // The service above takes its own before they get here.
             Call::Service(_) => futures::future::ready(Answer::Busy).boxed(),
         }

@@ -33,6 +33,8 @@ pub(crate) struct Edge {
     pub(crate) caught_up: Notify,
     /// Payload bytes appended since this was opened, for the snapshot policy.
     appended: AtomicU64,
+    /// The last entry that somebody may have seen: it was told to a follower as committed, or is applied here.
+    shown: Mutex<Option<Position>>,
     /// How the disk is filled; told whenever it may have room again.
     space: watch::Sender<Space>,
     /// The most bytes that were refused since there was room.
@@ -85,6 +87,7 @@ impl Edge {
             held_back: AtomicBool::new(false),
             caught_up: Notify::new(),
             appended: AtomicU64::new(0),
+            shown: Mutex::default(),
             space: watch::Sender::new(Space::Ample),
             refused: AtomicU64::new(0),
         })
@@ -169,6 +172,17 @@ impl Edge {
         }
         let index = first.checked_sub(1)?;
         self.disk.term(index).map(|term| Position { term, index })
+    }
+
+    /// From now on the state may be seen somewhere as it is after this entry, which is committed. Said before it is so.
+    pub(crate) fn show(&self, at: Position) {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        *shown = Some(at).max(*shown);
+    }
+
+    /// The last entry after which the state may be seen somewhere.
+    pub(crate) fn shown(&self) -> Option<Position> {
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The disk says how it is filled.

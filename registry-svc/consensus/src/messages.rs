@@ -19,7 +19,11 @@ pub enum Call {
         term: u64,
     },
     /// To the leader: up to where does a read have to see?
-    ReadIndex,
+    ReadIndex {
+        /// The term of which the asker holds the asked one to be the leader, if it does: when it asked it had voted
+        /// in no later one.
+        term: Option<u64>,
+    },
     /// For the service above: the consensus passes it on unread.
     Service(Bytes),
 }

@@ -3,7 +3,6 @@
 //! that arrive while a round runs share the next one.
 
 use crate::consensus::{Consensus, Inner};
-use crate::library::vote_of;
 use crate::{Answer, Call, ReplicaId};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
@@ -17,6 +16,9 @@ const ROUND: Duration = Duration::from_secs(2);
 
 /// Before a peer is asked again that could not be.
 const AGAIN: Duration = Duration::from_millis(20);
+
+/// Before those are asked who are not needed for a majority: somebody who is did not answer by then.
+const SPARE: Duration = Duration::from_millis(5);
 
 /// Why it is not known up to where to read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -136,35 +138,40 @@ async fn round(inner: &Arc<Inner>) -> Result<u64, ReadFault> {
 async fn ask(inner: &Arc<Inner>, leader: Option<ReplicaId>) -> Option<u64> {
     let leader = leader?;
     if leader == inner.me {
-        return confirmed_index(inner).await;
+        return confirmed_index(inner, None).await;
     }
-    match inner.peers.call(leader, Call::ReadIndex).await {
+    let term = inner.disk.vote().filter(|vote| vote.voted_for == Some(leader.0)).map(|vote| vote.term);
+    match inner.peers.call(leader, Call::ReadIndex { term }).await {
         Ok(Answer::ReadIndex(index)) => index,
         // It does not lead, cannot be reached, or says something else: the next standing tells who does.
         Ok(_) | Err(_) => None,
     }
 }
 
-/// The commit index of a leader whose term a majority confirms after it was
-/// read; none when this replica does not lead, not any more, or nobody confirms
-/// it in time.
-pub(crate) async fn confirmed_index(inner: &Arc<Inner>) -> Option<u64> {
-    tokio::time::timeout(ROUND, confirmed(inner)).await.ok().flatten()
+/// An index behind everything that was acknowledged before it was asked for; none when this replica does not lead, not
+/// any more, or no majority confirms it in time. `asker`: who asks, and the term of which it held this replica to be
+/// the leader when it did.
+///
+/// It is the last entry that this leader applied, or told others to apply: nothing else was acknowledged, and no reader
+/// has seen more, here or on another replica. And nothing was acknowledged by a leader of a later term, as that one has
+/// a majority's votes: each of a majority says, after the reader came, that it gave none. The one who asks says so with
+/// its question, and this replica by its own vote. A vote leaves a replica after it stands in its log, so what stands
+/// there is enough to know.
+pub(crate) async fn confirmed_index(inner: &Arc<Inner>, asker: Option<(ReplicaId, u64)>) -> Option<u64> {
+    tokio::time::timeout(ROUND, confirmed(inner, asker)).await.ok().flatten()
 }
 
-async fn confirmed(inner: &Arc<Inner>) -> Option<u64> {
-    let (term, committed) = inner
-        .raft
-        .with_raft_state(|state| (vote_of(state.vote_ref()), state.committed))
-        .await
-        .ok()
-        .filter(|(vote, _)| vote.committed && vote.voted_for == Some(inner.me.0))
-        .map(|(vote, committed)| (vote.term, committed))?;
+async fn confirmed(inner: &Arc<Inner>, asker: Option<(ReplicaId, u64)>) -> Option<u64> {
+    let vote = inner.disk.vote().filter(|vote| vote.committed && vote.voted_for == Some(inner.me.0))?;
+    let term = vote.term;
     // Before the first entry of its own term is committed a leader does not know what is.
-    let index = committed.filter(|at| at.leader_id.term == term)?.index;
+    let index = inner.edge.shown().filter(|at| at.term == term)?.index;
     let voters = inner.standing.borrow().members.voters.clone();
-    let mut yes: BTreeSet<ReplicaId> = BTreeSet::from([inner.me]);
-    let others = voters.all().into_iter().filter(|id| *id != inner.me);
+    let asker = asker.filter(|(_, held)| *held == term).map(|(id, _)| id);
+    let mut yes: BTreeSet<ReplicaId> = asker.into_iter().chain([inner.me]).collect();
+    if voters.majority(|id| yes.contains(&id)) {
+        return Some(index);
+    }
     let ask = |peer, after: Option<Duration>| async move {
         if let Some(after) = after {
             tokio::time::sleep(after).await;
@@ -172,7 +179,13 @@ async fn confirmed(inner: &Arc<Inner>) -> Option<u64> {
         let sent = inner.signs.now();
         (peer, sent, inner.peers.call(peer, Call::Confirm { term }).await)
     };
-    let mut answers: FuturesUnordered<_> = others.map(|peer| ask(peer, None)).collect();
+    let mut enough = yes.clone();
+    let mut answers = FuturesUnordered::new();
+    for peer in inner.signs.by_last_ack(voters.all().into_iter().filter(|id| !yes.contains(id))) {
+        let spare = voters.majority(|id| enough.contains(&id));
+        answers.push(ask(peer, spare.then_some(SPARE)));
+        enough.insert(peer);
+    }
     while !voters.majority(|id| yes.contains(&id)) {
         let (peer, sent, answer) = answers.next().await?;
         match answer {
@@ -189,10 +202,10 @@ async fn confirmed(inner: &Arc<Inner>) -> Option<u64> {
     Some(index)
 }
 
-/// Whether this replica holds `from` to be the leader of `term`, as its engine has it at this moment.
-pub(crate) async fn confirms(inner: &Inner, from: ReplicaId, term: u64) -> Answer {
-    let vote = inner.raft.with_raft_state(|state| vote_of(state.vote_ref())).await;
-    vote.map_or(Answer::Busy, |vote| Answer::Confirmed {
+/// Whether this replica holds `from` to be the leader of `term`. It may have told others so a moment ago that it votes
+/// for a later one, or will in a moment; not before that stands in its log.
+pub(crate) fn confirms(inner: &Inner, from: ReplicaId, term: u64) -> Answer {
+    inner.disk.vote().map_or(Answer::Busy, |vote| Answer::Confirmed {
         term: vote.term,
         yes: vote.committed && vote.term == term && vote.voted_for == Some(from.0),
     })

@@ -79,6 +79,14 @@ impl Signs {
         *last = sent.max(*last);
     }
 
+    /// These in the order in which they are likely to answer: whoever acknowledged the latest message first.
+    pub(crate) fn by_last_ack(&self, peers: impl Iterator<Item = ReplicaId>) -> Vec<ReplicaId> {
+        let mut peers: Vec<ReplicaId> = peers.collect();
+        let seen = self.seen();
+        peers.sort_by_key(|id| std::cmp::Reverse(seen.acked.get(id)));
+        peers
+    }
+
     /// Leading: how long ago the last message was sent that each peer acknowledged.
     pub(crate) fn silent(&self) -> BTreeMap<ReplicaId, std::time::Duration> {
         let now = self.now();

@@ -65,7 +65,7 @@ fn last_change(state: &State, name: &ProcessName, actual: u64) -> Option<(String
     if actual > 0 {
         return state.generation(name, actual).map(|one| (one.actor.clone(), one.time));
     }
-    let deletion = state.audit.get(&state.history.lineage(name)?.deleted?)?;
+    let deletion = state.audit.get(state.history.lineage(name)?.deleted?)?;
     Some((deletion.actor.clone(), deletion.time))
 }
 

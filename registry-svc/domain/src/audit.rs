@@ -137,9 +137,9 @@ pub(crate) fn source(header: &Header) -> String {
 fn head(draft: &mut Draft<'_>) -> AuditHash {
     let state = draft.state();
     let anchor = state.meta().audit_anchor;
-    let begin = match state.audit().last_key_value() {
+    let begin = match state.audit().last() {
         Some((_, entry)) if !entry.hash.is_zero() => return entry.hash,
-        Some((number, _)) => *number,
+        Some((number, _)) => number,
         None if anchor.number == state.meta().audited => return anchor.hash,
         None => state.meta().audited,
     };
@@ -154,7 +154,7 @@ pub(crate) fn trim(draft: &mut Draft<'_>) {
     let mut last = None;
     while let Some(number) = overdue(draft, now) {
         let state = draft.touch(RowKey::Audit(number));
-        if let Some(entry) = state.audit.remove(&number).filter(|entry| !entry.hash.is_zero()) {
+        if let Some(entry) = state.audit.remove(number).filter(|entry| !entry.hash.is_zero()) {
             draft.touch(RowKey::Meta).meta.audit_anchor = Anchor::of(&entry);
         }
         last = Some(number);
@@ -169,8 +169,8 @@ pub(crate) fn trim(draft: &mut Draft<'_>) {
 fn overdue(draft: &Draft<'_>, now: Timestamp) -> Option<u64> {
     let state = draft.state();
     let retention = &state.meta().retention;
-    let (number, entry) = state.audit().first_key_value()?;
+    let (number, entry) = state.audit().first()?;
     let too_many = state.audit().len() as u64 > retention.audit_entries;
-    let too_old = retention.is_over(entry.time, now) && *number != state.meta().audited;
-    (too_many || too_old).then_some(*number)
+    let too_old = retention.is_over(entry.time, now) && number != state.meta().audited;
+    (too_many || too_old).then_some(number)
 }

@@ -37,7 +37,7 @@ pub(crate) fn find(state: &State, header: &Header) -> Found {
     }
     let hash = hash(&header.request_id);
     let stored = (state.reply_by_request.range((hash, 0)..=(hash, u64::MAX)))
-        .filter_map(|(_, number)| state.replies.get(number))
+        .filter_map(|(_, number)| state.replies.get(*number))
         .find(|stored| stored.request_id == header.request_id);
     match stored {
         None => Found::Nothing,
@@ -61,7 +61,7 @@ pub(crate) fn remember(draft: &mut Draft<'_>, number: u64, reply: &Reply) {
 fn forget(draft: &mut Draft<'_>, now: Timestamp) {
     for _ in 0..limits::REPLIES_FORGOTTEN {
         let replies = &draft.state().replies;
-        let (count, Some((&number, oldest))) = (replies.len(), replies.first_key_value()) else { return };
+        let (count, Some((number, oldest))) = (replies.len(), replies.first()) else { return };
         let too_old = oldest.time.plus(limits::REPLIES_KEPT_FOR) < now && count > limits::REPLIES_KEPT;
         if !too_old && count <= limits::STORED_REPLIES {
             return;

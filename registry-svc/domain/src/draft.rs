@@ -185,7 +185,8 @@ impl<'a> Draft<'a> {
 
     pub(crate) fn trim_events(&mut self) {
         while self.state.events.len() as u64 > self.state.meta.event_retention {
-            let Some((oldest, _)) = self.state.events.pop_first() else { return };
+            let Some((oldest, _)) = self.state.events.first() else { return };
+            self.state.events.remove(oldest);
             self.touched.push(RowKey::Event(oldest));
         }
     }

@@ -18,7 +18,7 @@
 //! | `restore`, `level`, [`invitations`] | a backup takes the place of the state; what every replica knows; nodes that may join |
 //! | `history`, `rollout`, `rollback`, [`retention`] | every spec of a process; the way there, and back; how long it is kept |
 //! | `audit`, `refused`, `dedupe` | who asked for what, in vain too; answers to repeated requests |
-//! | [`row`], `index`, `selection` | the state as rows, so that storage writes only what changed; what is found quickly |
+//! | [`row`], `index`, `selection`, [`Series`] | the state as rows, so that storage writes only what changed; what is found quickly; records by number |
 //! | [`members`], [`digest`], [`invariants`] | the registry's own replicas; what equal states have in common, as 32 bytes; what holds in every state |
 
 mod action_log;
@@ -61,6 +61,7 @@ mod rollout;
 pub mod row;
 mod runs;
 mod selection;
+mod series;
 mod state;
 mod step;
 mod switch;
@@ -71,6 +72,7 @@ pub use nodes::{Brake, Left, replacement};
 pub use reply::{Applied, ApplyOutcome, Outcome, Reply};
 pub use rollout::{Handover, InstancePlan, Rollout, Stage, Step, preview};
 pub use row::{Meta, Row, RowKey};
+pub use series::Series;
 pub use state::{Frozen, Roster, State, Usage};
 pub use {action_log::action_id, action_log::action_number, apply::check as check_apply, dependencies::StopsAfter};
 pub use {command::*, instance::*, node::*, refusal::*, restore::*};

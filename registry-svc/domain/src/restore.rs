@@ -150,7 +150,7 @@ fn end(draft: &mut Draft<'_>, id: &str) -> Result<Decided, Refusal> {
     }
     let now = draft.header.time;
     let before = draft.state().meta().clone();
-    let head = draft.state().audit().values().next_back().map_or(before.audit_anchor, |entry| Anchor::of(entry));
+    let head = draft.state().audit().last().map_or(before.audit_anchor, |(_, entry)| Anchor::of(entry));
     let replaced = what_is_there(draft.state()).unwrap_or_else(|| "nothing".to_owned());
     let mut state: State = rows.into_iter().filter(is_content).collect();
     let of_backup = settle(&mut state, &before, begin, now);

@@ -14,7 +14,7 @@ use crate::index::Index;
 use crate::invitations::Invitation;
 use crate::members::Member;
 use crate::row::{Meta, Row, RowKey};
-use crate::{AuditEntry, History, Instance, Inventory, Node, NodeState, Piece, Process, Runs, StoredReply};
+use crate::{AuditEntry, History, Instance, Inventory, Node, NodeState, Piece, Process, Runs, Series, StoredReply};
 use process_model::{Action, Assignment, Event, InstanceId, NodeName, Phase, ProcessName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -28,9 +28,9 @@ pub struct State {
     pub(crate) instances: BTreeMap<InstanceId, Arc<Instance>>,
     pub(crate) nodes: BTreeMap<NodeName, Arc<Node>>,
     pub(crate) actions: BTreeMap<u64, Arc<Action>>,
-    pub(crate) events: BTreeMap<u64, Arc<Event>>,
-    pub(crate) audit: BTreeMap<u64, Arc<AuditEntry>>,
-    pub(crate) replies: BTreeMap<u64, Arc<StoredReply>>,
+    pub(crate) events: Series<Event>,
+    pub(crate) audit: Series<AuditEntry>,
+    pub(crate) replies: Series<StoredReply>,
     pub(crate) history: History,
     pub(crate) members: BTreeMap<u64, Arc<Member>>,
     pub(crate) pieces: BTreeMap<u32, Arc<Piece>>,
@@ -82,13 +82,13 @@ impl State {
 
     /// All events that are kept, by revision, without a gap.
     #[must_use]
-    pub fn events(&self) -> &BTreeMap<u64, Arc<Event>> {
+    pub fn events(&self) -> &Series<Event> {
         &self.events
     }
 
     /// All audit entries that are kept, by number.
     #[must_use]
-    pub fn audit(&self) -> &BTreeMap<u64, Arc<AuditEntry>> {
+    pub fn audit(&self) -> &Series<AuditEntry> {
         &self.audit
     }
 
@@ -103,7 +103,7 @@ impl State {
     #[must_use]
     pub fn oldest_revision(&self) -> u64 {
         let after = self.events.range(self.meta.cut.saturating_add(1)..).next();
-        after.map_or(self.meta.revision + 1, |(revision, _)| *revision)
+        after.map_or(self.meta.revision + 1, |(revision, _)| revision)
     }
 
     /// The highest numbers that events, audit entries and replies have or had.
@@ -111,9 +111,9 @@ impl State {
     pub fn highest(&self) -> [u64; 3] {
         let last = |last: Option<u64>, counted: u64| last.unwrap_or(0).max(counted);
         [
-            last(self.events.last_key_value().map(|(number, _)| *number), self.meta.revision),
-            last(self.audit.last_key_value().map(|(number, _)| *number), self.meta.audited),
-            last(self.replies.last_key_value().map(|(number, _)| *number), self.meta.audited),
+            last(self.events.last().map(|(number, _)| number), self.meta.revision),
+            last(self.audit.last().map(|(number, _)| number), self.meta.audited),
+            last(self.replies.last().map(|(number, _)| number), self.meta.audited),
         ]
     }
 
@@ -195,9 +195,9 @@ impl State {
             RowKey::Instance(id) => self.instances.get(id).cloned().map(Row::Instance),
             RowKey::Node(name) => self.nodes.get(name).cloned().map(Row::Node),
             RowKey::Action(number) => self.actions.get(number).cloned().map(Row::Action),
-            RowKey::Event(revision) => self.events.get(revision).cloned().map(Row::Event),
-            RowKey::Audit(number) => self.audit.get(number).cloned().map(Row::Audit),
-            RowKey::Reply(number) => self.replies.get(number).cloned().map(Row::Reply),
+            RowKey::Event(revision) => self.events.get(*revision).cloned().map(Row::Event),
+            RowKey::Audit(number) => self.audit.get(*number).cloned().map(Row::Audit),
+            RowKey::Reply(number) => self.replies.get(*number).cloned().map(Row::Reply),
             RowKey::Generation(name, number) => self.history.get(name, *number).cloned().map(Row::Generation),
             RowKey::Lineage(name) => self.history.lineage(name).cloned().map(Row::Lineage),
             RowKey::Member(id) => self.members.get(id).cloned().map(Row::Member),

@@ -73,7 +73,7 @@ pub(super) async fn list(
                 answer.next_page_token = before.to_string();
                 return Ok(answer);
             }
-            (seen, before) = (seen + 1, *number);
+            (seen, before) = (seen + 1, number);
             if query.lets_through(entry) {
                 answer.entries.push((&**entry).into());
             }
@@ -86,7 +86,7 @@ pub(super) async fn list(
 
 /// The newest entry, or what stands in its place when none is kept.
 fn head(state: &State) -> Anchor {
-    state.audit().last_key_value().map_or(state.meta().audit_anchor, |(_, entry)| Anchor::of(entry))
+    state.audit().last().map_or(state.meta().audit_anchor, |(_, entry)| Anchor::of(entry))
 }
 
 /// The stream of a reader.
@@ -120,7 +120,7 @@ pub(super) async fn read(core: Arc<Core>, request: v1::ReadAuditLogRequest) -> R
 /// Where a reader begins, and the entry before it.
 fn begin(state: &State, from: u64, head: Anchor) -> Result<(u64, Anchor), Status> {
     let anchor = state.meta().audit_anchor;
-    let oldest = state.audit().first_key_value().map_or(head.number.saturating_add(1), |(number, _)| *number);
+    let oldest = state.audit().first().map_or(head.number.saturating_add(1), |(number, _)| number);
     match from {
         0 => Ok((oldest, anchor)),
         from if from < oldest => Err(dropped(from, oldest)),
@@ -130,7 +130,7 @@ fn begin(state: &State, from: u64, head: Anchor) -> Result<(u64, Anchor), Status
         }
         // Among entries that stand before the chain, or just after them.
         from if from <= anchor.number.saturating_add(1) => Ok((from, anchor)),
-        from => Ok((from, state.audit().get(&(from - 1)).map_or(anchor, |entry| Anchor::of(entry)))),
+        from => Ok((from, state.audit().get(from - 1).map_or(anchor, |entry| Anchor::of(entry)))),
     }
 }
 
@@ -148,9 +148,9 @@ impl Reader {
     fn take_chunk(&mut self) -> Result<(), Status> {
         let machine = self.core.view.read();
         let entries = machine.state.audit().range(self.next..).take(CHUNK);
-        for (number, entry) in entries.take_while(|(number, _)| **number <= self.head.number) {
-            if *number != self.next {
-                return Err(dropped(self.next, *number));
+        for (number, entry) in entries.take_while(|(number, _)| *number <= self.head.number) {
+            if number != self.next {
+                return Err(dropped(self.next, number));
             }
             self.next += 1;
             self.ready.push_back(Frame::Entry((&**entry).into()));

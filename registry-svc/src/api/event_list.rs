@@ -49,7 +49,7 @@ pub(super) async fn list(core: &Core, request: v1::ListEventsRequest) -> Result<
                 answer.next_page_token = before.to_string();
                 return Ok(answer);
             }
-            (seen, before) = (seen + 1, *revision);
+            (seen, before) = (seen + 1, revision);
             if query.lets_through(event) {
                 answer.events.push((&**event).into());
             }

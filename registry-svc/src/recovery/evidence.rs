@@ -112,7 +112,7 @@ fn newest(machine: &MemoryMachine, tail: &[Committed]) -> Option<String> {
         Entry::Blank | Entry::Members(_) => None,
     });
     let replicated = machine.view().read();
-    let in_state = replicated.state.events().values().next_back().map(|event| event.time);
+    let in_state = replicated.state.events().last().map(|(_, event)| event.time);
     let time = in_tail.max(in_state)?;
     let since = Duration::from_nanos(u64::try_from(time.0).ok()?);
     Some(humantime::format_rfc3339_seconds(UNIX_EPOCH + since).to_string())

@@ -50,7 +50,7 @@ async fn a_peer_that_is_killed_is_down_at_once_and_then_refused() {
     let mut one = Replica::with(identity(1), &token, Trust::all(), timing).await;
     one.member(2, &address);
     assert_eq!(one.up(2).await, 1);
-    let waits = one.links.call(ReplicaId(2), Call::ReadIndex);
+    let waits = one.links.call(ReplicaId(2), Call::ReadIndex { term: None });
     child.kill().unwrap();
     assert_eq!(event(&mut one.events).await, LinkEvent::Down { peer: ReplicaId(2), refused: false });
     assert_eq!(in_time("an answer", waits).await, Err(PeerFault::Unreachable(ReplicaId(2))));
@@ -130,7 +130,7 @@ async fn a_peer_that_starts_again_is_found_with_its_higher_boot() {
         boot = one.up(2).await;
     }
     assert_eq!(boot, 2);
-    assert_eq!(one.links.call(ReplicaId(2), Call::ReadIndex).await, Ok(Answer::ReadIndex(Some(7))));
+    assert_eq!(one.links.call(ReplicaId(2), Call::ReadIndex { term: None }).await, Ok(Answer::ReadIndex(Some(7))));
 }
 
 /// Dials once, and then not within this test.
@@ -151,7 +151,7 @@ async fn whoever_asks_for_it_gets_a_dial_at_once() {
     one.up(2).await;
     // Where a link stands, it stays.
     one.links.redial(ReplicaId(2));
-    assert!(one.links.call(ReplicaId(2), Call::ReadIndex).await.is_ok());
+    assert!(one.links.call(ReplicaId(2), Call::ReadIndex { term: None }).await.is_ok());
     assert!(one.events.try_recv().is_err());
 }
 
@@ -204,9 +204,9 @@ async fn a_cable_that_is_pulled_is_noticed_and_everybody_who_waits_is_told() {
     let proxy = Proxy::to(&two.address, Duration::ZERO).await;
     one.member(2, &proxy.address);
     one.up(2).await;
-    assert!(one.links.call(ReplicaId(2), Call::ReadIndex).await.is_ok());
+    assert!(one.links.call(ReplicaId(2), Call::ReadIndex { term: None }).await.is_ok());
     proxy.silence();
-    let waits = one.links.call(ReplicaId(2), Call::ReadIndex);
+    let waits = one.links.call(ReplicaId(2), Call::ReadIndex { term: None });
     assert_eq!(in_time("an answer", waits).await, Err(PeerFault::Unreachable(ReplicaId(2))));
     assert!(!until_down(&mut one.events, 2).await);
 }
@@ -250,14 +250,20 @@ async fn links_to_those_who_are_no_members_end_both_ways_and_a_stop_ends_all() {
     one.up(2).await;
     two.up(1).await;
     one.links.set_members(&[]);
-    assert_eq!(one.links.call(ReplicaId(2), Call::ReadIndex).await, Err(PeerFault::Unreachable(ReplicaId(2))));
+    assert_eq!(
+        one.links.call(ReplicaId(2), Call::ReadIndex { term: None }).await,
+        Err(PeerFault::Unreachable(ReplicaId(2)))
+    );
     // The other end dials again, and is judged anew.
     assert!(!until_down(&mut two.events, 1).await);
     until_up(&mut two.events, 1).await;
     one.links.stop();
     assert!(!until_down(&mut two.events, 1).await);
     two.links.stop();
-    assert_eq!(two.links.call(ReplicaId(1), Call::ReadIndex).await, Err(PeerFault::Unreachable(ReplicaId(1))));
+    assert_eq!(
+        two.links.call(ReplicaId(1), Call::ReadIndex { term: None }).await,
+        Err(PeerFault::Unreachable(ReplicaId(1)))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -267,5 +273,5 @@ async fn another_token_is_no_way_in() {
     one.knows(&[&two]);
     assert!(!until_down(&mut one.events, 2).await);
     assert!(two.heard.try_recv().is_err());
-    assert!(one.links.call(ReplicaId(2), Call::ReadIndex).await.is_err());
+    assert!(one.links.call(ReplicaId(2), Call::ReadIndex { term: None }).await.is_err());
 }

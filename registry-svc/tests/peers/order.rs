@@ -32,7 +32,7 @@ async fn every_kind_of_call_is_answered_and_every_note_arrives() {
         append(7, 0, 0),
         Call::Vote(VoteQuestion { vote, last }),
         Call::Confirm { term: 5 },
-        Call::ReadIndex,
+        Call::ReadIndex { term: None },
         Call::Service(Bytes::from_static(b"hello")),
         // Beyond what other services take.
         Call::Service(vec![1; 9 << 20].into()),
@@ -90,7 +90,7 @@ async fn an_answer_that_takes_long_keeps_no_other_waiting() {
         Some(held) => held.map(|_| Answer::ReadIndex(Some(1))).boxed(),
         None => std::future::ready(crate::support::door::yes(call)).boxed(),
     });
-    let mut slow = one.links.call(ReplicaId(2), Call::ReadIndex);
+    let mut slow = one.links.call(ReplicaId(2), Call::ReadIndex { term: None });
     let quick = in_time("the second", one.links.call(ReplicaId(2), Call::Confirm { term: 3 })).await;
     assert_eq!(quick, Ok(Answer::Confirmed { term: 3, yes: true }));
     assert_eq!((&mut slow).now_or_never(), None);
@@ -167,7 +167,10 @@ async fn of_ten_thousand_calls_that_nobody_answers_those_beyond_the_bound_fail_a
     for (term, call) in waiting {
         assert_eq!(in_time("an answer", call).await, Ok(Answer::Confirmed { term, yes: true }));
     }
-    assert!(one.links.call(ReplicaId(2), Call::ReadIndex).now_or_never().is_none(), "there is room again");
+    assert!(
+        one.links.call(ReplicaId(2), Call::ReadIndex { term: None }).now_or_never().is_none(),
+        "there is room again"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -179,7 +182,7 @@ async fn a_message_that_no_peer_would_take_costs_the_call_and_not_the_link() {
     let answer = in_time("an answer", one.links.call(ReplicaId(2), Call::Service(Bytes::new()))).await;
     assert_eq!(answer, Ok(Answer::Busy));
     two.door.answer(|call| std::future::ready(crate::support::door::yes(call)).boxed());
-    assert_eq!(one.links.call(ReplicaId(2), Call::ReadIndex).await, Ok(Answer::ReadIndex(Some(7))));
+    assert_eq!(one.links.call(ReplicaId(2), Call::ReadIndex { term: None }).await, Ok(Answer::ReadIndex(Some(7))));
     assert!(one.events.try_recv().is_err(), "the link stands");
 }
 
@@ -187,9 +190,9 @@ async fn a_message_that_no_peer_would_take_costs_the_call_and_not_the_link() {
 async fn without_a_link_there_is_an_answer_at_once() {
     let one = Replica::start(1, &Secret::generate()).await;
     let unreachable = Err(PeerFault::Unreachable(ReplicaId(2)));
-    assert_eq!(one.links.call(ReplicaId(2), Call::ReadIndex).now_or_never(), Some(unreachable.clone()));
+    assert_eq!(one.links.call(ReplicaId(2), Call::ReadIndex { term: None }).now_or_never(), Some(unreachable.clone()));
     one.member(2, &closed_port());
-    assert_eq!(one.links.call(ReplicaId(2), Call::ReadIndex).now_or_never(), Some(unreachable));
+    assert_eq!(one.links.call(ReplicaId(2), Call::ReadIndex { term: None }).now_or_never(), Some(unreachable));
     one.links.note(ReplicaId(2), Note::TakeOverRefused);
 }
 

@@ -42,7 +42,7 @@ async fn a_snapshot_arrives_as_it_was_and_the_link_goes_on_meanwhile() {
     for len in [0, 1, PIECE, LEN] {
         let source = Source::new(len);
         let sending = tokio::spawn(one.links.send_snapshot(ReplicaId(2), vote(1), source.snapshot()));
-        assert!(in_time("an answer", one.links.call(ReplicaId(2), Call::ReadIndex)).await.is_ok());
+        assert!(in_time("an answer", one.links.call(ReplicaId(2), Call::ReadIndex { term: None })).await.is_ok());
         assert_eq!(in_time("the end", sending).await.unwrap(), Ok(vote(1)), "{len} bytes");
         taken(&two, &source);
         two.door.depot.taken.lock().unwrap().clear();
@@ -214,7 +214,7 @@ async fn a_source_that_cannot_be_read_ends_the_transfer_and_not_the_link() {
     let sent = in_time("the end", one.links.send_snapshot(ReplicaId(2), vote(1), source.snapshot())).await;
     assert_eq!(sent, Err(PeerFault::Unreachable(ReplicaId(2))));
     nobody_writes(&two).await;
-    assert!(one.links.call(ReplicaId(2), Call::ReadIndex).await.is_ok());
+    assert!(one.links.call(ReplicaId(2), Call::ReadIndex { term: None }).await.is_ok());
     let gone = one.links.send_snapshot(ReplicaId(9), vote(1), source.snapshot()).await;
     assert_eq!(gone, Err(PeerFault::Unreachable(ReplicaId(9))));
 }

@@ -65,7 +65,7 @@ fn wrong() -> Vec<(Identity, &'static str)> {
 }
 
 async fn refused(from: &Replica, to: u64, sentence: &str) {
-    match from.links.call(ReplicaId(to), Call::ReadIndex).await {
+    match from.links.call(ReplicaId(to), Call::ReadIndex { term: None }).await {
         Err(PeerFault::Refused { peer, why }) if peer == ReplicaId(to) => assert!(why.contains(sentence), "{why}"),
         other => panic!("{other:?} instead of {sentence}"),
     }
@@ -219,14 +219,14 @@ async fn a_dialer_that_breaks_the_protocol_is_cut_and_the_replica_goes_on() {
     let token = Secret::generate();
     let two = Replica::start(2, &token).await;
     // No greeting at all.
-    let first = [Asks::ReadIndex(v1::ReadIndexCall {}), Asks::Hello(v1::PeerHello::default())];
+    let first = [Asks::ReadIndex(v1::ReadIndexCall::default()), Asks::Hello(v1::PeerHello::default())];
     for first in first {
         let code = dial(&two, &token, first).await.map(|_| ()).unwrap_err().code();
         assert_eq!(code, tonic::Code::InvalidArgument);
     }
     let bad: Vec<(u64, Option<Asks>, &str)> = vec![
         (1, None, "body is missing"),
-        (0, Some(Asks::ReadIndex(v1::ReadIndexCall {})), "number is missing"),
+        (0, Some(Asks::ReadIndex(v1::ReadIndexCall::default())), "number is missing"),
         (1, Some(Asks::Append(v1::AppendCall::default())), "append.vote is missing"),
         (0, Some(Asks::TakeOver(v1::TakeOverNote::default())), "take_over.last is missing"),
         (0, Some(Asks::Hello(hello(1, 2))), "hello comes where it must not"),
@@ -379,5 +379,8 @@ async fn a_service_that_was_never_opened_lets_nobody_in() {
     let mut one = Replica::start(1, &token).await;
     one.member(2, &address);
     assert!(!until_down(&mut one.events, 2).await);
-    assert_eq!(one.links.call(ReplicaId(2), Call::ReadIndex).await, Err(PeerFault::Unreachable(ReplicaId(2))));
+    assert_eq!(
+        one.links.call(ReplicaId(2), Call::ReadIndex { term: None }).await,
+        Err(PeerFault::Unreachable(ReplicaId(2)))
+    );
 }

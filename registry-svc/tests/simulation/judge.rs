@@ -41,6 +41,8 @@ struct Seen {
     deeds: BTreeMap<String, (u64, u64)>,
     acknowledged: BTreeSet<String>,
     refused: BTreeSet<String>,
+    /// Reasons of which a copy was refused before one was done.
+    turned_down: BTreeSet<String>,
     /// Programs that run: where, and as which run.
     runs: BTreeMap<(InstanceId, NodeName), u64>,
     obeyed: BTreeMap<NodeName, Leadership>,
@@ -63,6 +65,13 @@ impl Judge {
         if known.is_some_and(|known| known != digest) {
             self.oracle.violated(format!("the snapshot of replica {id} up to {index} is another state than was there"));
         }
+    }
+
+    /// A replica has refused these, in an entry that it is about to show.
+    pub(crate) fn turned_down(&self, reasons: Vec<String>) {
+        let mut seen = self.lock();
+        let first: Vec<String> = reasons.into_iter().filter(|reason| !seen.deeds.contains_key(reason)).collect();
+        seen.turned_down.extend(first);
     }
 
     /// A replica has applied an entry.
@@ -113,7 +122,8 @@ impl Judge {
         self.oracle.note(|| format!("{reason} refused by {by}: {why}"));
         let mut seen = self.lock();
         seen.refused.insert(reason.to_owned());
-        if let Some(deed) = seen.deeds.get(reason) {
+        // A later copy may be done before the client hears that the first one was refused.
+        if let Some(deed) = seen.deeds.get(reason).filter(|_| !seen.turned_down.contains(reason)) {
             self.oracle.violated(format!("replica {by} refuses {reason}, which was done: {deed:?}"));
         }
     }
@@ -136,7 +146,7 @@ impl Judge {
     pub(crate) fn has_all(&self, id: u64, why: &str, reasons: &[String], state: &State) {
         let seen = self.lock();
         for reason in reasons {
-            let entry = seen.deeds.get(reason).and_then(|(number, _)| state.audit().get(number));
+            let entry = seen.deeds.get(reason).and_then(|(number, _)| state.audit().get(*number));
             if entry.is_none_or(|entry| entry.reason != *reason) {
                 self.oracle.violated(format!("replica {id} does not have {reason}: {why}"));
             }
@@ -195,7 +205,7 @@ impl Judge {
 impl Seen {
     /// A new entry of the audit log: what is wrong with it.
     fn audit(&mut self, state: &State, number: u64) -> Option<String> {
-        let Some(entry) = state.audit().get(&number) else { return Some(format!("audit entry {number} is not there")) };
+        let Some(entry) = state.audit().get(number) else { return Some(format!("audit entry {number} is not there")) };
         let chain = self.chain.get_or_insert_with(|| Verifier::new(state.meta().audit_anchor));
         if let Err(fault) = chain.check(entry) {
             return Some(format!("the audit chain is broken: {fault}"));
@@ -205,9 +215,9 @@ impl Seen {
         }
         // A copy that was on its way when its connection broke may come after another copy was refused: refusals are not
         // remembered. Who asks once is told what is so.
-        if self.refused.contains(&entry.reason) {
-            let once = entry.request_id.is_empty();
-            return once.then(|| format!("{} was refused, and is done", entry.reason));
+        let refused = self.refused.contains(&entry.reason) || self.turned_down.contains(&entry.reason);
+        if refused && entry.request_id.is_empty() {
+            return Some(format!("{} was refused, and is done", entry.reason));
         }
         let before = self.deeds.insert(entry.reason.clone(), (number, entry.revision));
         before.map(|before| format!("{} is done twice: {before:?} and {number}", entry.reason))

@@ -6,12 +6,12 @@ use crate::town::{Town, address, address_book};
 use crate::{clients, runners, settles, troubles};
 use futures::future::BoxFuture;
 use registry_consensus::{
-    Answers, Applied, Committed, Consensus, Door, Machine, MachineFault, Snapshot, SnapshotMeta, SnapshotSink,
+    Answers, Applied, Committed, Consensus, Door, Entry, Machine, MachineFault, Snapshot, SnapshotMeta, SnapshotSink,
 };
 use registry_domain::{Row, RowKey, State};
 use registry_svc::Options;
 use registry_svc::door::ServiceDoor;
-use registry_svc::machine::Volatile;
+use registry_svc::machine::{Volatile, payload};
 use registry_svc::office::{Ground, Office};
 use service_host::metrics::Metrics;
 use service_host::secret::Secret;
@@ -83,6 +83,10 @@ impl Replica {
 
     fn apply_one(&self, entry: Committed) -> Result<Answers, MachineFault> {
         let at = entry.at;
+        let commands = match &entry.entry {
+            Entry::Batch(batch) => payload::decode(batch).unwrap(),
+            Entry::Blank | Entry::Members(_) => Vec::new(),
+        };
         let mut touched = Vec::new();
         let mut answers = self.machine.apply(vec![entry], |rows| touched = rows)?;
         {
@@ -98,6 +102,9 @@ impl Replica {
                 *sum = sum.wrapping_add(now.unwrap_or(0)).wrapping_sub(before.unwrap_or(0));
             }
         }
+        let refused = commands.into_iter().zip(answers.iter().flat_map(|answers| &answers.0));
+        let refused = refused.filter(|(_, answer)| answer.is_err()).map(|(command, _)| command.header.reason);
+        self.town.judge.turned_down(refused.collect());
         let digest = self.digest();
         self.town.judge.applied(self.life, at.index, digest, &self.machine.view().read().state);
         Ok(answers.pop().unwrap_or_default())

@@ -118,11 +118,12 @@ impl RaftStateMachine<TypeConfig> for MachinePort {
         I::IntoIter: OptionalSend,
     {
         let entries: Vec<Committed> = entries.into_iter().map(committed).collect();
-        let Some(last) = entries.last().map(|entry| entry.at.index) else { return Ok(Vec::new()) };
-        let durable = self.edge.entry_durable(last).await;
+        let Some(last) = entries.last().map(|entry| entry.at) else { return Ok(Vec::new()) };
+        let durable = self.edge.entry_durable(last.index).await;
         durable.map_err(|fault| storage(ErrorSubject::Logs, ErrorVerb::Write, &fault))?;
+        self.edge.show(last);
         let answers = self.machine.apply(entries).map_err(|fault| failed(ErrorVerb::Write, &fault.into()))?;
-        self.applied.send_replace(Some(last));
+        self.applied.send_replace(Some(last.index));
         Ok(answers)
     }
 

@@ -89,6 +89,7 @@ impl RaftNetwork<TypeConfig> for Way {
         }
         let sent = self.signs.now();
         let committed = self.edge.tellable(rpc.leader_commit.map(position));
+        committed.into_iter().for_each(|at| self.edge.show(at));
         let call = Call::Append(told_append(&rpc, committed));
         let range = (rpc.prev_log_id.map(position), rpc.entries.last().map(|entry| position(entry.log_id)));
         match self.peers.call(self.to, call).await {

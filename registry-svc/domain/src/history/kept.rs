@@ -9,8 +9,8 @@ use std::sync::Arc;
 /// Every generation that is kept.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct History {
-    /// By name; a name of which nothing is known has none.
-    lines: BTreeMap<ProcessName, Line>,
+    /// By name; a name of which nothing is known has none. Shared with a copy until it changes.
+    lines: BTreeMap<ProcessName, Arc<Line>>,
     /// Found from them: generations that no process has now, by revision, so
     /// that the oldest of all can go first.
     past: BTreeMap<u64, (ProcessName, u64)>,
@@ -22,7 +22,7 @@ pub struct History {
 impl History {
     /// The kept generations of a name, oldest first.
     pub fn of(&self, name: &ProcessName) -> impl DoubleEndedIterator<Item = &Generation> + use<'_> {
-        self.lines.get(name).into_iter().flat_map(Line::generations).map(|generation| &**generation)
+        self.lines.get(name).into_iter().flat_map(|line| line.generations()).map(|generation| &**generation)
     }
 
     /// One generation of a name.
@@ -38,7 +38,7 @@ impl History {
 
     /// All generations, by name and number.
     pub(crate) fn generations(&self) -> impl Iterator<Item = &Arc<Generation>> {
-        self.lines.values().flat_map(Line::generations)
+        self.lines.values().flat_map(|line| line.generations())
     }
 
     /// All lineages, by name.
@@ -119,7 +119,7 @@ impl History {
     }
 
     pub(crate) fn remove_generation(&mut self, name: &ProcessName, generation: u64) {
-        let Some(line) = self.lines.get_mut(name) else { return };
+        let Some(line) = self.lines.get_mut(name).map(Arc::make_mut) else { return };
         if let Some(gone) = line.remove(generation) {
             self.past.remove(&gone.revision);
         }
@@ -130,7 +130,7 @@ impl History {
 
     /// Forgets a name and returns its last generation.
     pub(crate) fn remove_lineage(&mut self, name: &ProcessName) -> u64 {
-        let Some(line) = self.lines.get_mut(name) else { return 0 };
+        let Some(line) = self.lines.get_mut(name).map(Arc::make_mut) else { return 0 };
         let current = line.current().map(|current| (current.revision, current.generation));
         let Some(gone) = line.lineage.take() else { return 0 };
         // Without a lineage, what it had is past.
@@ -146,6 +146,6 @@ impl History {
 }
 
 /// Names have a line for long: most of the time this is one look.
-fn line_of<'a>(lines: &'a mut BTreeMap<ProcessName, Line>, name: &ProcessName) -> &'a mut Line {
-    lines.entry(name.clone()).or_default()
+fn line_of<'a>(lines: &'a mut BTreeMap<ProcessName, Arc<Line>>, name: &ProcessName) -> &'a mut Line {
+    Arc::make_mut(lines.entry(name.clone()).or_default())
 }

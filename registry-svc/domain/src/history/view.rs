@@ -70,7 +70,7 @@ impl State {
         if rebuilt != self.history {
             faults.push("what is found from the histories is not what they say".to_owned());
         }
-        let oldest = self.audit.first_key_value().map_or(self.meta.audited, |(number, _)| *number);
+        let oldest = self.audit.first().map_or(self.meta.audited, |(number, _)| number);
         if let Some(name) = oldest.checked_sub(1).and_then(|gone| self.history.retired_by(gone)) {
             faults.push(format!("{name}: its history outlives the audit entry of its deletion"));
         }

@@ -218,7 +218,7 @@ impl State {
     /// become old enough to count since is not counted yet.
     #[must_use]
     pub fn rollout_detail(&self, process: &Process, rollout: &Rollout) -> RolloutDetail {
-        let now = self.events.values().next_back().map_or(rollout.progressed, |event| event.time);
+        let now = self.events.last().map_or(rollout.progressed, |(_, event)| event.time);
         Picture::of(self, process, rollout, now.max(rollout.progressed)).detail(rollout)
     }
 }

@@ -17,8 +17,8 @@ impl State {
             Row::Instance(instance) => self.put_instance(instance),
             Row::Node(node) => self.put_node(node),
             Row::Action(action) => self.put_action(action_number(&action.id).unwrap_or(0), action),
-            Row::Event(event) => drop(self.events.insert(event.revision, event)),
-            Row::Audit(entry) => drop(self.audit.insert(entry.number, entry)),
+            Row::Event(event) => self.events.insert(event.revision, event),
+            Row::Audit(entry) => self.audit.insert(entry.number, entry),
             Row::Reply(reply) => self.put_reply(reply),
             Row::Generation(generation) => self.history.load_generation(generation),
             Row::Lineage(lineage) => self.history.load_lineage(lineage),
@@ -99,7 +99,7 @@ impl State {
     }
 
     pub(crate) fn remove_reply(&mut self, number: u64) {
-        if let Some(reply) = self.replies.remove(&number) {
+        if let Some(reply) = self.replies.remove(number) {
             self.reply_by_request.remove(&(dedupe::hash(&reply.request_id), number));
         }
     }

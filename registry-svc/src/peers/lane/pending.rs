@@ -36,7 +36,7 @@ impl Kind {
             Call::Append(_) => Self::Append,
             Call::Vote(_) => Self::Vote,
             Call::Confirm { .. } => Self::Confirm,
-            Call::ReadIndex => Self::ReadIndex,
+            Call::ReadIndex { .. } => Self::ReadIndex,
             Call::Service(_) => Self::Service,
         }
     }

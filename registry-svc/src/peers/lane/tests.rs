@@ -53,7 +53,7 @@ fn calls_and_notes_leave_in_the_order_in_which_they_were_made() {
     let (lane, mut outgoing) = lane();
     let answers: Vec<_> = (1..=3).map(|term| lane.ask(Call::Confirm { term }).unwrap()).collect();
     lane.tell(Note::Resigned { term: 1 });
-    let _last = lane.ask(Call::ReadIndex).unwrap();
+    let _last = lane.ask(Call::ReadIndex { term: None }).unwrap();
     assert_eq!(sent(&mut outgoing), [1, 2, 3, 0, 4]);
     drop(answers);
 }
@@ -121,18 +121,18 @@ fn a_full_queue_is_said_at_once_and_an_answer_makes_room() {
     let (lane, mut outgoing) = lane();
     let queued: Vec<_> = (0..10_000).filter_map(|term| lane.ask(Call::Confirm { term }).ok()).collect();
     assert_eq!(queued.len(), MAX_QUEUED);
-    assert_eq!(lane.ask(Call::ReadIndex).unwrap_err(), PeerFault::Unreachable(ReplicaId(2)));
+    assert_eq!(lane.ask(Call::ReadIndex { term: None }).unwrap_err(), PeerFault::Unreachable(ReplicaId(2)));
     // Sent, the queue is empty, and what is not answered counts.
     let mut answers = queued;
     while answers.len() < MAX_IN_FLIGHT {
         assert_eq!(sent(&mut outgoing).len(), MAX_QUEUED);
-        answers.extend((0..MAX_QUEUED).map_while(|_| lane.ask(Call::ReadIndex).ok()));
+        answers.extend((0..MAX_QUEUED).map_while(|_| lane.ask(Call::ReadIndex { term: None }).ok()));
     }
     sent(&mut outgoing);
-    assert!(lane.ask(Call::ReadIndex).is_err());
+    assert!(lane.ask(Call::ReadIndex { term: None }).is_err());
     let confirmed = Answer::Confirmed { term: 1, yes: true };
     lane.answered(v1::LinkResponse { number: 1, body: Some(wire::answer_into(confirmed)) }).unwrap();
-    assert!(lane.ask(Call::ReadIndex).is_ok());
+    assert!(lane.ask(Call::ReadIndex { term: None }).is_ok());
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn bytes_are_bounded_too_but_one_large_message_passes_when_nothing_waits() {
     let (lane, mut outgoing) = lane();
     let large = || Call::Service(vec![0; MAX_QUEUED_BYTES + 1].into());
     let _first = lane.ask(large()).unwrap();
-    assert!(lane.ask(Call::ReadIndex).is_err());
+    assert!(lane.ask(Call::ReadIndex { term: None }).is_err());
     assert_eq!(sent(&mut outgoing), [1]);
     let _second = lane.ask(large()).unwrap();
     assert!(lane.ask(Call::Service(vec![0; MAX_MESSAGE_BYTES].into())).is_err(), "no message is larger than allowed");
@@ -149,10 +149,10 @@ fn bytes_are_bounded_too_but_one_large_message_passes_when_nothing_waits() {
 #[test]
 fn whoever_waits_is_told_when_the_link_ends_and_nothing_more_is_sent() {
     let (lane, mut outgoing) = lane();
-    let mut answer = lane.ask(Call::ReadIndex).unwrap();
+    let mut answer = lane.ask(Call::ReadIndex { term: None }).unwrap();
     lane.close();
     assert_eq!(answer.try_recv(), Err(oneshot::error::TryRecvError::Closed));
-    assert!(lane.ask(Call::ReadIndex).is_err());
+    assert!(lane.ask(Call::ReadIndex { term: None }).is_err());
     assert_eq!(outgoing.next().now_or_never(), Some(None));
 }
 
@@ -161,15 +161,15 @@ fn an_answer_to_nothing_or_to_another_question_breaks_the_link() {
     let (lane, _outgoing) = lane();
     let busy = |number| v1::LinkResponse { number, body: Some(wire::answer_into(Answer::Busy)) };
     assert_eq!(lane.answered(busy(1)), Err(Broken::NotAsked(1)));
-    let mut vote = lane.ask(Call::ReadIndex).unwrap();
+    let mut vote = lane.ask(Call::ReadIndex { term: None }).unwrap();
     let other = wire::answer_into(Answer::Confirmed { term: 1, yes: true });
     assert_eq!(lane.answered(v1::LinkResponse { number: 1, body: Some(other) }), Err(Broken::OtherKind(1)));
     assert_eq!(heard(&mut vote), Some(Err(PeerFault::Nonsense(ReplicaId(2)))));
-    let mut vote = lane.ask(Call::ReadIndex).unwrap();
+    let mut vote = lane.ask(Call::ReadIndex { term: None }).unwrap();
     let empty = lane.answered(v1::LinkResponse { number: 2, body: None });
     assert_eq!(empty, Err(Broken::Malformed(wire::Malformed::Missing("body"))));
     assert_eq!(heard(&mut vote), Some(Err(PeerFault::Nonsense(ReplicaId(2)))));
-    let mut vote = lane.ask(Call::ReadIndex).unwrap();
+    let mut vote = lane.ask(Call::ReadIndex { term: None }).unwrap();
     assert_eq!(lane.answered(busy(3)), Ok(()));
     assert_eq!(heard(&mut vote), Some(Ok(Answer::Busy)), "busy answers everything");
 }

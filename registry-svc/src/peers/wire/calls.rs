@@ -25,7 +25,7 @@ pub(in crate::peers) fn call_into(call: Call) -> Body {
             Body::Vote(v1::VoteCall { vote: Some(vote_into(vote)), last: last.map(position_into) })
         }
         Call::Confirm { term } => Body::Confirm(v1::ConfirmCall { term }),
-        Call::ReadIndex => Body::ReadIndex(v1::ReadIndexCall {}),
+        Call::ReadIndex { term } => Body::ReadIndex(v1::ReadIndexCall { term }),
         Call::Service(bytes) => Body::Service(bytes),
     }
 }
@@ -46,7 +46,7 @@ pub(in crate::peers) fn call_from(body: Body) -> Result<Result<Call, Body>, Malf
             Call::Vote(VoteQuestion { vote: vote_from(vote, "vote.vote")?, last: last.map(position_from) })
         }
         Body::Confirm(v1::ConfirmCall { term }) => Call::Confirm { term },
-        Body::ReadIndex(v1::ReadIndexCall {}) => Call::ReadIndex,
+        Body::ReadIndex(v1::ReadIndexCall { term }) => Call::ReadIndex { term },
         Body::Service(bytes) => Call::Service(bytes),
         Body::Hello(_)
         | Body::Refusal(_)
@@ -63,7 +63,7 @@ pub(in crate::peers) fn weight(call: &Call) -> usize {
     let inner = match call {
         Call::Append(append) => append.entries.iter().map(|entry| entry.bytes.len() + ENVELOPE).sum(),
         Call::Service(bytes) => bytes.len(),
-        Call::Vote(_) | Call::Confirm { .. } | Call::ReadIndex => 0,
+        Call::Vote(_) | Call::Confirm { .. } | Call::ReadIndex { .. } => 0,
     };
     inner + ENVELOPE
 }

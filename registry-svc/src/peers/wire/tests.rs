@@ -31,7 +31,7 @@ fn calls() -> Vec<Call> {
         Call::Vote(VoteQuestion { vote: vote(5, Some(1), false), last: Some(at(4, 9)) }),
         Call::Vote(VoteQuestion { vote: vote(5, Some(1), false), last: None }),
         Call::Confirm { term: u64::MAX },
-        Call::ReadIndex,
+        Call::ReadIndex { term: None },
         Call::Service(Bytes::from_static(b"\0anything")),
         Call::Service(Bytes::new()),
     ]

@@ -43,7 +43,7 @@ pub(crate) fn yes(call: Call) -> Answer {
         Call::Append(_) => Answer::Appended(Appended::All),
         Call::Vote(question) => Answer::Vote(VoteAnswer { vote: question.vote, granted: true, last: question.last }),
         Call::Confirm { term } => Answer::Confirmed { term, yes: true },
-        Call::ReadIndex => Answer::ReadIndex(Some(7)),
+        Call::ReadIndex { .. } => Answer::ReadIndex(Some(7)),
         Call::Service(bytes) => Answer::Service(bytes),
     }
 }

@@ -78,7 +78,7 @@ impl Asked {
                 Self::Append { previous: *previous, entries: entries.iter().map(|entry| entry.at).collect() }
             }
             Call::Vote(question) => Self::Vote(question.vote),
-            Call::Confirm { .. } | Call::ReadIndex | Call::Service(_) => Self::Other,
+            Call::Confirm { .. } | Call::ReadIndex { .. } | Call::Service(_) => Self::Other,
         }
     }
 }
