@@ -161,13 +161,6 @@ async fn run(way: Arc<Way>, mut waiting: mpsc::Receiver<Proposal>, numbers: Arc<
                 () = stop.cancelled() => return,
                 count = waiting.recv_many(&mut received, BATCH) => if count == 0 { return },
             }
-            // Whoever is at the door in this moment comes along.
-            tokio::task::yield_now().await;
-            while received.len() < BATCH
-                && let Ok(one) = waiting.try_recv()
-            {
-                received.push(one);
-            }
             backlog.extend(received.drain(..));
         }
         let batch = next_batch(&mut backlog);

@@ -14,8 +14,14 @@ use replica::*;
 use std::time::Duration;
 
 /// Nothing is written unless it is asked for.
-const NEVER: Pace =
-    Pace { every: Duration::from_secs(3600), rows: usize::MAX, at_once: 4_096, at_once_of_few: 4_096, rest: 0 };
+const NEVER: Pace = Pace {
+    every: Duration::from_secs(3600),
+    rows: usize::MAX,
+    at_once: 4_096,
+    at_once_of_few: 4_096,
+    rest: 0,
+    first_rest: Duration::ZERO,
+};
 
 #[tokio::test]
 async fn a_power_cut_after_a_snapshot_leaves_it() {

@@ -14,7 +14,7 @@
 //! | [`MemoryMachine`] | implements [`registry_consensus::Machine`] |
 //! | [`payload`] | a batch of commands as bytes |
 //! | [`Volatile`], `apply` | entries → state, without a disk |
-//! | `dirty`, `store` | what has yet to be written; the thread that writes it |
+//! | `dirty`, `keys`, `store` | what has yet to be written; the thread that writes it |
 //! | `opening` | rows or snapshot, whichever is newer and sound |
 //! | `signals` | which node has to be told |
 //! | [`feed`] | the newest events, and which watcher has to be told |
@@ -23,6 +23,7 @@
 mod apply;
 mod dirty;
 pub mod feed;
+mod keys;
 mod memory_machine;
 mod numbers;
 mod opening;

@@ -5,13 +5,14 @@
 //! it is dropped on a full disk.
 //!
 //! sled takes some 20 µs for a row, and its own threads half as much again, which
-//! is more than deciding does. So the thread rests 49 times as long as it wrote:
-//! under full load the store falls further behind instead of taking processors
+//! is more than deciding does. So the thread rests 49 times as long as it wrote, a
+//! minute at most: under full load the store falls further behind instead of taking processors
 //! from the replicas, and a row that changes again meanwhile is written once.
 //! With a rest of nine times sled had a quarter of what a registry needs for
 //! writes.
 
 use super::dirty::{Dirty, Fresh, in_order, rows_now};
+use super::keys::Keys;
 use super::numbers::MachineNumbers;
 use crate::io::failpoint;
 use crate::io::state_store::{StateStore, StateStoreError};
@@ -20,7 +21,6 @@ use registry_consensus::Applied;
 use registry_domain::{Frozen, Row, RowKey};
 use service_host::causes::chain;
 use service_host::slack::{self, Slack};
-use std::collections::HashSet;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -43,6 +43,9 @@ pub struct Pace {
     pub at_once_of_few: usize,
     /// How long the thread rests, in times of what it took to write.
     pub rest: u32,
+    /// How long it rests at first. A replica that was just opened replays its
+    /// log, and the others of its cluster may do the same on this machine.
+    pub first_rest: Duration,
 }
 
 /// So many rows that were written leave something free that is worth giving back.
@@ -51,13 +54,23 @@ const BURST: u64 = 256;
 /// Fewer rows than this are rebuilt from a snapshot in about a tenth of a second.
 const FEW: u64 = 20_000;
 
+/// Longest rest: what comes in meanwhile is replayed after a crash.
+const LONGEST_REST: Duration = Duration::from_secs(60);
+
 /// Up to so many changed rows are looked up while the state is locked; of more
 /// it is frozen first, which takes less time than looking them up.
 const LOOKED_UP: usize = 4_096;
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { every: Duration::from_secs(2), rows: 64 << 10, at_once: 4_096, at_once_of_few: 256, rest: 49 }
+        Self {
+            every: Duration::from_secs(2),
+            rows: 64 << 10,
+            at_once: 4_096,
+            at_once_of_few: 256,
+            rest: 49,
+            first_rest: Duration::from_secs(10),
+        }
     }
 }
 
@@ -106,7 +119,7 @@ impl Wishes {
 /// What is written in one go.
 enum Work {
     Rows(Vec<(RowKey, Option<Row>)>, Applied),
-    Frozen(HashSet<RowKey>, Fresh, Frozen, Applied),
+    Frozen(Keys, Fresh, Frozen, Applied),
     Everything(Frozen, Applied),
 }
 
@@ -119,7 +132,8 @@ impl WriteBehind {
         numbers: MachineNumbers,
         pace: Pace,
     ) -> io::Result<Self> {
-        let (dirty, wishes, changed) = (Mutex::new(dirty), Mutex::default(), Condvar::new());
+        let wishes = Wishes { rest_until: Some(Instant::now() + pace.first_rest), ..Wishes::default() };
+        let (dirty, wishes, changed) = (Mutex::new(dirty), Mutex::new(wishes), Condvar::new());
         let shared = Arc::new(Shared { view, store, numbers, pace, dirty, wishes, changed });
         let running = shared.clone();
         let run = move || {
@@ -200,7 +214,7 @@ impl Shared {
                 Err(error) => service_host::fatal::abort_on(chain(&error)),
             }
             let mut wishes = lock(&self.wishes);
-            wishes.rest_until = Some(Instant::now() + began.elapsed() * self.pace.rest);
+            wishes.rest_until = Some(Instant::now() + (began.elapsed() * self.pace.rest).min(LONGEST_REST));
             if let Some(asked) = asked {
                 wishes.done = asked;
                 self.changed.notify_all();

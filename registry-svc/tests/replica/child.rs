@@ -23,7 +23,14 @@ pub fn run() {
     let at_once: usize = std::env::var(AT_ONCE).unwrap().parse().unwrap();
     let machine = open_with(
         Path::new(&dir),
-        Pace { every: Duration::from_millis(2), rows: 4_000, at_once, at_once_of_few: at_once, rest: 0 },
+        Pace {
+            every: Duration::from_millis(2),
+            rows: 4_000,
+            at_once,
+            at_once_of_few: at_once,
+            rest: 0,
+            first_rest: Duration::ZERO,
+        },
     );
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let begin = index(&machine).unwrap_or(0);
