@@ -23,7 +23,7 @@ fn what_was_applied_is_there_after_closing_and_opening_however_often_rows_were_w
     for pace in [
         hurried(),
         Pace { every: Duration::from_secs(3600), rows: usize::MAX, ..Pace::default() },
-        Pace { rows: 40, ..Pace::default() },
+        Pace { rows: 40, first_rest: Duration::ZERO, ..Pace::default() },
     ] {
         let dir = place::real_disk();
         let mut upto = 0;

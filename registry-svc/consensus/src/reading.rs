@@ -205,8 +205,10 @@ async fn confirmed(inner: &Arc<Inner>, asker: Option<(ReplicaId, u64)>) -> Optio
 /// Whether this replica holds `from` to be the leader of `term`. It may have told others so a moment ago that it votes
 /// for a later one, or will in a moment; not before that stands in its log.
 pub(crate) fn confirms(inner: &Inner, from: ReplicaId, term: u64) -> Answer {
-    inner.disk.vote().map_or(Answer::Busy, |vote| Answer::Confirmed {
-        term: vote.term,
-        yes: vote.committed && vote.term == term && vote.voted_for == Some(from.0),
-    })
+    let vote = inner.disk.vote();
+    Answer::Confirmed {
+        // Who has never voted is in the term before the first one.
+        term: vote.map_or(0, |vote| vote.term),
+        yes: vote.is_some_and(|vote| vote.committed && vote.term == term && vote.voted_for == Some(from.0)),
+    }
 }

@@ -32,6 +32,7 @@ fn calls() -> Vec<Call> {
         Call::Vote(VoteQuestion { vote: vote(5, Some(1), false), last: None }),
         Call::Confirm { term: u64::MAX },
         Call::ReadIndex { term: None },
+        Call::ReadIndex { term: Some(7) },
         Call::Service(Bytes::from_static(b"\0anything")),
         Call::Service(Bytes::new()),
     ]

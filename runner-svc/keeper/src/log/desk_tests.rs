@@ -25,7 +25,8 @@ fn what_came_with_an_output_is_written_though_its_program_says_nothing_more() {
     assert_eq!(std::fs::read(&path).unwrap(), b"held ");
     assert!(outlet.is_quiet(), "it is asked for ever after");
     pipe.write_all(b"and more").unwrap();
-    assert!(!outlet.is_quiet());
+    // The scribe may have been quicker than this.
+    assert!(!outlet.is_quiet() || std::fs::read(&path).unwrap() == b"held and more", "quiet, and not in the file");
     desk.drain(1);
     assert!(outlet.is_quiet());
     assert_eq!(std::fs::read(&path).unwrap(), b"held and more");

@@ -179,6 +179,27 @@ fn a_suspended_leader_goes_on_when_those_who_come_back_have_never_heard_of_its_t
 }
 
 #[test]
+fn a_suspended_leader_goes_on_with_one_who_has_never_heard_of_anybody() {
+    crate::rig::seeds::virtually(async {
+        let world = super::Cluster::new(2, 3, 0, crate::rig::Oracle::new());
+        world.eventually("they run", |world| world.lives().iter().all(|life| life.consensus().is_some())).await;
+        world.isolate(3, true);
+        world.life(1).running().found(&(1..=3).map(ReplicaId).collect()).await.unwrap();
+        world.eventually("one of the others leads", |world| world.leads().is_some()).await;
+        let leads = world.leads().unwrap();
+        world.crash(3 - leads, KILLED);
+        world.eventually("it is suspended", |world| world.life(leads).standing().suspended.is_some()).await;
+        // What it was told before has failed by now: it is only asked.
+        world.pass(3_000).await;
+        assert_eq!(world.life(3).standing().term, 0, "it has heard of somebody");
+        world.net.heal();
+        let goes_on = |world: &super::Cluster| world.lives().iter().any(|life| life.standing().leads());
+        world.within(Duration::from_secs(5), "somebody leads and is not suspended", goes_on).await;
+        world.oracle.check();
+    });
+}
+
+#[test]
 fn a_cluster_whose_founder_crashed_before_it_led_is_led_after_its_restart() {
     for seed in 0..8 {
         crate::rig::seeds::virtually(async {
