@@ -95,7 +95,7 @@ pub use outcome::Outcome;
 pub use ports::free_ports;
 pub use prometheus::Prometheus;
 pub use registry_client::RegistryClient;
-pub use replicas::{End, Plan, Replica, Replicas};
+pub use replicas::{End, LogReader, Plan, Replica, Replicas};
 pub use sandbox::Sandbox;
 pub use systemd::{Boot, Systemd};
 pub use term_watch::TermWatch;

@@ -4,6 +4,7 @@
 //! | file | what |
 //! |---|---|
 //! | `plan` | where each replica is and how it is started |
+//! | `log_reader` | who reads what it logs, and may stop |
 //! | `replica` | one process: start, signals, end, log |
 //! | here | all of them together: who leads, what they hold |
 //!
@@ -11,10 +12,12 @@
 //! from the peers that each is told of. All of it ends when it is dropped; the
 //! logs of a test that fails are printed.
 
+mod log_reader;
 mod plan;
 mod replica;
 
 use crate::{DEADLINE, RegistryClient};
+pub use log_reader::LogReader;
 pub use plan::Plan;
 use pm_proto::v1::GetClusterStatusResponse;
 pub use replica::{End, Replica};

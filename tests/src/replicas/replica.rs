@@ -1,6 +1,7 @@
 //! One replica: a process that is started, stopped, killed and paused, and the
 //! directory that it leaves.
 
+use super::LogReader;
 use super::plan::Place;
 use crate::outcome::ends_within;
 use crate::{DEADLINE, hosts_file, http, proc, until};
@@ -108,6 +109,19 @@ impl Replica {
     /// Its next starts find names of hosts in this file, as in `/etc/hosts`.
     pub fn set_hosts(&mut self, file: &str) {
         self.place.enter = hosts_file::entering(file).map(str::to_owned).to_vec();
+    }
+
+    /// In its next start somebody reads what it logs, who may stop.
+    ///
+    /// # Panics
+    /// When it is started in a namespace of its own.
+    pub fn read_its_log(&mut self) -> LogReader {
+        assert!(self.place.enter.is_empty(), "it is entered in another way already");
+        let pipe = self.place.log.with_extension("pipe");
+        let reader = LogReader::start(&pipe, &self.place.log);
+        let pipe = pipe.to_str().expect("the path is UTF-8");
+        self.place.enter = ["sh", "-c", "exec \"$@\" 2> \"$0\"", pipe].map(str::to_owned).to_vec();
+        reader
     }
 
     /// Starts it and waits for nothing.
