@@ -2,6 +2,7 @@
 //! short ones, never all runners at the same moment, and told to people only
 //! once.
 
+use super::boot_timer::BootTimer;
 use crate::clock;
 use service_host::transport::{AnyChannel, Dial};
 use std::time::Duration;
@@ -26,6 +27,8 @@ pub(crate) struct Redial {
     told: bool,
     /// Somebody was named since the last wait, and was dialled at once.
     followed: bool,
+    /// For the waits; there from the first one on.
+    timer: Option<BootTimer>,
 }
 
 impl Redial {
@@ -38,6 +41,7 @@ impl Redial {
             begun: clock::monotonic(),
             told: false,
             followed: false,
+            timer: None,
         }
     }
 
@@ -99,10 +103,7 @@ impl Redial {
             self.told = true;
         }
         let pause = self.pause(clock::roll());
-        tokio::select! {
-            () = tokio::time::sleep(pause) => true,
-            () = shutdown.cancelled() => false,
-        }
+        self.rest(pause, shutdown).await
     }
 
     /// Somebody is there and says when to come again: that is no failure, and the
@@ -116,9 +117,29 @@ impl Redial {
     ) -> bool {
         tracing::debug!(service = self.service, %why, ?wait, "told to come again");
         self.followed = false;
+        self.rest(later(wait, clock::roll()), shutdown).await
+    }
+
+    async fn rest(&mut self, pause: Duration, shutdown: &CancellationToken) -> bool {
         tokio::select! {
-            () = tokio::time::sleep(later(wait, clock::roll())) => true,
+            () = self.sleep(pause) => true,
             () = shutdown.cancelled() => false,
+        }
+    }
+
+    /// An idle node wakes up once for it: for a wait of seconds the runtime's own timer wakes up three times. And a
+    /// machine that slept meanwhile dials as soon as it is awake.
+    async fn sleep(&mut self, pause: Duration) {
+        if self.timer.is_none() {
+            self.timer = BootTimer::new().ok();
+        }
+        let fired = match &self.timer {
+            Some(timer) if timer.arm(Some(clock::boot_time() + pause)).is_ok() => timer.wait().await.is_ok(),
+            Some(_) | None => false,
+        };
+        if !fired {
+            // No descriptor is left for it.
+            tokio::time::sleep(pause).await;
         }
     }
 
