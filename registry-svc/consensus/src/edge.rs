@@ -35,6 +35,8 @@ pub(crate) struct Edge {
     appended: AtomicU64,
     /// The last entry that somebody may have seen: it was told to a follower as committed, or is applied here.
     shown: Mutex<Option<Position>>,
+    /// The last entry that was appended here and says who takes part; it may have been cut off since.
+    members: Mutex<Option<Position>>,
     /// How the disk is filled; told whenever it may have room again.
     space: watch::Sender<Space>,
     /// The most bytes that were refused since there was room.
@@ -88,6 +90,7 @@ impl Edge {
             caught_up: Notify::new(),
             appended: AtomicU64::new(0),
             shown: Mutex::default(),
+            members: Mutex::default(),
             space: watch::Sender::new(Space::Ample),
             refused: AtomicU64::new(0),
         })
@@ -183,6 +186,16 @@ impl Edge {
     /// The last entry after which the state may be seen somewhere.
     pub(crate) fn shown(&self) -> Option<Position> {
         *self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An entry that says who takes part is about to be appended: from now on it counts.
+    pub(crate) fn note_members(&self, at: Position) {
+        *self.members.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
+    }
+
+    /// The last of them.
+    pub(crate) fn members(&self) -> Option<Position> {
+        *self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The disk says how it is filled.

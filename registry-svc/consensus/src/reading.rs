@@ -166,7 +166,10 @@ async fn confirmed(inner: &Arc<Inner>, asker: Option<(ReplicaId, u64)>) -> Optio
     let term = vote.term;
     // Before the first entry of its own term is committed a leader does not know what is.
     let index = inner.edge.shown().filter(|at| at.term == term)?.index;
-    let voters = inner.standing.borrow().members.voters.clone();
+    // Changes of the members may be further than what is told of them; with more than one between them, a majority of
+    // those who voted then says nothing of those who vote now.
+    let said = inner.edge.members();
+    let voters = inner.standing.borrow().voters_in(term, said)?.clone();
     let asker = asker.filter(|(_, held)| *held == term).map(|(id, _)| id);
     let mut yes: BTreeSet<ReplicaId> = asker.into_iter().chain([inner.me]).collect();
     if voters.majority(|id| yes.contains(&id)) {

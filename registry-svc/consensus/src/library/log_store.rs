@@ -172,7 +172,10 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         let (mut bytes, most) = (0, self.disk.largest_append());
         let mut lsn = None;
         for entry in entries {
-            changes_members |= matches!(entry.payload, EntryPayload::Membership(_));
+            if matches!(entry.payload, EntryPayload::Membership(_)) {
+                changes_members = true;
+                self.edge.note_members(position(entry.log_id));
+            }
             let entry = Entry { at: disk_position(position(entry.log_id)), payload: record::encode(&entry.payload) };
             let size = entry.payload.len() as u64 + OVERHEAD;
             if bytes + size > most && !run.is_empty() {
