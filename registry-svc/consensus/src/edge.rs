@@ -188,7 +188,7 @@ impl Edge {
         *self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An entry that says who takes part is about to be appended: from now on it counts.
+    /// An entry that says who takes part was appended: from now on it counts.
     pub(crate) fn note_members(&self, at: Position) {
         *self.members.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
     }

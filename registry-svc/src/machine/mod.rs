@@ -5,7 +5,7 @@
 //! committed entries ─▶ payload ─▶ registry_domain::step ─▶ View (state, feed of events, orders)
 //!                                        │ rows touched
 //!                                        ▼
-//!                 Dirty ── every 2 s, by a thread ──▶ io/state_store (sled)
+//!                 Dirty ── in its time, by a thread ──▶ io/state_store (sled)
 //! snapshots: freeze (a few ms) ─▶ io/snapshot (files)      opening: the newer of both, the log does the rest
 //! ```
 //!

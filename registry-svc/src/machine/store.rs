@@ -1,5 +1,6 @@
-//! The thread that writes rows behind the state: what changed in two seconds
-//! goes to the store in one batch, with the position, and is durable then.
+//! The thread that writes rows behind the state: what changed since the last
+//! time, two seconds ago or longer, goes to the store in one batch, with the
+//! position, and is durable then.
 //! What a crash loses of it, the log replays. An error is the end of the
 //! process: going on would let rows and log drift apart, and sled hangs when
 //! it is dropped on a full disk.
@@ -30,7 +31,7 @@ use std::time::{Duration, Instant};
 /// How far the store may be behind.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
-    /// Longest time that a changed row waits; so much more has to be replayed
+    /// How long a changed row waits for others, unless the thread rests; so much more has to be replayed
     /// after a crash.
     pub every: Duration,
     /// So many changed rows do not wait.

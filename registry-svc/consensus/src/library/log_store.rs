@@ -167,14 +167,13 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         I::IntoIter: OptionalSend,
     {
         self.purged().await?;
-        let mut changes_members = false;
+        let mut members = None;
         let mut run: Vec<Entry> = Vec::new();
         let (mut bytes, most) = (0, self.disk.largest_append());
         let mut lsn = None;
         for entry in entries {
             if matches!(entry.payload, EntryPayload::Membership(_)) {
-                changes_members = true;
-                self.edge.note_members(position(entry.log_id));
+                members = Some(position(entry.log_id));
             }
             let entry = Entry { at: disk_position(position(entry.log_id)), payload: record::encode(&entry.payload) };
             let size = entry.payload.len() as u64 + OVERHEAD;
@@ -188,9 +187,12 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         if !run.is_empty() {
             lsn = Some(self.submit(Write::Append(run), ErrorSubject::Logs).await?);
         }
-        if let (true, Some(lsn)) = (changes_members, lsn) {
+        if let (Some(members), Some(lsn)) = (members, lsn) {
             // Rare, and who votes should not be a matter of belief for a moment.
             self.durable(lsn, ErrorSubject::Logs).await?;
+            // Not before: until this has returned the library sends it to nobody and counts nothing by it, and readers
+            // need not wait for the disk.
+            self.edge.note_members(members);
         }
         callback.log_io_completed(Ok(()));
         Ok(())
