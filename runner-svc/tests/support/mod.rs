@@ -27,7 +27,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -132,7 +132,8 @@ impl Registry {
 /// A node under test.
 pub(crate) struct Node {
     pub(crate) dir: tempfile::TempDir,
-    registry_port: Option<u16>,
+    /// Of the registry, and nobody else's while that is closed.
+    registry_port: (TcpSocket, u16),
     assignments: watch::Sender<Vec<v1::Assignment>>,
     actions: Arc<Mutex<Vec<v1::ActionOrder>>>,
     neighbours: Arc<Mutex<Vec<v1::NeighbourUpdate>>>,
@@ -155,15 +156,16 @@ impl Node {
         let (told, asked) = (neighbours.clone(), actions.clone());
         let registry = Registry { assignments: rx, actions: asked, neighbours: told, seen: seen_tx, answers };
         let serving = CancellationToken::new();
+        let registry_port = port::reserved();
         let mut node =
-            Self { dir, registry_port: None, assignments, actions, neighbours, seen, registry, serving, runner: None };
+            Self { dir, registry_port, assignments, actions, neighbours, seen, registry, serving, runner: None };
         node.open_registry().await;
         node
     }
 
     pub(crate) async fn open_registry(&mut self) {
         self.serving = CancellationToken::new();
-        let (port, deadline) = (self.registry_port.unwrap_or(0), tokio::time::Instant::now() + PATIENCE);
+        let (port, deadline) = (self.registry_port.1, tokio::time::Instant::now() + PATIENCE);
         let listener = loop {
             match TcpListener::bind(("127.0.0.1", port)).await {
                 // The one before is closed some moment after it was told to be.
@@ -173,7 +175,6 @@ impl Node {
                 bound => break bound.unwrap(),
             }
         };
-        self.registry_port = Some(listener.local_addr().unwrap().port());
         let host = GrpcHost::new(pm_proto::DESCRIPTORS)
             .token(Secret::new("test-token").unwrap())
             .service(RunnerSessionServiceServer::new(self.registry.clone()));
@@ -198,7 +199,7 @@ impl Node {
         let mut command = Command::new(env!("CARGO_BIN_EXE_runner-svc"));
         command
             .arg("--registry")
-            .arg(format!("http://127.0.0.1:{}", self.registry_port.unwrap()))
+            .arg(format!("http://127.0.0.1:{}", self.registry_port.1))
             .args(["--monitor", "http://127.0.0.1:9", "--node", "n1"])
             .args(["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"])
             .arg("--state-dir")
