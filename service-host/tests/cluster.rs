@@ -191,8 +191,7 @@ async fn a_first_member_that_is_dead_or_a_black_hole_costs_a_moment() {
             best = best.min(began.elapsed());
         }
         println!("{dead}: {best:?}");
-        // Without the second try a black hole costs the time-out of a connection, two seconds.
-        assert!(best < Duration::from_secs(1), "{dead}: {best:?}");
+        assert!(best <= Duration::from_millis(100), "{dead}: {best:?}");
     }
 }
 
@@ -253,8 +252,7 @@ async fn n06_a_connection_that_is_half_open_is_found_in_15_s_and_costs_later_cal
     let found = frozen.elapsed();
     println!("later calls are served after {later:?}, the half-open connection is found after {found:?}");
     assert!(later < Duration::from_secs(6), "{later:?}");
-    // Ten seconds of silence and four for an answer; the rest is the machine's.
-    assert!(found < Duration::from_secs(25), "{found:?}");
+    assert!(found <= Duration::from_secs(15), "{found:?}");
     assert!(found >= Duration::from_secs(5), "the connection was not half open: {found:?}");
 }
 

@@ -108,8 +108,7 @@ async fn in_child_shutdown_with_nobody_listening() {
 #[ignore = "run by another test, in a process of its own"]
 fn in_child_fatal_after_many_lines() {
     let _telemetry = telemetry::init(TelemetryOptions::new("example-svc")).unwrap();
-    // More than a write, and not more than a pipe holds: its reader may be busy.
-    for line in 0..200 {
+    for line in 0..2_000 {
         tracing::info!(target: "service_host::test", line, "one of many");
     }
     service_host::fatal::abort_on("the disk is gone");
@@ -120,7 +119,7 @@ fn the_last_line_of_a_program_that_aborts_gets_out() {
     let output = tokio_command("in_child_fatal_after_many_lines").output().unwrap();
     let log = stderr(&output);
     assert!(!output.status.success());
-    assert_eq!(log.matches("one of many").count(), 200);
+    assert_eq!(log.matches("one of many").count(), 2_000);
     assert!(log.lines().last().unwrap().contains("the disk is gone"), "{log}");
 }
 
