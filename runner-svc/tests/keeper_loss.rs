@@ -15,6 +15,7 @@ use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
+use support::threads::of_threads;
 use support::{Node, is_alive, keepers, kill, lines_in, sh};
 
 /// Living processes of these arguments.
@@ -70,17 +71,13 @@ async fn kill_keeper_and_lock(node: &Node) -> File {
 async fn kill_idle_keeper(node: &Node) -> u32 {
     let keeper = keepers(&node.path("state"))[0];
     let mut tick = tokio::time::interval(Duration::from_millis(1));
-    let of_threads = |file: &str| -> Vec<String> {
-        let threads = std::fs::read_dir(format!("/proc/{keeper}/task")).unwrap();
-        threads.map(|thread| std::fs::read_to_string(thread.unwrap().path().join(file)).unwrap_or_default()).collect()
-    };
     // epoll_wait or epoll_pwait, of x86-64 and of the others.
     let waits = |call: &String| ["232 ", "281 ", "22 ", "441 "].iter().any(|number| call.starts_with(number));
     for _ in 0..10_000 {
         kill(keeper, Signal::STOP);
         // One of its threads may run on for a moment.
-        until(|| of_threads("stat").iter().all(|stat| stat.contains(") T "))).await;
-        if of_threads("syscall").iter().all(waits) {
+        until(|| of_threads(keeper, "stat").iter().all(|stat| stat.contains(") T "))).await;
+        if of_threads(keeper, "syscall").iter().all(waits) {
             kill(keeper, Signal::KILL);
             return keeper;
         }

@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+use support::threads::of_threads;
 use support::{Node, code, is_alive, keepers, kill, lines_in, logs, sh};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,12 +185,8 @@ async fn s01_a_runner_killed_20_times_over_50_programs_changes_nothing_and_is_ba
 
 /// How long the threads of a process could have run and did not.
 fn waited_for_a_processor(pid: u32) -> Duration {
-    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
-    let waited = |thread: std::io::Result<std::fs::DirEntry>| {
-        let text = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
-        text.split_whitespace().nth(1)?.parse::<u64>().ok()
-    };
-    Duration::from_nanos(threads.filter_map(waited).sum())
+    let waited = |text: &String| text.split_whitespace().nth(1)?.parse::<u64>().ok();
+    Duration::from_nanos(of_threads(pid, "schedstat").iter().filter_map(waited).sum())
 }
 
 /// Kibibytes of anonymous memory of a process.

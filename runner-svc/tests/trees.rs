@@ -15,6 +15,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+use support::threads::of_threads;
 use support::{Node, is_alive, kill, lines_in, sh};
 
 /// Longest wait for anything; only a failure waits so long.
@@ -96,7 +97,8 @@ impl Keeper {
         let has_ended =
             |children: &String| children.split_ascii_whitespace().any(|pid| !is_alive(pid.parse().unwrap()));
         let deadline = Instant::now() + PATIENCE;
-        while !self.of_threads("stat").iter().all(is_asleep) || self.of_threads("children").iter().any(has_ended) {
+        let read = |file| of_threads(self.pid(), file);
+        while !read("stat").iter().all(is_asleep) || read("children").iter().any(has_ended) {
             assert!(Instant::now() < deadline, "it does not rest");
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -108,13 +110,7 @@ impl Keeper {
             let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
             line.unwrap().trim().parse().unwrap()
         };
-        self.of_threads("status").iter().map(of).sum()
-    }
-
-    /// What the kernel says of each of its threads.
-    fn of_threads(&self, file: &str) -> Vec<String> {
-        let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
-        threads.map(|thread| std::fs::read_to_string(thread.unwrap().path().join(file)).unwrap()).collect()
+        of_threads(self.pid(), "status").iter().map(of).sum()
     }
 
     fn limit_open_files(&self, limit: u64) -> Rlimit {

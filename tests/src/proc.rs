@@ -1,5 +1,6 @@
 //! What the kernel says of a process.
 
+use crate::until;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use std::os::fd::AsFd;
@@ -131,6 +132,15 @@ pub(crate) fn readable_within(descriptor: &impl AsFd, wait: Duration) -> bool {
 /// Sends SIGKILL; one that is gone already is no error.
 pub fn kill_9(pid: u32) {
     send(pid, Signal::KILL);
+}
+
+/// SIGSTOP; returns when it has stopped.
+///
+/// # Panics
+/// When it has not within the deadline.
+pub fn pause(pid: u32) {
+    send(pid, Signal::STOP);
+    until("it is stopped", || state(pid) == Some('T'));
 }
 
 /// Sends a signal; one that is gone already is no error.

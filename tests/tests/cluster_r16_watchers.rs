@@ -176,8 +176,7 @@ fn r16_watchers_that_do_not_read_hold_up_nobody_and_are_let_go() {
     });
     until("they watch", || replicas.replica(0).metric("pm_registry_watchers") >= 11);
     for (child, _) in &readers {
-        proc::send(child.id(), Signal::STOP);
-        until("it is stopped", || proc::state(child.id()) == Some('T'));
+        proc::pause(child.id());
     }
     let before = resident(replicas.replica(0).pid());
     tell("11 do not read", &write(&replicas, "beside", WRITES));

@@ -10,6 +10,7 @@ mod alive;
 pub(crate) mod logs;
 pub(crate) mod port;
 pub(crate) mod request;
+pub(crate) mod threads;
 mod whole;
 
 use pm_proto::v1::run_session_request::Message as Up;

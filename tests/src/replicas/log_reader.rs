@@ -1,7 +1,7 @@
 //! Who reads what a replica logs, and may stop reading: a paused `journald`, a
 //! terminal with Ctrl-S.
 
-use crate::{proc, until};
+use crate::proc;
 use rustix::process::Signal;
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -20,8 +20,7 @@ impl LogReader {
 
     /// SIGSTOP; returns when it reads no more.
     pub fn pause(&self) {
-        proc::send(self.0.id(), Signal::STOP);
-        until("nobody reads the log", || proc::state(self.0.id()) == Some('T'));
+        proc::pause(self.0.id());
     }
 
     /// SIGCONT.

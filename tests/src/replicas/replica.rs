@@ -180,8 +180,7 @@ impl Replica {
 
     /// SIGSTOP; returns when it has stopped.
     pub fn pause(&self) {
-        proc::send(self.pid(), Signal::STOP);
-        until("it is stopped", || proc::state(self.pid()) == Some('T'));
+        proc::pause(self.pid());
     }
 
     /// SIGCONT.
