@@ -21,6 +21,7 @@ pub(crate) mod policy;
 pub(crate) mod probe;
 pub(crate) mod program;
 pub(crate) mod redial;
+pub(crate) mod rounds;
 pub(crate) mod sampler;
 pub(crate) mod session;
 pub(crate) mod slack;

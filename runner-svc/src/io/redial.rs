@@ -3,6 +3,7 @@
 //! once.
 
 use super::boot_timer::BootTimer;
+use super::rounds::Rounds;
 use crate::clock;
 use service_host::transport::{AnyChannel, Dial};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 /// leader at the same moment, and its successor needs about as long.
 const FIRST: Duration = Duration::from_millis(100);
 /// Within this time every later try comes at last.
-const LONGEST: Duration = Duration::from_secs(5);
+const LONGEST: Duration = Duration::from_secs(4);
 
 /// Waits between conversations.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(crate) struct Redial {
     told: bool,
     /// Somebody was named since the last wait, and was dialled at once.
     followed: bool,
+    /// When whoever has waited long comes again.
+    rounds: Rounds,
     /// For the waits; there from the first one on.
     timer: Option<BootTimer>,
 }
@@ -41,6 +44,7 @@ impl Redial {
             begun: clock::monotonic(),
             told: false,
             followed: false,
+            rounds: Rounds::of_this_process(LONGEST),
             timer: None,
         }
     }
@@ -102,8 +106,8 @@ impl Redial {
             tracing::warn!(service = self.service, %why, "not connected; instances go on, trying again");
             self.told = true;
         }
-        let pause = self.pause(clock::roll());
-        self.rest(pause, shutdown).await
+        let at = self.next(clock::boot_time(), clock::roll());
+        self.rest(at, shutdown).await
     }
 
     /// Somebody is there and says when to come again: that is no failure, and the
@@ -117,41 +121,40 @@ impl Redial {
     ) -> bool {
         tracing::debug!(service = self.service, %why, ?wait, "told to come again");
         self.followed = false;
-        self.rest(later(wait, clock::roll()), shutdown).await
+        self.rest(clock::boot_time() + later(wait, clock::roll()), shutdown).await
     }
 
-    async fn rest(&mut self, pause: Duration, shutdown: &CancellationToken) -> bool {
+    async fn rest(&mut self, until: Duration, shutdown: &CancellationToken) -> bool {
         tokio::select! {
-            () = self.sleep(pause) => true,
+            () = self.sleep(until) => true,
             () = shutdown.cancelled() => false,
         }
     }
 
     /// An idle node wakes up once for it: for a wait of seconds the runtime's own timer wakes up three times. And a
     /// machine that slept meanwhile dials as soon as it is awake.
-    async fn sleep(&mut self, pause: Duration) {
+    async fn sleep(&mut self, until: Duration) {
         if self.timer.is_none() {
             self.timer = BootTimer::new().ok();
         }
         let fired = match &self.timer {
-            Some(timer) if timer.arm(Some(clock::boot_time() + pause)).is_ok() => timer.wait().await.is_ok(),
+            Some(timer) if timer.arm(Some(until)).is_ok() => timer.wait().await.is_ok(),
             Some(_) | None => false,
         };
         if !fired {
             // No descriptor is left for it.
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(until.saturating_sub(clock::boot_time())).await;
         }
     }
 
-    /// The next wait; `roll` is chance, from 0 to 1. All of the room below the
-    /// ceiling is used, so that those who began together part; they have when it
-    /// rises no more, and then nobody comes again at once for nothing.
-    fn pause(&mut self, roll: f64) -> Duration {
+    /// When to come again; `roll` is chance, from 0 to 1. All of the room below
+    /// the ceiling is used, so that those who began together part; when it rises
+    /// no more they come with their process's rounds.
+    fn next(&mut self, now: Duration, roll: f64) -> Duration {
         self.followed = false;
-        let least = if self.ceiling == LONGEST { LONGEST / 2 } else { Duration::ZERO };
-        let pause = least + (self.ceiling - least).mul_f64(roll);
+        let at = if self.ceiling == LONGEST { self.rounds.after(now) } else { now + self.ceiling.mul_f64(roll) };
         self.ceiling = (self.ceiling * 2).min(LONGEST);
-        pause
+        at
     }
 }
 
