@@ -16,8 +16,7 @@ pub(crate) struct Place(TempDir);
 impl Place {
     /// An empty folder.
     pub(crate) fn make() -> Result<Self> {
-        let parent = binary::target_dir().join("tmp");
-        std::fs::create_dir_all(&parent).context("cannot make the folder for the measures")?;
+        let parent = binary::scratch().context("cannot make the folder for the measures")?;
         sweep(&parent)?;
         let prefix = format!("{PREFIX}{}-", std::process::id());
         let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in(&parent).context("cannot make a folder")?;

@@ -1,5 +1,6 @@
 //! Where the built programs are: beside the program that runs now.
 
+use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
 use std::path::PathBuf;
 
 /// The folder of the profile that this program was built in. A test program
@@ -31,6 +32,26 @@ pub fn path(name: &str) -> PathBuf {
 #[must_use]
 pub fn target_dir() -> PathBuf {
     profile_dir().parent().expect("a profile is in the target directory").to_path_buf()
+}
+
+/// The folder in it for what tests and measures write, on the same disk. Made
+/// when it is not there.
+///
+/// Each folder in it is asked to get room of its own on the disk (ext4's
+/// `T` attribute, see chattr(1)): where thousands of files were removed within
+/// the last minutes, ext4 takes 0.3 ms to make another one, instead of 0.01.
+///
+/// # Errors
+/// When the disk refuses the folder; a file system that has no such attribute
+/// is as good.
+pub fn scratch() -> std::io::Result<PathBuf> {
+    let scratch = target_dir().join("tmp");
+    std::fs::create_dir_all(&scratch)?;
+    let folder = std::fs::File::open(&scratch)?;
+    if let Ok(flags) = ioctl_getflags(&folder) {
+        ioctl_setflags(&folder, flags | IFlags::TOPDIR).ok();
+    }
+    Ok(scratch)
 }
 
 /// The root of the workspace.

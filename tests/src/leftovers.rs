@@ -31,7 +31,7 @@ fn find(folder: &Path) -> BTreeSet<u32> {
     let this = std::process::id();
     let mut found = BTreeSet::new();
     for pid in proc::all() {
-        if pid != this && proc::is_running(pid) && belongs(pid, folder) {
+        if pid != this && !found.contains(&pid) && proc::is_running(pid) && belongs(pid, folder) {
             found.insert(pid);
             found.extend(proc::descendants(pid));
         }

@@ -21,8 +21,7 @@ impl Sandbox {
     /// When the disk refuses.
     #[must_use]
     pub fn new() -> Self {
-        let parent = binary::target_dir().join("tmp");
-        std::fs::create_dir_all(&parent).expect("the target directory can be written");
+        let parent = binary::scratch().expect("the target directory can be written");
         let folder = tempfile::Builder::new().prefix("t").tempdir_in(parent).expect("a folder can be made");
         let path = folder.path().to_path_buf();
         Self { folder: Some(folder), path }

@@ -22,6 +22,7 @@
 use bytes::Bytes;
 use registry_consensus::Payload;
 use registry_domain::{Command, Order};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 /// The highest level that this version knows.
@@ -150,7 +151,7 @@ pub fn decode(payload: &Payload) -> Result<Vec<Command>, PayloadError> {
 /// As [`decode`].
 pub fn decode_up_to(payload: &Payload, known: u16) -> Result<Vec<Command>, PayloadError> {
     let bytes = payload.bytes();
-    let (head, mut rest) = bytes.split_first_chunk::<HEAD>().ok_or(PayloadError::Damaged("it is cut short"))?;
+    let (head, rest) = bytes.split_first_chunk::<HEAD>().ok_or(PayloadError::Damaged("it is cut short"))?;
     let [version, l0, l1, c0, c1, c2, c3, n0, n1, n2, n3] = *head;
     // The form first: where another one has its checksum is not known.
     if version != VERSION {
@@ -165,11 +166,16 @@ pub fn decode_up_to(payload: &Payload, known: u16) -> Result<Vec<Command>, Paylo
     }
     // A command takes some bytes: the count cannot make this large by itself.
     let mut commands = Vec::with_capacity((count as usize).min(rest.len()));
+    let mut reader = rmp_serde::Deserializer::from_read_ref(rest);
     for number in 1..=count {
-        let command = Command::deserialize(&mut rmp_serde::Deserializer::new(&mut rest));
+        let command = Command::deserialize(&mut reader);
         commands.push(command.map_err(|source| PayloadError::Unknown { number, source })?);
     }
-    if rest.is_empty() { Ok(commands) } else { Err(PayloadError::Damaged("bytes follow its last command")) }
+    match IgnoredAny::deserialize(&mut reader) {
+        // Not even a byte that says what would follow.
+        Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(commands),
+        Ok(IgnoredAny) | Err(_) => Err(PayloadError::Damaged("bytes follow its last command")),
+    }
 }
 
 /// Of everything but the checksum itself.

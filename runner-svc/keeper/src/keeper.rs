@@ -23,7 +23,7 @@ use crate::fences::Fences;
 use crate::log::Desk;
 use crate::mark::Marks;
 use crate::orphans::Orphans;
-use crate::run::Run;
+use crate::runs::Runs;
 use foreign::Foreign;
 use nix::sys::signalfd::SignalFd;
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,8 +40,7 @@ pub(crate) struct Keeper {
     listener: UnixListener,
     pub(crate) signals: SignalFd,
     runner: Option<Connection>,
-    /// Boxed: a map keeps room for about twice as many as it holds.
-    pub(crate) runs: BTreeMap<u64, Box<Run>>,
+    pub(crate) runs: Runs,
     /// Main processes that have not been collected.
     pub(crate) by_pid: BTreeMap<u32, u64>,
     /// Runs whose main process ended and whose tree is not known to be empty.
@@ -98,7 +97,7 @@ impl Keeper {
             listener,
             signals,
             runner: None,
-            runs: BTreeMap::new(),
+            runs: Runs::default(),
             by_pid: BTreeMap::new(),
             orphaned: BTreeSet::new(),
             orphans: Orphans::new(marks),

@@ -54,6 +54,7 @@ pub mod protocol;
 mod reap;
 mod resume;
 mod run;
+mod runs;
 mod sockets;
 mod sys;
 mod tree;

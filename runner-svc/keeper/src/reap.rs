@@ -73,7 +73,7 @@ impl Keeper {
         for (id, status) in ended {
             let tree_empty = is_empty(self, id);
             self.drain(id);
-            let Some(run) = self.runs.get_mut(&id) else { continue };
+            let Some(run) = self.runs.get_mut(id) else { continue };
             let (killed, news) = run.held.group.as_mut().map(|group| group.ended()).unwrap_or_default();
             // Whoever was killed on request was not killed for lack of memory; whoever ended well was not killed.
             let out_of_memory = killed && !run.condemned && status != ExitStatus::Code(0);
@@ -93,12 +93,12 @@ impl Keeper {
             }
             // Who is in the group and no descendant of ours ends without our being told.
             sure &= !(self.is_held(id) || survey.is_empty(id)) || self.watch_group(id);
-            if self.runs.get(&id).is_some_and(|run| run.condemned) {
+            if self.runs.get(id).is_some_and(|run| run.condemned) {
                 // It outran the signal.
                 self.signal_members(id, Signal::KILL, 1);
             }
         }
-        if self.holding.look_at_survivors.is_some() && !self.runs.values().any(|run| run.condemned && !run.is_over()) {
+        if self.holding.look_at_survivors.is_some() && !self.runs.all().any(|run| run.condemned && !run.is_over()) {
             self.holding.look_at_survivors = None;
         }
         // Nothing else would wake us: whoever was not seen may have ended already.
@@ -108,7 +108,7 @@ impl Keeper {
     fn tell_emptied(&mut self, id: u64) {
         self.orphaned.remove(&id);
         self.drain(id);
-        if let Some(ending) = self.runs.get_mut(&id).and_then(|run| run.ending.as_mut()) {
+        if let Some(ending) = self.runs.get_mut(id).and_then(|run| run.ending.as_mut()) {
             ending.tree_empty = true;
         }
         self.send(&Event::TreeEmptied { run: id });
@@ -125,7 +125,7 @@ impl Keeper {
     /// live: who turns up later gets it too.
     pub(crate) fn signal_tree(&mut self, id: u64, number: i32) {
         let Some(signal) = Signal::from_named_raw(number) else { return };
-        let Some(run) = self.runs.get_mut(&id).filter(|run| !run.is_over()) else { return };
+        let Some(run) = self.runs.get_mut(id).filter(|run| !run.is_over()) else { return };
         run.condemned |= signal == Signal::KILL;
         if signal == Signal::KILL {
             self.to_hand.insert(id);
@@ -138,14 +138,14 @@ impl Keeper {
     /// Sends a signal to the main process of a run alone.
     pub(crate) fn signal_main(&mut self, id: u64, number: i32) {
         let Some(signal) = Signal::from_named_raw(number) else { return };
-        if let Some(run) = self.runs.get(&id).filter(|run| run.ending.is_none()) {
+        if let Some(run) = self.runs.get(id).filter(|run| run.ending.is_none()) {
             // Gone already: its end is told.
             let _ = pidfd_send_signal(&run.pidfd, signal);
         }
     }
 
     fn signal_members(&mut self, id: u64, signal: Signal, rounds: usize) {
-        if let Some(group) = self.runs.get(&id).and_then(|run| run.held.group.as_ref())
+        if let Some(group) = self.runs.get(id).and_then(|run| run.held.group.as_ref())
             && signal == Signal::KILL
         {
             // At once, and whoever forks meanwhile too; what was moved out of the group is found below.
@@ -154,7 +154,7 @@ impl Keeper {
         if self.signal_foreign(id, signal) {
             return;
         }
-        let Some(run) = self.runs.get(&id) else { return };
+        let Some(run) = self.runs.get(id) else { return };
         let main = (run.ending.is_none() && self.by_pid.contains_key(&run.pid)).then_some(run.pid);
         let mut signalled = BTreeSet::new();
         if let Some(pid) = main {
@@ -185,18 +185,18 @@ impl Keeper {
     }
 
     pub(crate) fn group_members(&self, id: u64) -> Vec<u32> {
-        let group = self.runs.get(&id).and_then(|run| run.held.group.as_ref());
+        let group = self.runs.get(id).and_then(|run| run.held.group.as_ref());
         group.and_then(|group| group.members().ok()).unwrap_or_default()
     }
 
     /// Whether a group holds the tree of a run together: who is born in it is in
     /// it, and who leaves it was moved by root, away from us.
     fn is_held(&self, id: u64) -> bool {
-        self.runs.get(&id).and_then(|run| run.held.group.as_ref()).is_some_and(|group| group.holds_tree())
+        self.runs.get(id).and_then(|run| run.held.group.as_ref()).is_some_and(|group| group.holds_tree())
     }
 
     fn is_group_empty(&self, id: u64) -> bool {
-        self.runs.get(&id).and_then(|run| run.held.group.as_ref()).is_none_or(|group| group.is_empty())
+        self.runs.get(id).and_then(|run| run.held.group.as_ref()).is_none_or(|group| group.is_empty())
     }
 
     /// Tells of those who have outlived SIGKILL: in uninterruptible sleep, or
@@ -209,7 +209,7 @@ impl Keeper {
         for id in ids {
             let tops = survey.of_run.remove(&id).unwrap_or_default();
             let mut pids: BTreeSet<u32> = self.group_members(id).into_iter().chain(tops).collect();
-            let Some(run) = self.runs.get_mut(&id) else { continue };
+            let Some(run) = self.runs.get_mut(id) else { continue };
             pids.extend(run.ending.is_none().then_some(run.pid));
             let pids: Vec<u32> = pids.into_iter().filter(|pid| matches!(tree::look(*pid), Look::Alive(_))).collect();
             if !pids.is_empty() && run.held.survivors != pids {

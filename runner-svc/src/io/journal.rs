@@ -153,10 +153,7 @@ impl Journal {
 
     /// Whether what became of it is known here, and not yet to the registry.
     pub(crate) fn has_ended(&self, action: &str) -> bool {
-        self.lock().image.outbox.reports().any(|(_, report)| match report {
-            Reported::Action(report) => report.action == action && report.state.is_final(),
-            Reported::Instance(_) | Reported::Run(_) => false,
-        })
+        self.lock().image.outbox.has_ended(action)
     }
 
     /// A report that no step of an instance has made.

@@ -32,14 +32,9 @@ impl Keeper {
             Err(e) => return say!("cannot wait for the next deadline: {e}"),
         };
         for instance in due {
-            let alive = self.runs.iter_mut().filter(|(_, run)| run.instance == instance && !run.is_over());
-            let alive: Vec<u64> = alive
-                .map(|(id, run)| {
-                    run.fenced = true;
-                    *id
-                })
-                .collect();
-            for id in alive {
+            for id in self.runs.ids_of(&instance).to_vec() {
+                let Some(run) = self.runs.get_mut(id).filter(|run| !run.is_over()) else { continue };
+                run.fenced = true;
                 say!("the lease of {instance} is over and run {id} goes on; SIGKILL");
                 self.send(&Event::Fenced { run: id });
                 self.signal_tree(id, Signal::KILL.as_raw());
@@ -49,7 +44,7 @@ impl Keeper {
 
     /// Nothing of an instance runs: its deadline is of no more use.
     pub(super) fn unfence(&mut self, instance: &str) {
-        if self.fences.of(instance).is_some() && !self.runs.values().any(|run| run.instance == instance) {
+        if self.fences.of(instance).is_some() && self.runs.ids_of(instance).is_empty() {
             self.fence(instance, None);
         }
     }

@@ -44,7 +44,7 @@ pub(crate) struct Foreign {
 impl Keeper {
     /// Takes a run over from a keeper that was lost.
     pub(super) fn adopt(&mut self, id: u64, state: &Opaque, ending: Option<Ending>, found: Vec<OwnedFd>) {
-        if self.runs.contains_key(&id) {
+        if self.runs.get(id).is_some() {
             return;
         }
         let mut found = Found::from(found);
@@ -85,7 +85,7 @@ impl Keeper {
             self.by_pid.insert(run.pid, id);
         }
         self.orphaned.extend((ended && !over).then_some(id));
-        self.runs.insert(id, Box::new(run));
+        self.runs.insert(id, run);
         self.read_along(id);
         self.to_hand.insert(id);
         self.attend_again(id);
@@ -94,7 +94,7 @@ impl Keeper {
     /// A process of a run that is not our child ended: the main one, or one of
     /// those that were left.
     pub(super) fn foreign_ended(&mut self, id: u64) {
-        let (Some(run), Some(foreign)) = (self.runs.get(&id), self.foreign.get_mut(&id)) else { return };
+        let (Some(run), Some(foreign)) = (self.runs.get(id), self.foreign.get_mut(&id)) else { return };
         if run.ending.is_some() || !has_ended(&run.pidfd) {
             // One of those that are left: it is closed with the look that finds it gone.
             return self.settle(Vec::new());
@@ -114,13 +114,13 @@ impl Keeper {
 
     /// The runner has collected a main process.
     pub(super) fn collected(&mut self, id: u64, status: ExitStatus) {
-        if self.runs.get(&id).is_some_and(|run| run.ending.is_none()) && self.foreign.contains_key(&id) {
+        if self.runs.get(id).is_some_and(|run| run.ending.is_none()) && self.foreign.contains_key(&id) {
             self.foreign_main_ended(id, status);
         }
     }
 
     fn foreign_main_ended(&mut self, id: u64, status: ExitStatus) {
-        if let (Some(run), Some(foreign)) = (self.runs.get(&id), self.foreign.get_mut(&id)) {
+        if let (Some(run), Some(foreign)) = (self.runs.get(id), self.foreign.get_mut(&id)) {
             self.epoll.remove(&run.pidfd);
             foreign.patience = None;
         }
@@ -156,7 +156,7 @@ impl Keeper {
 
     /// Who lives of such a run, with start times, and whether these are all.
     fn foreign_members(&mut self, id: u64) -> (BTreeMap<u32, u64>, bool) {
-        let (Some(run), Some(foreign)) = (self.runs.get(&id), self.foreign.get_mut(&id)) else {
+        let (Some(run), Some(foreign)) = (self.runs.get(id), self.foreign.get_mut(&id)) else {
             return (BTreeMap::new(), true);
         };
         let main = (run.ending.is_none() && tree::start_time(run.pid) == Some(run.start_time)).then_some(run.pid);
@@ -195,7 +195,7 @@ impl Keeper {
 
     /// Waits for the ends of those who are left of a run.
     fn watch_left(&mut self, id: u64, members: &BTreeMap<u32, u64>) {
-        let (Some(run), Some(foreign)) = (self.runs.get(&id), self.foreign.get_mut(&id)) else { return };
+        let (Some(run), Some(foreign)) = (self.runs.get(id), self.foreign.get_mut(&id)) else { return };
         let epoll = &self.epoll;
         foreign.left.retain(|pid, pidfd| {
             let lives = members.contains_key(pid);
@@ -222,7 +222,7 @@ impl Keeper {
     /// Signals everybody of such a run, the main process first; false when it
     /// is no such run.
     pub(crate) fn signal_foreign(&mut self, id: u64, signal: Signal) -> bool {
-        let (Some(run), true) = (self.runs.get(&id), self.foreign.contains_key(&id)) else { return false };
+        let (Some(run), true) = (self.runs.get(id), self.foreign.contains_key(&id)) else { return false };
         let mut signalled = BTreeSet::new();
         if run.ending.is_none() {
             let _ = pidfd_send_signal(&run.pidfd, signal);
@@ -254,7 +254,7 @@ impl Keeper {
         if let Some(foreign) = self.foreign.remove(&id) {
             foreign.left.values().for_each(|pidfd| self.epoll.remove(pidfd));
         }
-        let Some(mut run) = self.runs.remove(&id) else { return };
+        let Some(mut run) = self.runs.remove(id) else { return };
         self.unfence(&run.instance);
         self.foreign_mains.remove(&run.pid);
         // Others have duplicates: closing would not be enough.

@@ -21,7 +21,7 @@ impl Keeper {
             // After what came with it: its successor is started first.
             Request::Forget { run } => self.to_forget.push(run),
             Request::Shutdown => {
-                let alive = self.runs.values().filter(|run| !run.is_over()).count();
+                let alive = self.runs.all().filter(|run| !run.is_over()).count();
                 if alive == 0 {
                     self.kill_leftovers();
                     self.ending = true;
@@ -35,7 +35,7 @@ impl Keeper {
     /// Lets go of what the runner needs no more.
     pub(super) fn forget(&mut self) {
         for run in std::mem::take(&mut self.to_forget) {
-            if self.runs.get(&run).is_some_and(|run| run.is_over()) {
+            if self.runs.get(run).is_some_and(|run| run.is_over()) {
                 self.drop_run(run);
             }
         }
@@ -43,7 +43,7 @@ impl Keeper {
 
     fn spawn(&mut self, request: &SpawnRequest) {
         let id = request.run;
-        if let Some(run) = self.runs.get(&id) {
+        if let Some(run) = self.runs.get(id) {
             let spawned = run.spawned(id);
             return self.send(&spawned);
         }
@@ -51,7 +51,7 @@ impl Keeper {
             Ok((run, notes)) => {
                 let spawned = run.spawned(id);
                 self.by_pid.insert(run.pid, id);
-                self.runs.insert(id, Box::new(run));
+                self.runs.insert(id, run);
                 self.read_along(id);
                 // First what a keeper after this one needs: whoever knows that it runs can have it taken over.
                 self.to_hand.insert(id);

@@ -164,7 +164,7 @@ impl Keeper {
             return Ok(true);
         };
         let asked = if has_just_begun { None } else { self.desk.states(id) };
-        let states = match self.runs.get(&id) {
+        let states = match self.runs.get(id) {
             Some(run) if !run.is_over() => asked.or_else(|| begun_with(id, run)),
             _ => Some(States::new()),
         };
@@ -174,7 +174,7 @@ impl Keeper {
             self.unhanded.insert(id);
             return Ok(true);
         };
-        if let Some(run) = self.runs.get(&id).filter(|run| !run.is_over()) {
+        if let Some(run) = self.runs.get(id).filter(|run| !run.is_over()) {
             let mut kept = Kept::default();
             let reaper = self.foreign.get(&id).map(|foreign| foreign.reaper);
             let mut image = run.image(id, reaper, For::Successor, &mut states, &mut kept);
@@ -190,7 +190,7 @@ impl Keeper {
             }
         }
         self.to_hand.remove(&id);
-        let outlets = self.runs.get_mut(&id).map(|run| run.outputs.iter_mut().flatten());
+        let outlets = self.runs.get_mut(id).map(|run| run.outputs.iter_mut().flatten());
         outlets.into_iter().flatten().for_each(|outlet| outlet.fresh = None);
         let Some(runner) = &mut self.runner else { return Ok(true) };
         Ok(!runner.flush()?)

@@ -60,12 +60,11 @@ impl Keeper {
         let (wanted, notifies) = if request.is_task { (&[][..], false) } else { (&*request.sockets, request.notify) };
         self.holding.sockets.open(&request.instance, wanted).map_err(|e| fault("socket", &e))?;
         let notify = if notifies { Some(Box::new(Notify::open().map_err(|e| fault("notify", &e))?)) } else { None };
-        let is_of_instance = |run: &&Run| run.instance == request.instance && !run.held.is_task && !run.is_over();
-        let of =
-            self.runs.values().rev().map(|run| &**run).find(is_of_instance).and_then(|run| run.held.group.as_deref());
+        let lives = |run: &&Run| !run.held.is_task && !run.is_over();
+        let of = self.runs.of(&request.instance).rev().find(lives).and_then(|run| run.held.group.as_deref());
         let has_open =
             |run: &Run, path: &str| run.outputs.iter().flatten().any(|outlet| outlet.path.as_os_str() == path);
-        let is_known = |path| self.runs.values().any(|run| run.instance == request.instance && has_open(run, path));
+        let is_known = |path| self.runs.of(&request.instance).any(|run| has_open(run, path));
         let known = is_known(&request.stdout) && (is_merged(request) || is_known(&request.stderr));
         let desk = &mut self.desk;
         let beside = || Beside {
@@ -98,7 +97,7 @@ impl Keeper {
 
     /// Begins to attend to what is held for a run.
     pub(super) fn attend(&mut self, id: u64, mut notes: Vec<String>) {
-        let Some(run) = self.runs.get_mut(&id) else { return };
+        let Some(run) = self.runs.get_mut(id) else { return };
         if let Some(notify) = run.held.notify.as_deref()
             && let Err(e) = self.epoll.add(notify, Source::Notify { run: id })
         {
@@ -121,7 +120,7 @@ impl Keeper {
 
     /// Begins to wait for a run's group to become empty; false: nobody tells.
     pub(crate) fn watch_group(&mut self, id: u64) -> bool {
-        let Some(group) = self.runs.get_mut(&id).and_then(|run| run.held.group.as_mut()) else { return true };
+        let Some(group) = self.runs.get_mut(id).and_then(|run| run.held.group.as_mut()) else { return true };
         match group.watch_populated() {
             Ok(Some(descriptor)) => self.epoll.add(descriptor, Source::Limits { run: id }).is_ok(),
             Ok(None) => true,
@@ -131,20 +130,20 @@ impl Keeper {
 
     /// Goes on with what was held for a run before this keeper had it.
     pub(super) fn attend_again(&mut self, id: u64) {
-        let Some(run) = self.runs.get_mut(&id).filter(|run| !run.is_over()) else { return };
+        let Some(run) = self.runs.get_mut(id).filter(|run| !run.is_over()) else { return };
         run.held.find_groups(id, &self.holding.cgroups);
         self.attend(id, Vec::new());
     }
 
     /// Takes in what a program says of itself.
     pub(crate) fn hear_program(&mut self, id: u64) {
-        let Some(run) = self.runs.get_mut(&id) else { return };
+        let Some(run) = self.runs.get_mut(id) else { return };
         let Some(mut notify) = run.held.notify.take() else { return };
         let lasting = notify.lasting();
         let said = notify.receive(|sender| self.is_of_run(id, sender));
         // What lasts is known to a keeper after this one, too.
         self.to_hand.extend((notify.lasting() != lasting).then_some(id));
-        if let Some(run) = self.runs.get_mut(&id) {
+        if let Some(run) = self.runs.get_mut(id) {
             run.held.notify = Some(notify);
         }
         said.into_iter().for_each(|text| self.send(&Event::Notified { run: id, text }));
@@ -152,7 +151,7 @@ impl Keeper {
 
     /// Whether a sender is of a run's tree.
     fn is_of_run(&self, id: u64, sender: Sender) -> bool {
-        let Some(run) = self.runs.get(&id) else { return false };
+        let Some(run) = self.runs.get(id) else { return false };
         if run.pid == sender.pid || self.marks.run_of(sender.pid) == Some(id) {
             return true;
         }
@@ -168,7 +167,7 @@ impl Keeper {
 
     /// Takes in that something happened to a run's groups.
     pub(super) fn look_at_limits(&mut self, id: u64) {
-        let Some(run) = self.runs.get_mut(&id) else { return };
+        let Some(run) = self.runs.get_mut(id) else { return };
         let news = run.held.group.as_mut().map(|group| group.news()).unwrap_or_default();
         news.into_iter().for_each(|message| self.send(&Event::LimitReached { run: id, message }));
         if self.orphaned.contains(&id) {

@@ -51,7 +51,7 @@ impl Keeper {
         let why = resume::become_program(program, &image, &held).to_string();
         self.desk.go_on();
         for (Key { run, index }, state) in states {
-            let outlet = self.runs.get_mut(&run).and_then(|run| run.outputs.get_mut(index)?.as_mut());
+            let outlet = self.runs.get_mut(run).and_then(|run| run.outputs.get_mut(index)?.as_mut());
             if let Some(outlet) = outlet {
                 self.desk.restore(run, index, outlet, state);
             }

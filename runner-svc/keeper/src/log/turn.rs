@@ -17,7 +17,7 @@ impl Keeper {
     /// Everything that a run has written is in its files afterwards, or the
     /// disk does not answer.
     pub(crate) fn drain(&mut self, run: u64) {
-        let Some(record) = self.runs.get(&run) else { return };
+        let Some(record) = self.runs.get(run) else { return };
         if record.outputs.iter().flatten().all(|outlet| outlet.is_quiet()) {
             return self.hear_logs();
         }
@@ -31,7 +31,7 @@ impl Keeper {
             match told {
                 Told::News(key, news) => self.tell_news(key, news),
                 Told::Closed(Key { run, index }) => {
-                    let slot = self.runs.get_mut(&run).and_then(|record| record.outputs.get_mut(index));
+                    let slot = self.runs.get_mut(run).and_then(|record| record.outputs.get_mut(index));
                     let Some(outlet) = slot.and_then(Option::as_mut) else { continue };
                     outlet.closed = true;
                     if std::mem::take(&mut outlet.in_stead) {
@@ -46,7 +46,7 @@ impl Keeper {
     }
 
     fn tell_news(&mut self, Key { run, index }: Key, news: News) {
-        let Some(record) = self.runs.get_mut(&run) else { return };
+        let Some(record) = self.runs.get_mut(run) else { return };
         let event = match news {
             News::Rotated(path) => {
                 Event::Rotated { instance: record.instance.clone(), path: path.to_string_lossy().into_owned() }
@@ -75,7 +75,7 @@ impl Keeper {
             say!("the disk under the logs does not answer; what it cannot take is dropped and counted");
             self.desk.in_stead = true;
             self.desk.shared().stand_in();
-            for id in self.runs.keys().copied().collect::<Vec<_>>() {
+            for id in self.runs.ids().collect::<Vec<_>>() {
                 self.read_along(id);
             }
         }
@@ -83,7 +83,7 @@ impl Keeper {
 
     /// Reads the outputs of a run in the scribe's stead, if somebody has to.
     pub(crate) fn read_along(&mut self, id: u64) {
-        let Some(run) = self.runs.get_mut(&id).filter(|_| self.desk.in_stead) else { return };
+        let Some(run) = self.runs.get_mut(id).filter(|_| self.desk.in_stead) else { return };
         for (index, outlet) in run.outputs.iter_mut().enumerate() {
             let Some(outlet) = outlet.as_mut().filter(|outlet| !(outlet.closed || outlet.waits || outlet.in_stead))
             else {
@@ -98,7 +98,7 @@ impl Keeper {
 
     /// An output has something, and the scribe cannot read it.
     pub(crate) fn read_in_stead(&mut self, run: u64, index: usize) {
-        let Some(record) = self.runs.get_mut(&run) else { return };
+        let Some(record) = self.runs.get_mut(run) else { return };
         let Some(outlet) = record.outputs.get_mut(index).and_then(Option::as_mut) else { return };
         let mut dropped = 0;
         let mut ended = false;
@@ -134,7 +134,7 @@ impl Keeper {
     fn stop_reading(&mut self) {
         say!("the disk under the logs answers again");
         self.desk.in_stead = false;
-        for outlet in self.runs.values_mut().flat_map(|run| run.outputs.iter_mut().flatten()) {
+        for outlet in self.runs.all_mut().flat_map(|run| run.outputs.iter_mut().flatten()) {
             if std::mem::take(&mut outlet.in_stead) {
                 self.epoll.remove(&outlet.wire.pipe);
             }
@@ -144,7 +144,7 @@ impl Keeper {
 
     /// Output of a run is kept by another policy.
     pub(crate) fn set_logs(&mut self, id: u64, logs: &LogPolicy) {
-        let Some(run) = self.runs.get_mut(&id) else { return };
+        let Some(run) = self.runs.get_mut(id) else { return };
         for (index, outlet) in run.outputs.iter_mut().enumerate() {
             let Some(outlet) = outlet else { continue };
             outlet.fresh = None;

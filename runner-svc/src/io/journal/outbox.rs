@@ -113,6 +113,18 @@ impl Outbox {
         }
     }
 
+    /// Whether one of them says how an action ended. Asked for each order, of
+    /// which a start of thousands brings thousands, with as many reports here:
+    /// those of other actions are not looked at, and as a rule there is none of
+    /// this one.
+    pub(super) fn has_ended(&self, action: &str) -> bool {
+        let says_so = |report: &Reported| match report {
+            Reported::Action(report) => report.action == action && report.state.is_final(),
+            Reported::Instance(_) | Reported::Run(_) => false,
+        };
+        self.newest.contains_key(&Subject::Action(action.to_owned())) && self.reports.values().any(says_so)
+    }
+
     fn forget_run(&mut self, instance: &InstanceId, seq: u64) {
         let Some(runs) = self.runs.get_mut(instance) else { return };
         runs.retain(|one| *one != seq);

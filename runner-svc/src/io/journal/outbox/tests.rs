@@ -156,3 +156,19 @@ fn no_run_is_lost_within_the_bounds() {
     }
     assert_eq!(outbox.oldest(usize::MAX).len(), 2_000);
 }
+
+#[test]
+fn that_an_action_ended_is_known_until_it_is_confirmed() {
+    let mut outbox = Outbox::default();
+    outbox.insert(1, action("a", ActionState::Delivered));
+    assert!(!outbox.has_ended("a"), "it only began");
+    outbox.insert(2, action("a", ActionState::Done));
+    outbox.insert(3, action("b", ActionState::Delivered));
+    // Heard again after its end.
+    outbox.insert(4, action("a", ActionState::Delivered));
+    assert!(outbox.has_ended("a") && !outbox.has_ended("b") && !outbox.has_ended("c"));
+    outbox.confirm(1);
+    assert!(outbox.has_ended("a"));
+    outbox.confirm(2);
+    assert!(!outbox.has_ended("a"), "the registry knows");
+}
