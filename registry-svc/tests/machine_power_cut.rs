@@ -20,6 +20,7 @@ const NEVER: Pace = Pace {
     at_once: 4_096,
     at_once_of_few: 4_096,
     rest: 0,
+    longest_rest: Duration::ZERO,
     first_rest: Duration::ZERO,
 };
 

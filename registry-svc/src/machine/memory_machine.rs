@@ -2,7 +2,8 @@
 
 use super::numbers::MachineNumbers;
 use super::opening::{self, Found, MachineOpenError, Places};
-use super::store::{Pace, WriteBehind};
+use super::pace::Pace;
+use super::store::WriteBehind;
 use super::{Volatile, dirty::Dirty, payload};
 use crate::io::applied_record;
 use crate::io::snapshot::{SnapshotError, SnapshotFiles};

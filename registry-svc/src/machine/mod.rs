@@ -27,6 +27,7 @@ mod keys;
 mod memory_machine;
 mod numbers;
 mod opening;
+mod pace;
 pub mod payload;
 mod signals;
 mod store;
@@ -35,8 +36,8 @@ mod volatile;
 pub use memory_machine::MemoryMachine;
 pub use numbers::MachineNumbers;
 pub use opening::{MachineOpenError, Places};
+pub use pace::Pace;
 pub use signals::OrderSignal;
-pub use store::Pace;
 pub use volatile::Volatile;
 
 pub(crate) use signals::OrderSignals;

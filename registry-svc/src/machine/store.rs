@@ -15,6 +15,7 @@
 use super::dirty::{Dirty, Fresh, in_order, rows_now};
 use super::keys::Keys;
 use super::numbers::MachineNumbers;
+use super::pace::Pace;
 use crate::io::failpoint;
 use crate::io::state_store::{StateStore, StateStoreError};
 use crate::view::View;
@@ -28,52 +29,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How far the store may be behind.
-#[derive(Debug, Clone, Copy)]
-pub struct Pace {
-    /// How long a changed row waits for others, unless the thread rests; so much more has to be replayed
-    /// after a crash.
-    pub every: Duration,
-    /// So many changed rows do not wait.
-    pub rows: usize,
-    /// So many rows are written so that a crash leaves all of them or none;
-    /// see [`StateStore`] for why not all.
-    pub at_once: usize,
-    /// The same while the store has few rows: it is soon rebuilt, and is to need
-    /// little memory.
-    pub at_once_of_few: usize,
-    /// How long the thread rests, in times of what it took to write.
-    pub rest: u32,
-    /// How long it rests at first. A replica that was just opened replays its
-    /// log, and the others of its cluster may do the same on this machine.
-    pub first_rest: Duration,
-}
-
 /// So many rows that were written leave something free that is worth giving back.
 const BURST: u64 = 256;
 
 /// Fewer rows than this are rebuilt from a snapshot in about a tenth of a second.
 const FEW: u64 = 20_000;
 
-/// Longest rest: what comes in meanwhile is replayed after a crash.
-const LONGEST_REST: Duration = Duration::from_secs(60);
-
 /// Up to so many changed rows are looked up while the state is locked; of more
 /// it is frozen first, which takes less time than looking them up.
 const LOOKED_UP: usize = 4_096;
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self {
-            every: Duration::from_secs(2),
-            rows: 64 << 10,
-            at_once: 4_096,
-            at_once_of_few: 256,
-            rest: 49,
-            first_rest: Duration::from_secs(10),
-        }
-    }
-}
 
 /// A handle to the thread.
 pub(super) struct WriteBehind {
@@ -215,7 +179,7 @@ impl Shared {
                 Err(error) => service_host::fatal::abort_on(chain(&error)),
             }
             let mut wishes = lock(&self.wishes);
-            wishes.rest_until = Some(Instant::now() + (began.elapsed() * self.pace.rest).min(LONGEST_REST));
+            wishes.rest_until = Some(Instant::now() + self.pace.rest_after(began.elapsed()));
             if let Some(asked) = asked {
                 wishes.done = asked;
                 self.changed.notify_all();

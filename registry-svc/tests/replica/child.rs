@@ -29,6 +29,7 @@ pub fn run() {
             at_once,
             at_once_of_few: at_once,
             rest: 0,
+            longest_rest: Duration::ZERO,
             first_rest: Duration::ZERO,
         },
     );

@@ -24,7 +24,15 @@ pub fn open(dir: &Path) -> MemoryMachine {
 
 /// Writes every row at once: the thread is always at work.
 pub fn hurried() -> Pace {
-    Pace { every: Duration::ZERO, rows: 1, at_once: 3, at_once_of_few: 3, rest: 0, first_rest: Duration::ZERO }
+    Pace {
+        every: Duration::ZERO,
+        rows: 1,
+        at_once: 3,
+        at_once_of_few: 3,
+        rest: 0,
+        longest_rest: Duration::ZERO,
+        first_rest: Duration::ZERO,
+    }
 }
 
 pub fn open_with(dir: &Path, pace: Pace) -> MemoryMachine {
