@@ -15,7 +15,7 @@ use support::{Node, is_alive, keepers, kill, lines_in, sh};
 const LEASE: Duration = Duration::from_secs(5);
 const STOP: Duration = Duration::from_millis(600);
 const KILL: Duration = Duration::from_millis(400);
-/// Of one that outlives the search for the registry, which is dialled again after up to five seconds.
+/// Of one that outlives the search for the registry, which is dialled again after up to four seconds.
 const LONG: Duration = Duration::from_secs(14);
 /// What a loaded machine may add before a test fails.
 const SLACK: Duration = Duration::from_secs(20);

@@ -48,7 +48,9 @@ pub fn scratch() -> std::io::Result<PathBuf> {
     let scratch = target_dir().join("tmp");
     std::fs::create_dir_all(&scratch)?;
     let folder = std::fs::File::open(&scratch)?;
-    if let Ok(flags) = ioctl_getflags(&folder) {
+    if let Ok(flags) = ioctl_getflags(&folder)
+        && !flags.contains(IFlags::TOPDIR)
+    {
         ioctl_setflags(&folder, flags | IFlags::TOPDIR).ok();
     }
     Ok(scratch)

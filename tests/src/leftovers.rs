@@ -29,14 +29,10 @@ pub(crate) fn end(folder: &Path) {
 
 fn find(folder: &Path) -> BTreeSet<u32> {
     let this = std::process::id();
-    let mut found = BTreeSet::new();
-    for pid in proc::all() {
-        if pid != this && !found.contains(&pid) && proc::is_running(pid) && belongs(pid, folder) {
-            found.insert(pid);
-            found.extend(proc::descendants(pid));
-        }
-    }
-    found.retain(|pid| *pid != this && proc::is_running(*pid));
+    let is_other = |pid: &u32| *pid != this && proc::is_running(*pid);
+    let mut found: BTreeSet<u32> =
+        proc::all().into_iter().filter(|pid| is_other(pid) && belongs(*pid, folder)).collect();
+    found.extend(proc::below(found.iter().copied()).into_iter().filter(is_other));
     found
 }
 

@@ -3,6 +3,7 @@
 use crate::until;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use std::collections::HashMap;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -89,14 +90,27 @@ pub fn all() -> Vec<u32> {
 /// Everything below `root`, not itself.
 #[must_use]
 pub fn descendants(root: u32) -> Vec<u32> {
-    let parents: Vec<(u32, u32)> = all().into_iter().filter_map(|pid| Some((pid, parent(pid)?))).collect();
-    let mut found = vec![root];
-    let mut next = 0;
-    while let Some(parent) = found.get(next).copied() {
-        found.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| *pid));
+    below([root])
+}
+
+/// Everything below any of these, by one look at all processes, the nearest first; not these themselves, unless one
+/// is below another.
+#[must_use]
+pub fn below(roots: impl IntoIterator<Item = u32>) -> Vec<u32> {
+    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+    for pid in all() {
+        if let Some(parent) = parent(pid) {
+            children.entry(parent).or_default().push(pid);
+        }
+    }
+    let mut found: Vec<u32> = roots.into_iter().collect();
+    let (roots, mut next) = (found.len(), 0);
+    while let Some(parent) = found.get(next) {
+        // Taken out: who is below two of them is met once.
+        found.extend(children.remove(parent).unwrap_or_default());
         next += 1;
     }
-    found.split_off(1)
+    found.split_off(roots)
 }
 
 /// The keeper of a runner: the same program, below it.

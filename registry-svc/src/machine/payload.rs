@@ -22,7 +22,6 @@
 use bytes::Bytes;
 use registry_consensus::Payload;
 use registry_domain::{Command, Order};
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 /// The highest level that this version knows.
@@ -171,10 +170,11 @@ pub fn decode_up_to(payload: &Payload, known: u16) -> Result<Vec<Command>, Paylo
         let command = Command::deserialize(&mut reader);
         commands.push(command.map_err(|source| PayloadError::Unknown { number, source })?);
     }
-    match IgnoredAny::deserialize(&mut reader) {
+    // Asks for what has no parts: one with parts that are missing would end like nothing at all.
+    match bool::deserialize(&mut reader) {
         // Not even a byte that says what would follow.
         Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(commands),
-        Ok(IgnoredAny) | Err(_) => Err(PayloadError::Damaged("bytes follow its last command")),
+        Ok(_) | Err(_) => Err(PayloadError::Damaged("bytes follow its last command")),
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) struct Runs {
 
 impl Runs {
     pub(crate) fn insert(&mut self, id: u64, run: Run) {
+        self.remove(id);
         let ids = self.by_instance.entry(run.instance.as_str().into()).or_default();
         if let Err(at) = ids.binary_search(&id) {
             ids.insert(at, id);

@@ -26,6 +26,7 @@ pub(super) struct Member {
     client: RunnerSessionServiceClient<ServiceChannel>,
     programs: Programs,
     redial: Redial,
+    made: Instant,
     tally: Arc<Tally>,
 }
 
@@ -36,7 +37,15 @@ impl Member {
         let context = ClientContext::over(&dial, &token).expect("a token is plain text");
         let calling = InterceptedService::new(channel.clone(), context);
         let client = RunnerSessionServiceClient::new(calling).max_decoding_message_size(UPDATE_BYTES);
-        Self { name, channel, client, programs: Programs::default(), redial: Redial::new(number), tally }
+        Self {
+            name,
+            channel,
+            client,
+            programs: Programs::default(),
+            redial: Redial::new(number),
+            made: Instant::now(),
+            tally,
+        }
     }
 
     pub(super) async fn live(mut self) -> Infallible {
@@ -59,13 +68,13 @@ impl Member {
                     if !named {
                         self.channel.pass_over();
                     }
-                    self.redial.pause(begun.elapsed())
+                    self.redial.pause(begun.elapsed(), self.made.elapsed())
                 }
                 // What broke, the channel has seen itself.
-                Ended::Broken => self.redial.pause(begun.elapsed()),
+                Ended::Broken => self.redial.pause(begun.elapsed(), self.made.elapsed()),
                 Ended::Silent => {
                     self.channel.pass_over();
-                    self.redial.pause(begun.elapsed())
+                    self.redial.pause(begun.elapsed(), self.made.elapsed())
                 }
             };
             tokio::time::sleep(pause).await;

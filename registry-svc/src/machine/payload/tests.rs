@@ -67,9 +67,13 @@ fn what_a_later_version_wrote_is_an_error_that_says_so_and_never_skipped() {
     let header = LaterHeader("admin", "", "", 0, 7, "source", true);
     let command = rmp_serde::to_vec(&(header, &commands(1)[0].order)).unwrap();
     assert!(matches!(decode(&with(LEVEL, 1, &command)), Err(PayloadError::Unknown { number: 1, .. })));
-    // A number, the beginning of a text, and what nothing begins with.
-    for rest in [0x00, 0xd9, 0xc1] {
-        assert!(matches!(decode(&with(LEVEL, 1, &[&body[..], &[rest]].concat())), Err(PayloadError::Damaged(_))));
+    // A number, a truth, the beginning of a text, what nothing begins with; a list and a map that lack all or some of
+    // their parts, as a command that was cut does; one more command than the head says.
+    let lists: [&[u8]; 4] = [&[0x91], &[0x92, 0x01], &[0x81], &[0x81, 0xa1, 0x6b]];
+    let others: [&[u8]; 5] = [&[0x00], &[0xc3], &[0xd9], &[0xc1], &body];
+    for rest in lists.into_iter().chain(others) {
+        let with_rest = decode(&with(LEVEL, 1, &[&body[..], rest].concat()));
+        assert!(matches!(with_rest, Err(PayloadError::Damaged(_))), "{rest:x?}");
     }
 }
 

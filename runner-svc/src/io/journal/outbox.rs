@@ -45,6 +45,8 @@ pub(super) struct Outbox {
     outdated: BTreeSet<u64>,
     /// The newest runs of each instance, oldest first, by their last report.
     runs: BTreeMap<InstanceId, VecDeque<u64>>,
+    /// Of each action that has ended, the newest report that says so.
+    ended: BTreeMap<String, u64>,
     /// How many reports of an instance went since the last confirmed one.
     dropped: BTreeMap<InstanceId, u64>,
 }
@@ -53,6 +55,11 @@ impl Outbox {
     pub(super) fn insert(&mut self, seq: u64, report: Reported) {
         let stays = outlasts(&report);
         let before = self.newest.insert(subject(seq, &report), seq);
+        if let Reported::Action(report) = &report
+            && stays
+        {
+            self.ended.insert(report.action.clone(), seq);
+        }
         if let Reported::Run(run) = &report {
             let runs = self.runs.entry(run.instance.clone()).or_default();
             runs.retain(|one| Some(*one) != before);
@@ -108,21 +115,19 @@ impl Outbox {
             match subject {
                 Subject::Instance(instance) => drop(self.dropped.remove(&instance)),
                 Subject::Run(instance, _) => self.forget_run(&instance, seq),
-                Subject::Action(_) => {}
+                Subject::Action(action) => {
+                    if self.ended.get(&action) == Some(&seq) {
+                        self.ended.remove(&action);
+                    }
+                }
             }
         }
     }
 
-    /// Whether one of them says how an action ended. Asked for each order, of
-    /// which a start of thousands brings thousands, with as many reports here:
-    /// those of other actions are not looked at, and as a rule there is none of
-    /// this one.
+    /// Whether one of them says how an action ended. Asked for each order: a
+    /// start of thousands brings thousands, with as many reports here.
     pub(super) fn has_ended(&self, action: &str) -> bool {
-        let says_so = |report: &Reported| match report {
-            Reported::Action(report) => report.action == action && report.state.is_final(),
-            Reported::Instance(_) | Reported::Run(_) => false,
-        };
-        self.newest.contains_key(&Subject::Action(action.to_owned())) && self.reports.values().any(says_so)
+        self.ended.contains_key(action)
     }
 
     fn forget_run(&mut self, instance: &InstanceId, seq: u64) {
