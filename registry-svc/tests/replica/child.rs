@@ -3,7 +3,7 @@
 //! one test only, which must be named [`NAME`] and call [`run`]. It says
 //! `machine: at N` for each run of entries and `machine: snapshot N`.
 
-use super::{Pace, apply_upto, index, open_with};
+use super::{Pace, apply_upto, hurried, index, open_with};
 use registry_consensus::Machine;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -23,15 +23,7 @@ pub fn run() {
     let at_once: usize = std::env::var(AT_ONCE).unwrap().parse().unwrap();
     let machine = open_with(
         Path::new(&dir),
-        Pace {
-            every: Duration::from_millis(2),
-            rows: 4_000,
-            at_once,
-            at_once_of_few: at_once,
-            rest: 0,
-            longest_rest: Duration::ZERO,
-            first_rest: Duration::ZERO,
-        },
+        Pace { every: Duration::from_millis(2), rows: 4_000, at_once, at_once_of_few: at_once, ..hurried() },
     );
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let begin = index(&machine).unwrap_or(0);

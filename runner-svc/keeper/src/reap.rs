@@ -115,7 +115,7 @@ impl Keeper {
     }
 
     fn survey(&mut self, about: impl Fn(u64) -> bool) -> Survey {
-        let runs = self.runs.iter().filter(|(_, run)| !run.is_over()).map(|(id, run)| run.candidate(*id));
+        let runs = self.runs.iter().filter(|(_, run)| !run.is_over()).map(|(id, run)| run.candidate(id));
         let mut survey = self.orphans.survey(&self.by_pid, runs, &about);
         self.survey_foreign(&mut survey, &about);
         survey
@@ -203,7 +203,7 @@ impl Keeper {
     /// frozen by somebody else.
     pub(crate) fn look_at_survivors(&mut self, now: Instant) {
         let condemned = self.runs.iter().filter(|(_, run)| run.condemned && !run.is_over());
-        let ids: Vec<u64> = condemned.map(|(id, _)| *id).collect();
+        let ids: Vec<u64> = condemned.map(|(id, _)| id).collect();
         self.holding.look_at_survivors = (!ids.is_empty()).then(|| now + SURVIVING);
         let mut survey = self.survey(|run| ids.contains(&run));
         for id in ids {

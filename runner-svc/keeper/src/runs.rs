@@ -2,7 +2,7 @@
 //! look at all others.
 
 use crate::run::Run;
-use std::collections::{BTreeMap, HashMap, btree_map};
+use std::collections::{BTreeMap, HashMap};
 
 /// In the order of their ids, so of their starts.
 #[derive(Debug, Default)]
@@ -17,9 +17,7 @@ impl Runs {
     pub(crate) fn insert(&mut self, id: u64, run: Run) {
         self.remove(id);
         let ids = self.by_instance.entry(run.instance.as_str().into()).or_default();
-        if let Err(at) = ids.binary_search(&id) {
-            ids.insert(at, id);
-        }
+        ids.insert(ids.partition_point(|other| *other < id), id);
         self.by_id.insert(id, Box::new(run));
     }
 
@@ -60,12 +58,12 @@ impl Runs {
         self.by_id.keys().copied()
     }
 
-    pub(crate) fn iter(&self) -> btree_map::Iter<'_, u64, Box<Run>> {
-        self.by_id.iter()
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &Run)> + Clone {
+        self.by_id.iter().map(|(id, run)| (*id, &**run))
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &Run> {
-        self.by_id.values().map(|run| &**run)
+        self.iter().map(|(_, run)| run)
     }
 
     pub(crate) fn all_mut(&mut self) -> impl Iterator<Item = &mut Run> {

@@ -26,7 +26,6 @@ pub(super) struct Member {
     client: RunnerSessionServiceClient<ServiceChannel>,
     programs: Programs,
     redial: Redial,
-    made: Instant,
     tally: Arc<Tally>,
 }
 
@@ -37,24 +36,18 @@ impl Member {
         let context = ClientContext::over(&dial, &token).expect("a token is plain text");
         let calling = InterceptedService::new(channel.clone(), context);
         let client = RunnerSessionServiceClient::new(calling).max_decoding_message_size(UPDATE_BYTES);
-        Self {
-            name,
-            channel,
-            client,
-            programs: Programs::default(),
-            redial: Redial::new(number),
-            made: Instant::now(),
-            tally,
-        }
+        Self { name, channel, client, programs: Programs::default(), redial: Redial::new(number), tally }
     }
 
     pub(super) async fn live(mut self) -> Infallible {
+        let born = Instant::now();
         loop {
             let begun = Instant::now();
             let ended = match self.channel.knock().await {
                 Ok(()) => self.converse().await,
                 Err(_) => Ended::Broken,
             };
+            let (lasted, now) = (begun.elapsed(), born.elapsed());
             let pause = match ended {
                 Ended::ToldToWait(wait) => {
                     self.tally.note(|counts| counts.sent_away += 1);
@@ -68,13 +61,13 @@ impl Member {
                     if !named {
                         self.channel.pass_over();
                     }
-                    self.redial.pause(begun.elapsed(), self.made.elapsed())
+                    self.redial.pause(lasted, now)
                 }
                 // What broke, the channel has seen itself.
-                Ended::Broken => self.redial.pause(begun.elapsed(), self.made.elapsed()),
+                Ended::Broken => self.redial.pause(lasted, now),
                 Ended::Silent => {
                     self.channel.pass_over();
-                    self.redial.pause(begun.elapsed(), self.made.elapsed())
+                    self.redial.pause(lasted, now)
                 }
             };
             tokio::time::sleep(pause).await;

@@ -49,8 +49,8 @@ impl Redial {
     }
 
     fn next_round(&self, now: Duration) -> Duration {
-        let into = (now + LONGEST - self.phase).as_secs_f64() % LONGEST.as_secs_f64();
-        LONGEST.saturating_sub(Duration::from_secs_f64(into))
+        let (period, into) = (LONGEST.as_nanos(), (now + LONGEST - self.phase).as_nanos());
+        Duration::from_nanos((period - into % period) as u64)
     }
 
     /// From 0 to 1.

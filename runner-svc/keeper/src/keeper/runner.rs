@@ -78,7 +78,7 @@ impl Keeper {
             runner.version = Some(version);
         }
         self.forget();
-        self.to_hand = self.runs.iter().filter(|(_, run)| !run.is_over()).map(|(id, _)| *id).collect();
+        self.to_hand = self.runs.iter().filter(|(_, run)| !run.is_over()).map(|(id, _)| id).collect();
         self.greet();
     }
 
@@ -86,7 +86,7 @@ impl Keeper {
     pub(super) fn greet(&mut self) {
         let records = self.runs.iter().map(|(id, run)| {
             let fence = self.fences.of(&run.instance);
-            RunRecord { fence, ..run.record(*id) }
+            RunRecord { fence, ..run.record(id) }
         });
         let runs = records.collect();
         self.send(&Event::Welcome {

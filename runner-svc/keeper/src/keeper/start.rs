@@ -180,7 +180,7 @@ impl Keeper {
         let now = Instant::now();
         if self.holding.look_at_usage.is_some_and(|at| at <= now) {
             let is_looked_at = |run: &Run| !run.is_over() && run.held.group.as_ref().is_some_and(|g| g.needs_looking());
-            let runs: Vec<u64> = self.runs.iter().filter(|(_, run)| is_looked_at(run)).map(|(id, _)| *id).collect();
+            let runs: Vec<u64> = self.runs.iter().filter(|(_, run)| is_looked_at(run)).map(|(id, _)| id).collect();
             self.holding.look_at_usage = (!runs.is_empty()).then(|| now + OBSERVE);
             runs.into_iter().for_each(|id| self.look_at_limits(id));
         }

@@ -77,8 +77,8 @@ impl Keeper {
         let runs = self.runs.iter().map(|(id, run)| {
             let mut kept = Kept::default();
             let image = {
-                let reaper = self.foreign.get(id).map(|foreign| foreign.reaper);
-                run.image(*id, reaper, For::NextProgram, states, &mut kept)
+                let reaper = self.foreign.get(&id).map(|foreign| foreign.reaper);
+                run.image(id, reaper, For::NextProgram, states, &mut kept)
             };
             held.extend(&kept.0);
             (image, numbers(&kept.0))
