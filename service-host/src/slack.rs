@@ -1,7 +1,9 @@
-//! What a burst of work has left free on the heap, between the blocks that
-//! stay: given back to the kernel once it adds up.
+//! What a start or a burst of work has left behind, given back to the kernel
+//! once it adds up: what is free on the heap, between the blocks that stay, and
+//! program text that is not used any more.
 
-#![allow(unsafe_code)] // a C function without a safe wrapper; its block says why it is sound
+mod heap;
+mod text;
 
 /// What may have been left free, by the number of things that were done.
 #[derive(Debug)]
@@ -30,16 +32,11 @@ impl Slack {
     }
 }
 
-/// Gives what is free back to the kernel, page by page. Walks over all that is
-/// free: milliseconds for a heap of some 10 MiB, in which whoever allocates
-/// waits for it.
+/// Gives back what is not in use. Walks over all that is free on the heap:
+/// milliseconds for one of some 10 MiB, in which whoever allocates waits for it.
 pub fn give_back() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: malloc_trim takes a number and gives pages back that no block lies in; it may be called by any thread
-    // at any time. Nothing to give back is no error.
-    unsafe {
-        libc::malloc_trim(0);
-    }
+    heap::give_back();
+    text::give_back();
 }
 
 #[cfg(test)]

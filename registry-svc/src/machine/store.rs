@@ -171,7 +171,8 @@ impl Drop for WriteBehind {
 
 impl Shared {
     fn run(&self) {
-        let (mut written, mut slack) = (0, Slack::new(BURST, 0));
+        // A start leaves as much behind as a burst.
+        let (mut written, mut slack) = (BURST, Slack::new(BURST, 0));
         while let Some(asked) = self.next() {
             let began = Instant::now();
             match self.write() {

@@ -1,0 +1,67 @@
+//! Program text that only a start or a burst has needed: taken out of the
+//! process's memory. The kernel keeps it among its files for as long as it
+//! likes, and maps what is called again, in pieces of 64 KiB.
+
+#![allow(unsafe_code)] // madvise has no safe wrapper; its block says why it is sound
+
+use procfs::process::{MMPermissions, MMapPath, Process};
+use rustix::mm::{Advice, madvise};
+
+/// Takes all program text out of this process's memory: a fault for each
+/// piece that is still in use, a millisecond in all. Where /proc cannot be
+/// read, or the kernel refuses, it stays as it is.
+///
+/// A debugger's breakpoints in it are gone then, as those are changes of the
+/// process's own copy.
+pub(super) fn give_back() {
+    let Ok(maps) = Process::myself().and_then(|me| me.maps()) else { return };
+    for map in &maps {
+        let is_text = map.perms == (MMPermissions::READ | MMPermissions::EXECUTE | MMPermissions::PRIVATE);
+        let (MMapPath::Path(_), true) = (&map.pathname, is_text) else { continue };
+        let (Ok(begin), Ok(end)) = (usize::try_from(map.address.0), usize::try_from(map.address.1)) else { continue };
+        // SAFETY: a private mapping of a file that is not writable, and nothing here makes text writable even for a
+        // moment: the linker relocates data only, and no code is generated. So each page is what the file holds, and
+        // comes back from there with the next access. No mapping comes or goes meanwhile: nothing is loaded at run time.
+        let _ = unsafe { madvise(std::ptr::with_exposed_provenance_mut(begin), end - begin, Advice::LinuxDontNeed) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes of the test's own text in memory, and all of them.
+    fn resident_and_whole() -> (u64, u64) {
+        let me = Process::myself().unwrap();
+        let program = me.exe().unwrap();
+        let maps = me.smaps().unwrap();
+        let text = maps.iter().filter(|map| {
+            map.perms.contains(MMPermissions::EXECUTE) && map.pathname == MMapPath::Path(program.clone())
+        });
+        text.fold((0, 0), |(resident, whole), map| {
+            (resident + map.extension.map["Rss"], whole + map.address.1 - map.address.0)
+        })
+    }
+
+    #[test]
+    fn text_that_is_not_used_leaves_memory_and_what_is_used_comes_back() {
+        let whole = resident_and_whole().1;
+        // All of it, as a start would in time.
+        let me = Process::myself().unwrap();
+        for map in me.maps().unwrap().iter().filter(|map| map.perms.contains(MMPermissions::EXECUTE)) {
+            if let MMapPath::Path(_) = map.pathname {
+                let (begin, end) = (map.address.0 as usize, map.address.1 as usize);
+                // SAFETY: reads pages in, and changes nothing.
+                unsafe {
+                    madvise(std::ptr::with_exposed_provenance_mut(begin), end - begin, Advice::LinuxPopulateRead)
+                }
+                .unwrap();
+            }
+        }
+        assert_eq!(resident_and_whole().0, whole);
+        give_back();
+        let left = resident_and_whole().0;
+        // What runs is there, here and in the tests beside this one, and the pieces around it.
+        assert!(left > 0 && left < whole, "{left} of {whole} bytes");
+    }
+}
