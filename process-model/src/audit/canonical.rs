@@ -39,7 +39,7 @@ pub fn encode(entry: &AuditEntry) -> Vec<u8> {
         previous: _,
         hash: _,
     } = entry;
-    let mut bytes = Bytes(Vec::with_capacity(256));
+    let mut bytes = Bytes(Vec::with_capacity(1_024));
     bytes.number(*number);
     bytes.number(*revision);
     bytes.0.extend_from_slice(&time.0.to_be_bytes());

@@ -5,7 +5,7 @@ use super::flat::{Shown, flat, whole};
 use crate::ProcessSpec;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// A field before and after.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,18 +44,18 @@ pub fn changes(before: Option<&ProcessSpec>, after: &ProcessSpec) -> Vec<FieldCh
         }
         None => (BTreeMap::new(), whole(after)),
     };
-    let paths: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let shown = |value: Option<&Shown>| value.map(|value| value.shown.clone());
-    let hidden = |value: Option<&Shown>| value.is_some_and(|value| value.hidden);
-    paths
+    let mut fields: BTreeMap<String, (Option<Shown>, Option<Shown>)> =
+        before.into_iter().map(|(path, old)| (path, (Some(old), None))).collect();
+    after.into_iter().for_each(|(path, new)| fields.entry(path).or_default().1 = Some(new));
+    let is_hidden = |value: &Option<Shown>| value.as_ref().is_some_and(|value| value.hidden);
+    fields
         .into_iter()
-        .map(|path| (path, before.get(path), after.get(path)))
-        .filter(|(_, old, new)| old != new)
-        .map(|(path, old, new)| FieldChange {
-            path: path.clone(),
-            before: shown(old),
-            after: shown(new),
-            hidden: hidden(old) || hidden(new),
+        .filter(|(_, (old, new))| old != new)
+        .map(|(path, (old, new))| FieldChange {
+            path,
+            hidden: is_hidden(&old) || is_hidden(&new),
+            before: old.map(|value| value.shown),
+            after: new.map(|value| value.shown),
         })
         .collect()
 }

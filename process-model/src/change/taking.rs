@@ -49,13 +49,38 @@ fn is_another_program(old: &ProcessSpec, new: &ProcessSpec) -> bool {
 /// how many instances there are, where they go and how they change.
 #[must_use]
 pub fn is_noticed(old: &ProcessSpec, new: &ProcessSpec) -> bool {
-    let mut old = old.clone();
-    old.instances = new.instances;
-    old.autostart = new.autostart;
-    old.labels.clone_from(&new.labels);
-    old.placement.clone_from(&new.placement);
-    old.update.clone_from(&new.update);
-    old != *new
+    /// Names all other fields, so that a new one cannot be forgotten here.
+    macro_rules! any_differs {
+        ($($field:ident),+ $(,)?) => {{
+            let ProcessSpec { instances: _, autostart: _, labels: _, placement: _, update: _, $($field),+ } = new;
+            $(old.$field != *$field)||+
+        }};
+    }
+    any_differs!(
+        name,
+        command,
+        runtime,
+        working_dir,
+        env,
+        user,
+        ports,
+        restart,
+        stop,
+        readiness,
+        log_file,
+        log_watchdog,
+        execution,
+        hooks,
+        sockets,
+        liveness,
+        notify_watchdog,
+        log_rules,
+        logs,
+        limits,
+        depends_on,
+        schedule,
+        singleton,
+    )
 }
 
 /// Whether the program has a `NOTIFY_SOCKET`.

@@ -71,7 +71,8 @@ impl From<&Instance> for Orders {
 
 impl<'a> Draft<'a> {
     pub(crate) fn new(state: &'a mut State, header: Header) -> Self {
-        Self { header, state, touched: Vec::new(), events: Vec::new(), orders: BTreeSet::new() }
+        // Most commands touch about so many rows.
+        Self { header, state, touched: Vec::with_capacity(24), events: Vec::new(), orders: BTreeSet::new() }
     }
 
     pub(crate) fn state(&self) -> &State {

@@ -22,7 +22,7 @@ pub struct Process {
     pub updated: Timestamp,
     /// How its instances come to it: the rollout that goes on, or the last one.
     #[serde(default)]
-    pub rollout: Option<Box<Rollout>>,
+    pub rollout: Option<Arc<Rollout>>,
 }
 
 impl Process {

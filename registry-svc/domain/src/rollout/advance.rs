@@ -15,6 +15,7 @@ use process_model::change::Taking;
 use process_model::spec::UpdatePolicy;
 use process_model::{InstanceId, ProcessName, RolloutCause, Timestamp, event_type};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Each hand-over changes what the next look sees only by what it took; three
 /// rounds come to rest (some retire, then others come and have their turn),
@@ -76,10 +77,10 @@ pub(crate) fn advance(draft: &mut Draft<'_>, name: &ProcessName) {
 }
 
 /// The process and its rollout, if that is active.
-fn current(draft: &Draft<'_>, name: &ProcessName) -> Option<(Process, Rollout)> {
+fn current(draft: &Draft<'_>, name: &ProcessName) -> Option<(Arc<Process>, Arc<Rollout>)> {
     let process = draft.state().processes.get(name)?;
-    let rollout = process.active_rollout()?;
-    Some((Process::clone(process), rollout.clone()))
+    let rollout = process.rollout.as_ref().filter(|rollout| rollout.is_active())?;
+    Some((process.clone(), rollout.clone()))
 }
 
 /// Changes what a process keeps of its rollout.
