@@ -9,6 +9,7 @@
 
 use super::reader;
 use super::source::OpenFile;
+use super::strides::Strides;
 use super::sync_dir;
 use super::{SnapshotError, sink, writer};
 use crate::io::failpoint;
@@ -62,7 +63,11 @@ impl SnapshotFiles {
         let path = self.received(&snapshot.meta.id);
         if !path.exists() {
             let file = File::create(&path).map_err(|e| self.io(&path, e))?;
-            copy(&*snapshot.source, &file).map_err(|e| self.io(&path, e))?;
+            if let Err(error) = copy(&*snapshot.source, &file) {
+                // What the disk has of it is not known, and the next attempt would take it for whole.
+                let _ = std::fs::remove_file(&path);
+                return Err(self.io(&path, error));
+            }
         }
         let source = File::open(&path).and_then(OpenFile::new).map_err(|e| self.io(&path, e))?;
         let verified = reader::verify(&path.display().to_string(), &source)?;
@@ -167,10 +172,11 @@ fn file_name(meta: &SnapshotMeta) -> String {
 
 fn copy(source: &dyn SnapshotSource, file: &File) -> io::Result<()> {
     use std::os::unix::fs::FileExt;
-    let mut at = 0;
+    let (mut at, mut strides) = (0, Strides::default());
     while at < source.len() {
         let bytes = source.read_at(at, 256 << 10)?;
         file.write_all_at(&bytes, at)?;
+        strides.wrote(file, bytes.len())?;
         at += bytes.len() as u64;
     }
     file.sync_all()

@@ -8,6 +8,7 @@
 //! | `reader` | a file, or what a peer has → verified → rows |
 //! | `source` | a file's bytes for whoever sends them |
 //! | `sink` | where a peer's bytes go |
+//! | `strides` | syncs on the way, so that the last one is short |
 //! | [`memory`] | the same bytes without a file |
 //! | [`files`] | the directory: names, the newest, the old, the damaged |
 
@@ -18,6 +19,7 @@ pub mod memory;
 mod reader;
 mod sink;
 mod source;
+mod strides;
 mod writer;
 
 pub use error::SnapshotError;

@@ -6,6 +6,7 @@ use super::files::SnapshotFiles;
 use super::head::damaged;
 use super::reader;
 use super::source::OpenFile;
+use super::strides::Strides;
 use registry_consensus::{MachineFault, Snapshot, SnapshotMeta, SnapshotSink};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -19,6 +20,7 @@ pub(super) struct Receiving {
     meta: SnapshotMeta,
     path: PathBuf,
     file: File,
+    strides: Strides,
     there: u64,
     total: u64,
 }
@@ -35,7 +37,7 @@ impl Receiving {
             file.set_len(0)?;
             there = file.seek(SeekFrom::Start(0))?;
         }
-        Ok(Self { files: files.clone(), meta: meta.clone(), path, file, there, total })
+        Ok(Self { files: files.clone(), meta: meta.clone(), path, file, strides: Strides::default(), there, total })
     }
 
     fn complete(&self) -> Result<Snapshot, super::SnapshotError> {
@@ -69,6 +71,11 @@ impl SnapshotSink for Receiving {
             // A part of them may be there; only what is counted is.
             self.file.set_len(self.there)?;
             self.file.seek(SeekFrom::Start(self.there))?;
+            return Err(error);
+        }
+        if let Err(error) = self.strides.wrote(&self.file, bytes.len()) {
+            // What the disk has of it is not known: the next transfer begins anew.
+            std::fs::remove_file(&self.path)?;
             return Err(error);
         }
         self.there = after;

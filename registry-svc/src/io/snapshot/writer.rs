@@ -3,13 +3,14 @@
 
 use super::SnapshotError;
 use super::head::{FIXED, Head};
+use super::strides::Strides;
 use crate::codec;
 use crate::io::failpoint;
 use registry_consensus::{Applied, SnapshotMeta};
 use registry_domain::Row;
 use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Cursor, Seek, SeekFrom, Write};
+use std::io::{self, BufWriter, Cursor, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -25,7 +26,7 @@ pub(super) fn write(
     let io = |source| SnapshotError::Io { path: path.display().to_string(), source };
     let mut options = OpenOptions::new();
     let file = options.create(true).truncate(true).read(true).write(true).mode(0o600).open(path).map_err(io)?;
-    let mut body = BufWriter::with_capacity(BUFFER, &file);
+    let mut body = BufWriter::with_capacity(BUFFER, Striding { file: &file, strides: Strides::default() });
     let (meta, first) = write_body(&mut body, applied, rows, io)?;
     body.flush().map_err(io)?;
     drop(body);
@@ -33,6 +34,30 @@ pub(super) fn write(
     failpoint::reached("snapshot_written");
     file.sync_all().map_err(io)?;
     Ok((meta, file))
+}
+
+/// A file, synced on the way.
+struct Striding<'a> {
+    file: &'a File,
+    strides: Strides,
+}
+
+impl Write for Striding<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.strides.wrote(self.file, written)?;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Seek for Striding<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
 }
 
 /// Writes a snapshot to memory: the same bytes as in a file.
@@ -55,7 +80,7 @@ fn write_body(
     body: &mut (impl Write + Seek),
     applied: &Applied,
     rows: impl Iterator<Item = Row>,
-    io: impl Fn(std::io::Error) -> SnapshotError + Copy,
+    io: impl Fn(io::Error) -> SnapshotError + Copy,
 ) -> Result<(SnapshotMeta, Vec<u8>), SnapshotError> {
     let mut head = Head { applied: applied.clone(), body_bytes: 0, rows: 0, sha256: [0; 32] };
     // Its length does not depend on what is not known yet.
