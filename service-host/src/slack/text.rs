@@ -7,21 +7,25 @@
 use procfs::process::{MMPermissions, MMapPath, Process};
 use rustix::mm::{Advice, madvise};
 
-/// Takes all program text out of this process's memory: a fault for each
-/// piece that is still in use, a millisecond in all. Where /proc cannot be
-/// read, or the kernel refuses, it stays as it is.
+/// Takes the program's own text out of this process's memory: a fault for each
+/// piece that is still in use, a millisecond in all. Where /proc cannot be read,
+/// or the kernel refuses, it stays as it is. Libraries are left alone: one that
+/// the system loads to look up a name may just be going, and its place be taken.
 ///
-/// A debugger's breakpoints in it are gone then, as those are changes of the
-/// process's own copy.
+/// Breakpoints of a debugger, and uprobes, are gone with it, as those are
+/// changes of the process's own copy.
 pub(super) fn give_back() {
-    let Ok(maps) = Process::myself().and_then(|me| me.maps()) else { return };
+    let Ok((me, program)) = Process::myself().and_then(|me| me.exe().map(|program| (me, program))) else { return };
+    let Ok(maps) = me.maps() else { return };
     for map in &maps {
         let is_text = map.perms == (MMPermissions::READ | MMPermissions::EXECUTE | MMPermissions::PRIVATE);
-        let (MMapPath::Path(_), true) = (&map.pathname, is_text) else { continue };
+        if !is_text || map.pathname != MMapPath::Path(program.clone()) {
+            continue;
+        }
         let (Ok(begin), Ok(end)) = (usize::try_from(map.address.0), usize::try_from(map.address.1)) else { continue };
-        // SAFETY: a private mapping of a file that is not writable, and nothing here makes text writable even for a
-        // moment: the linker relocates data only, and no code is generated. So each page is what the file holds, and
-        // comes back from there with the next access. No mapping comes or goes meanwhile: nothing is loaded at run time.
+        // SAFETY: a private mapping of this program's file that is not writable and stays for as long as the process
+        // does. Nobody has written it: the linker relocates data only, and no code is generated. So each page is what
+        // the file holds, and comes back from there with the next access.
         let _ = unsafe { madvise(std::ptr::with_exposed_provenance_mut(begin), end - begin, Advice::LinuxDontNeed) };
     }
 }
@@ -48,8 +52,9 @@ mod tests {
         let whole = resident_and_whole().1;
         // All of it, as a start would in time.
         let me = Process::myself().unwrap();
+        let program = MMapPath::Path(me.exe().unwrap());
         for map in me.maps().unwrap().iter().filter(|map| map.perms.contains(MMPermissions::EXECUTE)) {
-            if let MMapPath::Path(_) = map.pathname {
+            if map.pathname == program {
                 let (begin, end) = (map.address.0 as usize, map.address.1 as usize);
                 // SAFETY: reads pages in, and changes nothing.
                 unsafe {

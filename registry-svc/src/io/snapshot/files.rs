@@ -9,7 +9,7 @@
 
 use super::reader;
 use super::source::OpenFile;
-use super::strides::Strides;
+use super::strides::{self, Strides};
 use super::sync_dir;
 use super::{SnapshotError, sink, writer};
 use crate::io::failpoint;
@@ -65,7 +65,7 @@ impl SnapshotFiles {
             let file = File::create(&path).map_err(|e| self.io(&path, e))?;
             if let Err(error) = copy(&*snapshot.source, &file) {
                 // What the disk has of it is not known, and the next attempt would take it for whole.
-                let _ = std::fs::remove_file(&path);
+                strides::forget(&file, &path);
                 return Err(self.io(&path, error));
             }
         }

@@ -6,7 +6,7 @@ use super::files::SnapshotFiles;
 use super::head::damaged;
 use super::reader;
 use super::source::OpenFile;
-use super::strides::Strides;
+use super::strides::{self, Strides};
 use registry_consensus::{MachineFault, Snapshot, SnapshotMeta, SnapshotSink};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -75,7 +75,7 @@ impl SnapshotSink for Receiving {
         }
         if let Err(error) = self.strides.wrote(&self.file, bytes.len()) {
             // What the disk has of it is not known: the next transfer begins anew.
-            std::fs::remove_file(&self.path)?;
+            strides::forget(&self.file, &self.path);
             return Err(error);
         }
         self.there = after;
