@@ -13,7 +13,7 @@ pub struct ServiceDoor(pub Consensus);
 impl Door for ServiceDoor {
     fn call(&self, from: ReplicaId, call: Call) -> BoxFuture<'static, Answer> {
         match call {
-            Call::Service(batch) => answer_peer(self.0.clone(), batch).boxed(),
+            Call::Service(batch) => answer_peer(self.0.clone(), from, batch).boxed(),
             call @ (Call::Append(_) | Call::Vote(_) | Call::Confirm { .. } | Call::ReadIndex { .. }) => {
                 self.0.call(from, call)
             }

@@ -3,6 +3,7 @@
 use crate::conduct::{Conductor, SnapshotPolicy, Word};
 use crate::edge::Edge;
 use crate::library::{ConsensusError, Covered, LogStore, MachinePort, Network, Raft, config, nodes_of};
+use crate::news::News;
 use crate::propose::ProposeFault;
 use crate::reading::Reads;
 use crate::settings::Settings;
@@ -45,6 +46,7 @@ pub(crate) struct Inner {
     pub(crate) edge: Arc<Edge>,
     pub(crate) covered: Covered,
     pub(crate) signs: Arc<Signs>,
+    pub(crate) news: Arc<News>,
     pub(crate) standing: watch::Receiver<Standing>,
     pub(crate) applied: watch::Receiver<Option<u64>>,
     pub(crate) reads: Reads,
@@ -91,12 +93,12 @@ impl Consensus {
         let edge = Edge::new(disk.clone());
         crate::opening::open(me, &*disk, &*machine, &edge).await?;
         let covered = Covered::new(machine.applied().at.map(|at| at.index));
-        let signs = Arc::new(Signs::new());
+        let (signs, news) = (Arc::new(Signs::new()), Arc::new(News::default()));
         let (applied_sender, applied) = watch::channel(None);
         let raft = Raft::new(
             me.0,
             Arc::new(config(&timing).map_err(|error| ConsensusError::Refused(error.to_string()))?),
-            Network::new(peers.clone(), disk.clone(), edge.clone(), signs.clone()),
+            Network::new(peers.clone(), disk.clone(), edge.clone(), signs.clone(), news.clone()),
             LogStore::new(disk.clone(), edge.clone(), covered.clone()),
             MachinePort::new(machine.clone(), edge.clone(), covered.clone(), applied_sender),
         )
@@ -119,6 +121,7 @@ impl Consensus {
             edge,
             covered,
             signs: signs.clone(),
+            news,
             standing,
             applied,
             reads,
@@ -148,6 +151,7 @@ impl Consensus {
             tokio::spawn(conductor.run()),
             tokio::spawn(crate::reading::run(consensus.clone(), waiting)),
             tokio::spawn(crate::membership::follow(consensus.clone())),
+            tokio::spawn(crate::news::run(inner.clone())),
         ];
         *inner.tasks.lock().unwrap_or_else(PoisonError::into_inner) = tasks;
         Ok(consensus)
@@ -173,7 +177,21 @@ impl Consensus {
         crate::propose::propose(&self.inner, batch, None).await
     }
 
-    /// The same as leader of this term, and of no other one.
+    /// The same for another replica, which will wait until it knows that this is committed.
+    ///
+    /// # Errors
+    /// As [`propose`](Self::propose).
+    pub async fn propose_for(&self, from: ReplicaId, batch: Payload) -> Result<Answers, ProposeFault> {
+        let awaited = self.inner.news.awaits(from);
+        let done = self.propose(batch).await;
+        if let Some(at) = self.inner.edge.shown() {
+            self.inner.news.wants(from, at.index);
+        }
+        drop(awaited);
+        done
+    }
+
+    /// As [`propose`](Self::propose) as leader of this term, and of no other one.
     ///
     /// # Errors
     /// As [`propose`](Self::propose).

@@ -32,7 +32,12 @@ impl Door for Consensus {
             Call::Confirm { term } => futures::future::ready(confirms(&inner, from, term)).boxed(),
             Call::ReadIndex { term } => {
                 let asker = term.map(|term| (from, term));
-                async move { Answer::ReadIndex(confirmed_index(&inner, asker).await) }.boxed()
+                async move {
+                    let index = confirmed_index(&inner, asker).await;
+                    index.into_iter().for_each(|index| inner.news.wants(from, index));
+                    Answer::ReadIndex(index)
+                }
+                .boxed()
             }
             // The service above takes its own before they get here.
             Call::Service(_) => futures::future::ready(Answer::Busy).boxed(),

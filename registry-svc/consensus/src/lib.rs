@@ -29,6 +29,7 @@ mod machine;
 mod members;
 mod membership;
 mod messages;
+mod news;
 mod offline;
 mod opening;
 mod payload;

@@ -5,7 +5,7 @@ use super::ProposeError;
 use crate::codec;
 use crate::peers::AddressBook;
 use bytes::Bytes;
-use registry_consensus::{Answer, Answers, Call, Consensus, Payload, Peers, ProposeFault};
+use registry_consensus::{Answer, Answers, Call, Consensus, Payload, Peers, ProposeFault, ReplicaId};
 use registry_domain::{Refusal, Reply};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -114,9 +114,9 @@ impl Way {
 }
 
 /// What another replica forwards to this one.
-pub(crate) async fn answer_peer(consensus: Consensus, batch: Bytes) -> Answer {
+pub(crate) async fn answer_peer(consensus: Consensus, from: ReplicaId, batch: Bytes) -> Answer {
     let Some(batch) = Payload::new(batch) else { return Answer::Busy };
-    let done: Result<Replies, Turned> = match consensus.propose(batch).await {
+    let done: Result<Replies, Turned> = match consensus.propose_for(from, batch).await {
         Ok(Answers(replies)) => Ok(replies),
         Err(ProposeFault::NotLeader { .. }) => Err(Turned::NotLeader),
         Err(ProposeFault::Unknown) => Err(Turned::Unknown),

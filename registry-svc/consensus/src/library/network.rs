@@ -5,10 +5,11 @@
 // The errors are the library's own, and its traits want them unboxed.
 #![allow(clippy::result_large_err)]
 
-use super::type_config::TypeConfig;
+use super::type_config::{LogId, TypeConfig};
 use super::went_back::Acknowledged;
 use super::words::{append_answer, position, raft_vote, told_append, vote_answer, vote_of, vote_question};
 use crate::edge::Edge;
+use crate::news::News;
 use crate::signs::Signs;
 use crate::{Answer, Call, LogDisk, PeerFault, Peers, ReplicaId};
 use openraft::error::{Fatal, NetworkError, RPCError, RaftError, ReplicationClosed, StreamingError, Unreachable};
@@ -18,10 +19,14 @@ use openraft::{EmptyNode, OptionalSend, Vote};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Wait before a peer that could not be reached is tried again. The links
 /// re-dial by themselves; this is only how late the library notices.
 const RETRY: Duration = Duration::from_millis(50);
+
+/// Who was asked so lately and has answered lives, and need not show it again.
+const LATELY: Duration = Duration::from_millis(10);
 
 type Rpc<T, E = RaftError<u64>> = Result<T, RPCError<u64, EmptyNode, E>>;
 
@@ -31,6 +36,7 @@ pub(crate) struct Network {
     disk: Arc<dyn LogDisk>,
     edge: Arc<Edge>,
     signs: Arc<Signs>,
+    news: Arc<News>,
     acknowledged: Arc<Acknowledged>,
 }
 
@@ -42,6 +48,12 @@ pub(crate) struct Way {
     peers: Arc<dyn Peers>,
     edge: Arc<Edge>,
     signs: Arc<Signs>,
+    news: Arc<News>,
+    /// Up to where it agreed, and when it was asked.
+    agreed: Option<(Option<LogId>, Instant)>,
+    /// Set while it is asked, and left so when the library waits no longer. Asked for the same again it answers what
+    /// it was asked first, which may have said less.
+    asked: bool,
 }
 
 impl RaftNetworkFactory<TypeConfig> for Network {
@@ -50,13 +62,36 @@ impl RaftNetworkFactory<TypeConfig> for Network {
     async fn new_client(&mut self, target: u64, _: &EmptyNode) -> Way {
         let (peers, edge, signs) = (self.peers.clone(), self.edge.clone(), self.signs.clone());
         let (disk, acknowledged) = (self.disk.clone(), self.acknowledged.clone());
-        Way { to: ReplicaId(target), acknowledged, disk, peers, edge, signs }
+        Way {
+            to: ReplicaId(target),
+            acknowledged,
+            disk,
+            peers,
+            edge,
+            signs,
+            news: self.news.clone(),
+            agreed: None,
+            asked: false,
+        }
     }
 }
 
 impl Network {
-    pub(crate) fn new(peers: Arc<dyn Peers>, disk: Arc<dyn LogDisk>, edge: Arc<Edge>, signs: Arc<Signs>) -> Self {
-        Self { peers, disk, edge, signs, acknowledged: Arc::default() }
+    pub(crate) fn new(
+        peers: Arc<dyn Peers>,
+        disk: Arc<dyn LogDisk>,
+        edge: Arc<Edge>,
+        signs: Arc<Signs>,
+        news: Arc<News>,
+    ) -> Self {
+        Self { peers, disk, edge, signs, news, acknowledged: Arc::default() }
+    }
+}
+
+impl Way {
+    /// Whether the peer said in this session, and lately, that it has everything up to here.
+    fn agreed_lately(&self, upto: Option<LogId>) -> bool {
+        self.agreed.is_some_and(|(agreed, asked)| agreed == upto && asked.elapsed() < LATELY)
     }
 }
 
@@ -87,12 +122,22 @@ impl RaftNetwork<TypeConfig> for Way {
         if let Some(mine) = self.disk.vote().map(raft_vote).filter(|mine| *mine > rpc.vote) {
             return Ok(AppendEntriesResponse::HigherVote(mine));
         }
-        let sent = self.signs.now();
         let committed = self.edge.tellable(rpc.leader_commit.map(position));
+        let word = committed.map(|at| at.index);
+        // What the library takes this for, that the peer lives and has everything up to there, is so.
+        if rpc.entries.is_empty() && self.agreed_lately(rpc.prev_log_id) && self.news.rests(self.to, word) {
+            return Ok(AppendEntriesResponse::Success);
+        }
+        let (sent, began) = (self.signs.now(), Instant::now());
+        let first = !std::mem::replace(&mut self.asked, true);
+        self.news.leaves(self.to);
         committed.into_iter().for_each(|at| self.edge.show(at));
         let call = Call::Append(told_append(&rpc, committed));
-        let range = (rpc.prev_log_id.map(position), rpc.entries.last().map(|entry| position(entry.log_id)));
-        match self.peers.call(self.to, call).await {
+        let last = rpc.entries.last().map(|entry| entry.log_id);
+        let range = (rpc.prev_log_id.map(position), last.map(position));
+        let answer = self.peers.call(self.to, call).await;
+        self.asked = false;
+        match answer {
             Ok(Answer::Appended(answer)) => {
                 let lost = self.acknowledged.answered(self.to, rpc.vote.leader_id.term, range, &answer);
                 if let Err(went_back) = lost {
@@ -102,6 +147,17 @@ impl RaftNetwork<TypeConfig> for Way {
                 let answer = append_answer(answer);
                 if !matches!(answer, AppendEntriesResponse::HigherVote(_)) {
                     self.signs.acked(self.to, sent);
+                }
+                self.agreed = match &answer {
+                    AppendEntriesResponse::Success if first => Some((last.or(rpc.prev_log_id), began)),
+                    AppendEntriesResponse::PartialSuccess(upto) if first => Some((*upto, began)),
+                    AppendEntriesResponse::Success
+                    | AppendEntriesResponse::PartialSuccess(_)
+                    | AppendEntriesResponse::Conflict
+                    | AppendEntriesResponse::HigherVote(_) => None,
+                };
+                if self.agreed.is_some() {
+                    self.news.told(self.to, word);
                 }
                 Ok(answer)
             }

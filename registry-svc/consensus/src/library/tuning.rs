@@ -5,7 +5,8 @@ use openraft::{Config, ConfigError, SnapshotPolicy};
 use registry_quorum::elections::Timing;
 
 /// The library's clock ticks at one and a half of this, and a follower that
-/// hears nothing for `Timing::silence` begins to doubt: several have to fail.
+/// hears nothing for `Timing::silence`, a second by default, begins to doubt:
+/// several have to fail.
 const HEARTBEAT_MS: u64 = 100;
 
 /// Entries in one append; their bytes are bounded by the log store.

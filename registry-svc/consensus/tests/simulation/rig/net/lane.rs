@@ -84,6 +84,9 @@ impl Lane {
         if self.closed.is_cancelled() {
             return Err(PeerFault::Unreachable(ReplicaId(self.to)));
         }
+        if matches!(&call, Call::Append(append) if append.entries.is_empty()) {
+            self.net.lock().oracle.count("append without entries");
+        }
         let (asker, answer) = oneshot::channel();
         let to = match sameness(&call) {
             Some((same, last)) => {
