@@ -224,3 +224,29 @@ fn a_process_of_the_first_version_gets_its_history_with_its_next_change() {
     world.ok(delete("gone"));
     assert_eq!(world.state.generations(&"gone".parse().unwrap()).len(), 1);
 }
+
+#[test]
+fn what_a_rollout_had_pinned_outlives_the_process_until_its_name_is_used_again_or_its_deletion_is_forgotten() {
+    for comes_back in [true, false] {
+        let mut world = World::new();
+        world.ok(Order::SetLevel { level: 3 });
+        // The instance has generation 1, the rollout goes to 4.
+        for n in 1..=4 {
+            let mut one = spec("web", 1);
+            one.env.insert("V".into(), n.to_string());
+            world.ok(apply(vec![one]));
+        }
+        world.ok(few(2, 100));
+        world.ok(delete("web"));
+        assert!(generations(&world).len() > 2, "{:?}", generations(&world));
+        if comes_back {
+            world.ok(apply(vec![spec("web", 0)]));
+            assert_eq!(generations(&world), [4, 5]);
+            continue;
+        }
+        for n in 0..100 {
+            world.ok(apply(vec![spec("other", n % 2)]));
+        }
+        assert!(generations(&world).is_empty());
+    }
+}

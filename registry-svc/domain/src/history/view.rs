@@ -51,7 +51,9 @@ impl State {
                 faults.push(format!("{name}: its history says that it is deleted: {:?}", lineage.deleted));
             }
             let kept = self.history.of(name).count() as u64;
-            let is_settled = self.processes.get(name).is_none_or(|process| super::is_settled(process));
+            // What the rollout of a process had pinned when it was deleted goes when its name is used again, or with the
+            // audit entry of its deletion.
+            let is_settled = self.processes.get(name).is_some_and(|process| super::is_settled(process));
             let too_many = is_settled && kept > self.meta.retention.generations;
             if too_many || self.history.of(name).any(|one| one.generation > lineage.last) {
                 faults.push(format!("{name}: {kept} generations are kept, the last is {}", lineage.last));
