@@ -1,6 +1,7 @@
 //! What an instance does when its spec changes. Decided here once: the runner
 //! does it, and the registry counts on it when it rolls a change out.
 
+use super::differing;
 use crate::ProcessSpec;
 use crate::spec::{Check, LogPolicy};
 
@@ -45,42 +46,15 @@ fn is_another_program(old: &ProcessSpec, new: &ProcessSpec) -> bool {
         || merges(old) != merges(new)
 }
 
-/// Whether two specs differ in more than what the registry itself acts on:
-/// how many instances there are, where they go and how they change.
+/// What the registry itself acts on: how many instances there are, where they go and how they change.
+const ITS_OWN: [&str; 5] = ["instances", "autostart", "labels", "placement", "update"];
+
+/// Whether two specs differ in more than what the registry itself acts on.
 #[must_use]
 pub fn is_noticed(old: &ProcessSpec, new: &ProcessSpec) -> bool {
-    /// Names all other fields, so that a new one cannot be forgotten here.
-    macro_rules! any_differs {
-        ($($field:ident),+ $(,)?) => {{
-            let ProcessSpec { instances: _, autostart: _, labels: _, placement: _, update: _, $($field),+ } = new;
-            $(old.$field != *$field)||+
-        }};
-    }
-    any_differs!(
-        name,
-        command,
-        runtime,
-        working_dir,
-        env,
-        user,
-        ports,
-        restart,
-        stop,
-        readiness,
-        log_file,
-        log_watchdog,
-        execution,
-        hooks,
-        sockets,
-        liveness,
-        notify_watchdog,
-        log_rules,
-        logs,
-        limits,
-        depends_on,
-        schedule,
-        singleton,
-    )
+    let mut noticed = false;
+    differing::each(old, new, |field, _| noticed |= !ITS_OWN.contains(&field));
+    noticed
 }
 
 /// Whether the program has a `NOTIFY_SOCKET`.
@@ -110,5 +84,8 @@ mod tests {
         assert_eq!(with(|spec| spec.stop.signal = crate::spec::Signal::INT), Taking::InPlace);
         assert_eq!(with(|spec| spec.instances = 7), Taking::Same);
         assert_eq!(with(|spec| spec.update = Some(Box::default())), Taking::Same);
+        assert_eq!(with(|spec| spec.placement = Some(Box::default())), Taking::Same);
+        assert_eq!(with(|spec| spec.autostart = !spec.autostart), Taking::Same);
+        assert_eq!(with(|spec| drop(spec.labels.insert("a".into(), "b".into()))), Taking::Same);
     }
 }

@@ -182,12 +182,11 @@ impl Consensus {
     /// # Errors
     /// As [`propose`](Self::propose).
     pub async fn propose_for(&self, from: ReplicaId, batch: Payload) -> Result<Answers, ProposeFault> {
-        let awaited = self.inner.news.awaits(from);
+        let _awaited = self.inner.news.awaits(from);
         let done = self.propose(batch).await;
         if let Some(at) = self.inner.edge.shown() {
             self.inner.news.wants(from, at.index);
         }
-        drop(awaited);
         done
     }
 

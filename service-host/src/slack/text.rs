@@ -17,9 +17,10 @@ use rustix::mm::{Advice, madvise};
 pub(super) fn give_back() {
     let Ok((me, program)) = Process::myself().and_then(|me| me.exe().map(|program| (me, program))) else { return };
     let Ok(maps) = me.maps() else { return };
+    let program = MMapPath::Path(program);
     for map in &maps {
         let is_text = map.perms == (MMPermissions::READ | MMPermissions::EXECUTE | MMPermissions::PRIVATE);
-        if !is_text || map.pathname != MMapPath::Path(program.clone()) {
+        if !is_text || map.pathname != program {
             continue;
         }
         let (Ok(begin), Ok(end)) = (usize::try_from(map.address.0), usize::try_from(map.address.1)) else { continue };
@@ -37,11 +38,9 @@ mod tests {
     /// Bytes of the test's own text in memory, and all of them.
     fn resident_and_whole() -> (u64, u64) {
         let me = Process::myself().unwrap();
-        let program = me.exe().unwrap();
+        let program = MMapPath::Path(me.exe().unwrap());
         let maps = me.smaps().unwrap();
-        let text = maps.iter().filter(|map| {
-            map.perms.contains(MMPermissions::EXECUTE) && map.pathname == MMapPath::Path(program.clone())
-        });
+        let text = maps.iter().filter(|map| map.perms.contains(MMPermissions::EXECUTE) && map.pathname == program);
         text.fold((0, 0), |(resident, whole), map| {
             (resident + map.extension.map["Rss"], whole + map.address.1 - map.address.0)
         })
