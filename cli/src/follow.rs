@@ -7,11 +7,13 @@ use crate::error::Failure;
 use pm_proto::error::{reason, reason_of};
 use pm_proto::v1::watch_events_response::Frame;
 use pm_proto::v1::{Event, WatchEventsRequest, WatchEventsResponse};
+use service_host::transport::roll;
 use std::time::Duration;
 use tokio::time::Instant;
 use tonic::{Code, Status, Streaming};
 
-/// First pause before a stream is taken up again; doubles up to [`LONGEST_PAUSE`].
+/// Below this is the first pause before a stream is taken up again, as chance has it: all followers of a gateway lose it
+/// in the same moment. Doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -20,7 +22,7 @@ pub struct Follower {
     connection: Connection,
     request: WatchEventsRequest,
     stream: Option<Streaming<WatchEventsResponse>>,
-    /// When to try again, and the pause before that.
+    /// When to try again, and below what the pause before that was.
     broken: Option<(Instant, Duration)>,
     patient: bool,
     /// Whether the service was ever there: who was never there is not waited for.
@@ -128,8 +130,8 @@ impl Follower {
             return Err(failure);
         }
         let first = self.broken.is_none();
-        let pause = self.broken.map_or(FIRST_PAUSE, |(_, pause)| (pause * 2).min(LONGEST_PAUSE));
-        self.broken = Some((Instant::now() + pause, pause));
+        let ceiling = self.broken.map_or(FIRST_PAUSE, |(_, ceiling)| (ceiling * 2).min(LONGEST_PAUSE));
+        self.broken = Some((Instant::now() + ceiling.mul_f64(roll()), ceiling));
         Ok(first.then_some(Followed::Lost(failure)))
     }
 }

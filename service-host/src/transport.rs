@@ -14,7 +14,7 @@ mod wire;
 
 pub(crate) use accept::{accept_tcp, connections};
 pub use any_channel::{AnyChannel, CallError};
-pub use cluster::{CallKind, ClusterChannel, NobodyAnswers, REQUEST_ID_KEY};
+pub use cluster::{CallKind, ClusterChannel, NobodyAnswers, REQUEST_ID_KEY, roll};
 pub use dial::{Dial, Incoming, TransportError};
 pub use endpoints::{Endpoints, EndpointsError, MAX_ENDPOINTS};
 pub use memory::{MemoryConnector, MemoryIncoming, memory};

@@ -50,6 +50,7 @@ pub use answer::REQUEST_ID_KEY;
 use book::Book;
 pub use kind::CallKind;
 pub use nobody::NobodyAnswers;
+pub use pauses::roll;
 
 /// A channel to whichever member answers. Clones share connections and what is known of the members.
 #[derive(Clone)]

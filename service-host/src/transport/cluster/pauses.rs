@@ -25,7 +25,8 @@ impl Pauses {
 }
 
 /// Chance; one half when the kernel gives none, which only takes the jitter away.
-pub(super) fn roll() -> f64 {
+#[must_use]
+pub fn roll() -> f64 {
     let bits = getrandom::u32().unwrap_or(u32::MAX / 2);
     f64::from(bits) / f64::from(u32::MAX)
 }
