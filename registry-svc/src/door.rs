@@ -1,5 +1,6 @@
 //! What the other replicas ask: consensus, and what this service adds to it.
 
+use crate::clock::Clock;
 use crate::driver::answer_peer;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -8,20 +9,25 @@ use registry_consensus::{
 };
 
 /// The door of a replica.
-pub struct ServiceDoor(pub Consensus);
+pub struct ServiceDoor {
+    /// What most of it is for.
+    pub consensus: Consensus,
+    /// Of this replica: what others forward to it happens at its time.
+    pub clock: Clock,
+}
 
 impl Door for ServiceDoor {
     fn call(&self, from: ReplicaId, call: Call) -> BoxFuture<'static, Answer> {
         match call {
-            Call::Service(batch) => answer_peer(self.0.clone(), from, batch).boxed(),
+            Call::Service(batch) => answer_peer(self.consensus.clone(), self.clock.clone(), from, batch).boxed(),
             call @ (Call::Append(_) | Call::Vote(_) | Call::Confirm { .. } | Call::ReadIndex { .. }) => {
-                self.0.call(from, call)
+                self.consensus.call(from, call)
             }
         }
     }
 
     fn note(&self, from: ReplicaId, note: Note) {
-        self.0.note(from, note);
+        self.consensus.note(from, note);
     }
 
     fn begin_snapshot(
@@ -31,10 +37,10 @@ impl Door for ServiceDoor {
         meta: &SnapshotMeta,
         bytes: u64,
     ) -> Result<Result<Box<dyn SnapshotSink>, Vote>, MachineFault> {
-        self.0.begin_snapshot(from, vote, meta, bytes)
+        self.consensus.begin_snapshot(from, vote, meta, bytes)
     }
 
     fn end_snapshot(&self, from: ReplicaId, vote: Vote, snapshot: Snapshot) -> BoxFuture<'static, Vote> {
-        self.0.end_snapshot(from, vote, snapshot)
+        self.consensus.end_snapshot(from, vote, snapshot)
     }
 }

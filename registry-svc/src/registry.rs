@@ -131,7 +131,7 @@ impl Registry {
         let myself = Arc::new(Myself::new(home.clone(), &options)?);
         myself.knows(known.clone());
         let reception = myself.reception();
-        reception.open(&links, Arc::new(ServiceDoor(consensus.clone())));
+        reception.open(&links, Arc::new(ServiceDoor { consensus: consensus.clone(), clock: Clock::system() }));
         if is_empty && !known.is_empty() {
             // Each of the founders writes it, and it is the same first entry whoever does: so none depends on another
             // to learn who votes.

@@ -336,3 +336,24 @@ async fn snapshots_that_are_taken_while_entries_are_applied_are_of_one_moment() 
     is_at(&machine, 2_000);
     machine.close();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_without_room_for_a_snapshot_is_asked_again_and_nothing_is_left_of_an_attempt() {
+    let dir = place::real_disk();
+    let machine = open(dir.path());
+    apply_upto(&machine, 5);
+    let aside = dir.path().join("snapshots/writing.tmp");
+    // A disk that is always full, until the attempt is cleared away.
+    std::os::unix::fs::symlink("/dev/full", &aside).unwrap();
+    let began = tokio::time::Instant::now();
+    let snapshot = machine.take_snapshot().await.unwrap();
+    assert!(began.elapsed() >= Duration::from_secs(10), "invalid: the first attempt was no failure");
+    assert_eq!(snapshot.meta.at.unwrap().index, 5);
+    assert!(!aside.exists());
+    machine.close();
+
+    // A start that ends in the middle leaves nothing either.
+    std::fs::write(&aside, "half of it").unwrap();
+    open(dir.path()).close();
+    assert!(!aside.exists());
+}

@@ -4,6 +4,7 @@
 // Outside of a test function, too, a test may end by a panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use pm_proto::v1;
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -111,6 +112,14 @@ fn an_operator_looks_joins_replaces_removes_and_hands_over() {
     ] {
         let refused = desk.cluster(words);
         assert!(refused.code != 0 && refused.stderr.contains(text), "{words}: {refused:?}");
+    }
+    let audit = replicas.client(replicas.wait_for_leader()).audit().unwrap();
+    let refused = |command: &str, target: &str| {
+        let is_it = |entry: &&v1::AuditEntry| entry.command == command && entry.targets == [target];
+        audit.iter().filter(is_it).any(|entry| entry.refusal_reason == "MEMBER_CHANGE_REFUSED")
+    };
+    for command in ["join-member", "remove-member"] {
+        assert!(refused(command, "9"), "{command}: {audit:?}");
     }
 }
 

@@ -174,6 +174,9 @@ fn r14_after_a_restore_nothing_is_ended_started_or_doubled_until_it_is_confirmed
     let restored = scene.pmctl(&["backup", "restore", &file, "--reason", "lost"]).succeeded();
     assert_eq!(digest(&restored), digest(&saved));
     assert_ne!(scene.pmctl(&["backup", "restore", &file]).code, 0, "it is not empty any more");
+    let audit = scene.pmctl(&["audit"]).succeeded();
+    let refused = |line: &str| line.contains("restore") && line.contains("CLUSTER_NOT_EMPTY");
+    assert!(audit.lines().any(refused), "{audit}");
     let _ = scene.pmctl(&["audit", "--verify"]).succeeded();
     until("both nodes have said what they run", || {
         let findings = scene.findings();

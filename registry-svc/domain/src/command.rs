@@ -37,7 +37,7 @@ pub struct Header {
     /// from another one with the same key.
     #[serde(default)]
     pub fingerprint: u64,
-    /// When the leader took it in.
+    /// When the leader took it in, by its clock.
     pub time: Timestamp,
     /// Where it came from, as an address; empty: from the actor's own place.
     #[serde(default)]
@@ -309,8 +309,15 @@ pub struct NodeHello {
     /// Memory in bytes.
     pub memory_bytes: u64,
     /// Whether its runner ends a singleton by itself when its lease is over.
-    #[serde(default)]
+    /// Left out when it does not: that is for replicas which do not know of it,
+    /// and take no field more than they know. So nothing may ever follow it.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub fences: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde wants it.
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// How a node introduces itself to a registry that knows of labels. Before

@@ -97,7 +97,8 @@ pub enum Refusal {
     /// The replica is known under another certificate.
     #[error(
         "replica {id} shows the certificate registry/{name}, and is known as {}: start it with the certificate that it had, \
-         or as a new replica, with an empty directory and --join", certificate(.known)
+         or as a new replica, with an empty directory, --join and a certificate whose name no replica had \
+         (`pmctl cluster issue`)", certificate(.known)
     )]
     MemberCertificate {
         /// The replica.

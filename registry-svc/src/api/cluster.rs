@@ -60,14 +60,23 @@ impl Api {
         Ok((ClusterServiceClient::new(channel), request))
     }
 
-    /// Checks, writes down who wants it, and does it; on a task of its own, as the caller may give up in the middle.
+    /// Checks, writes down who wants it, and does it, or that it was refused; on a task of its own, as the caller may give
+    /// up in the middle.
     async fn change(&self, change: Change, mutation: Mutation, note: MemberNote) -> Result<Changed, ChangeFault> {
         let core = self.0.clone();
         let task = tokio::spawn(async move {
-            check(&core, change).await?;
-            let header = mutation.header(&core);
-            core.driver.propose(mutation.command(&core, Order::MemberNote(note)), 0).await??;
-            carry_out(&core, change, &header).await
+            let (method, targets) = (note.command.clone(), note.targets.clone());
+            let changing = async {
+                check(&core, change).await?;
+                let header = mutation.header(&core);
+                core.driver.propose(mutation.command(&core, Order::MemberNote(note)), 0).await??;
+                carry_out(&core, change, &header).await
+            };
+            let changed = changing.await;
+            if let Err(fault @ ChangeFault::Refused(_)) = &changed {
+                mutation.note_refusal(&core, &method, &targets, &change_fault(&core, fault)).await;
+            }
+            changed
         });
         task.await.unwrap_or(Err(ChangeFault::Proposal(crate::driver::ProposeError::Closing)))
     }

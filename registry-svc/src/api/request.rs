@@ -4,13 +4,13 @@
 use super::answers;
 use super::status::{bad_field, not_proposed, refused};
 use crate::core::Core;
-use crate::driver::{Answer, Pending};
+use crate::driver::{Answer, OWN_ACTOR, Pending};
 use pm_proto::convert::timestamp_from_wire;
-use pm_proto::error::{reason, status};
+use pm_proto::error::{reason, reason_of, status};
 use pm_proto::metadata;
 use pm_proto::v1;
 use process_model::Timestamp;
-use registry_domain::{Command, Header, Order, Reply, RestoreStep};
+use registry_domain::{Command, Denial, Header, Order, Reply, RestoreStep};
 use tonic::{Code, Request, Status};
 
 /// Longest text of the small kind.
@@ -115,6 +115,26 @@ impl Mutation {
         let header = self.header_for(registry, format!("{id}-{number}"));
         let command = Command { header, order: Order::Restore(step) };
         registry.driver.submit(command, bytes).await.map_err(|error| not_proposed(&error))
+    }
+
+    /// Has it in the audit log that what was asked for was refused before a
+    /// command came of it. The caller is told all the same when that fails.
+    pub(super) async fn note_refusal(&self, registry: &Core, method: &str, targets: &[String], told: &Status) {
+        let Some(why) = reason_of(told).filter(|_| told.code() == Code::FailedPrecondition) else { return };
+        let denial = Denial {
+            actor: self.actor.clone(),
+            source: self.source.clone(),
+            method: method.to_owned(),
+            targets: targets.to_vec(),
+            reason: why,
+            request_id: self.request_id.clone(),
+            count: 1,
+        };
+        match registry.driver.note(OWN_ACTOR, Order::RecordRefusals(vec![denial])).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(refusal)) => tracing::warn!(%refusal, method, "a refused attempt is not in the audit log"),
+            Err(error) => tracing::warn!(%error, method, "a refused attempt is not in the audit log"),
+        }
     }
 
     fn header_for(&self, registry: &Core, request_id: String) -> Header {

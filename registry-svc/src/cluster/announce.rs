@@ -37,7 +37,11 @@ pub(crate) async fn announce(
         let waits = leader.is_some() && !levels::has(&view, &order);
         if let Some(leader) = leader.filter(|_| !waits && !is_known(&view, &me)) {
             match driver.note(OWN_ACTOR, order.clone()).await {
-                Ok(Ok(_)) => {}
+                // Here it is known a moment after the leader knows it, and then there is more to tell.
+                Ok(Ok(_)) => {
+                    let known = applied.wait_for(|_| is_known(&view, &me));
+                    again = tokio::time::timeout(AGAIN, known).await.is_err();
+                }
                 Ok(Err(refusal @ (Refusal::MemberGone(_) | Refusal::MemberStore(_) | Refusal::MemberBoot { .. }))) => {
                     return links.end(leader, &refusal.to_string());
                 }
@@ -54,7 +58,7 @@ pub(crate) async fn announce(
         let waits = waits || certified.is_some_and(|order| !levels::has(&view, order));
         if let Some(order) = certified.filter(|_| !waits) {
             match driver.note(OWN_ACTOR, order.clone()).await {
-                Ok(Ok(_)) => {}
+                Ok(Ok(_)) => tracing::info!(replica = me.id, "its certificate stands for its number from now on"),
                 Ok(Err(refusal)) => {
                     tracing::error!(%refusal, "this replica's certificate is not the one it is known by")
                 }

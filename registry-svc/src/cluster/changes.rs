@@ -33,8 +33,7 @@ pub(crate) enum ChangeFault {
     Refused(#[from] MemberRefusal),
     /// It has not caught up yet.
     #[error(
-        "replica {id} lacks {lacks} entries still, and gets its vote once it has them: ask again, or look at it with \
-         `pmctl cluster status`"
+        "replica {id} lacks {lacks} entries still: ask again when it has caught up, as `pmctl cluster status` shows"
     )]
     Behind {
         /// Who.

@@ -7,13 +7,14 @@ use crate::core::Core;
 use crate::peers::{Attendant, FORWARDED};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use pm_proto::error::{reason, status};
 use pm_proto::v1;
 use pm_proto::v1::peer_service_client::PeerServiceClient;
 use registry_consensus::ReplicaId;
 use registry_domain::Order;
 use registry_domain::members::Enroll;
 use std::sync::{Arc, Weak};
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
 
 /// Answers other members, as long as the registry is there.
 pub(crate) struct Desk(pub(crate) Weak<Core>);
@@ -26,10 +27,15 @@ impl Attendant for Desk {
         &self,
         request: v1::EnrollMemberRequest,
         forwarded: bool,
+        certificate: Option<String>,
     ) -> BoxFuture<'static, Result<v1::EnrollMemberResponse, Status>> {
         let core = self.0.upgrade();
         async move {
             let core = core.ok_or_else(crate::api::closing)?;
+            // Who passes a request on has seen the certificate of whoever asks, and shows its own.
+            if let Some(name) = certificate.filter(|_| !forwarded) {
+                must_be_unbound(&core, &name, &request.store_id)?;
+            }
             if core.consensus.standing().borrow().leads() {
                 // It answers when the change is made; who asked may give up before.
                 let task = tokio::spawn(async move { enroll(&core, request).await });
@@ -42,6 +48,24 @@ impl Attendant for Desk {
 
     fn status(&self) -> v1::GetReplicaStatusResponse {
         self.0.upgrade().map(|core| own_health(&core)).unwrap_or_default()
+    }
+}
+
+/// A certificate that stands for another number would keep a replica out for
+/// ever. It is told so before it has a number.
+fn must_be_unbound(core: &Core, name: &str, store: &str) -> Result<(), Status> {
+    let replicated = core.view.read();
+    let other = replicated.state.members().values().find(|other| other.certificate == name && other.store != store);
+    match other {
+        None => Ok(()),
+        Some(other) => {
+            let text = format!(
+                "the certificate registry/{name} is that of replica {}, and no other number is ever let in with it: start \
+                 this replica with one whose name no replica had (`pmctl cluster issue`)",
+                other.id
+            );
+            Err(status(Code::FailedPrecondition, reason::MEMBER_CHANGE_REFUSED, text, &[]))
+        }
     }
 }
 

@@ -2,7 +2,6 @@
 //! asked for a number; with the answer this replica receives the log already.
 
 use crate::home::{Home, Identity};
-use crate::machine::payload::LEVEL;
 use crate::open::OpenError;
 use crate::options::Options;
 use crate::peers::{EnrollFault, enroll};
@@ -35,7 +34,7 @@ pub(super) async fn join(
         store_id: me.store.clone(),
         address: options.advertise.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        feature_level: LEVEL.into(),
+        feature_level: options.feature_level.into(),
         votes: options.join_votes,
     };
     let answer = match enroll(through, options.credentials(), request, ENROLLED_WITHIN).await {

@@ -2,7 +2,9 @@
 //! replica that does.
 
 use super::ProposeError;
+use crate::clock::Clock;
 use crate::codec;
+use crate::machine::payload;
 use crate::peers::AddressBook;
 use bytes::Bytes;
 use registry_consensus::{Answer, Answers, Call, Consensus, Payload, Peers, ProposeFault, ReplicaId};
@@ -114,8 +116,9 @@ impl Way {
 }
 
 /// What another replica forwards to this one.
-pub(crate) async fn answer_peer(consensus: Consensus, from: ReplicaId, batch: Bytes) -> Answer {
+pub(crate) async fn answer_peer(consensus: Consensus, clock: Clock, from: ReplicaId, batch: Bytes) -> Answer {
     let Some(batch) = Payload::new(batch) else { return Answer::Busy };
+    let batch = payload::taken_in(batch, clock.now());
     let done: Result<Replies, Turned> = match consensus.propose_for(from, batch).await {
         Ok(Answers(replies)) => Ok(replies),
         Err(ProposeFault::NotLeader { .. }) => Err(Turned::NotLeader),

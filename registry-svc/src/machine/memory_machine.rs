@@ -1,5 +1,6 @@
 //! The machine: a state in memory, rows behind it, snapshots beside it.
 
+use super::aside::{aside, step_back};
 use super::numbers::MachineNumbers;
 use super::opening::{self, Found, MachineOpenError, Places};
 use super::pace::Pace;
@@ -11,9 +12,14 @@ use crate::view::View;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use registry_consensus::{Answers, Applied, Committed, Machine, MachineFault, Snapshot, SnapshotMeta, SnapshotSink};
-use std::sync::atomic::{AtomicU16, Ordering};
+use service_host::causes::chain;
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Wait before another try, when the disk was full: nothing tells that it no
+/// longer is.
+const AGAIN: Duration = Duration::from_secs(10);
 
 /// The machine.
 pub struct MemoryMachine {
@@ -24,10 +30,12 @@ struct Inner {
     view: Arc<View>,
     behind: WriteBehind,
     files: SnapshotFiles,
-    /// The newest snapshot; locked while another one is made, which is a
-    /// matter of seconds.
+    /// The newest snapshot.
     newest: Mutex<Option<Snapshot>>,
+    /// Locked while one is made or installed, which is a matter of seconds.
     making: Mutex<()>,
+    /// Nothing is written any more.
+    closed: AtomicBool,
     numbers: MachineNumbers,
     /// The highest level of commands that is applied here.
     level: AtomicU16,
@@ -57,6 +65,7 @@ impl MemoryMachine {
                 files: snapshots,
                 newest,
                 making,
+                closed: AtomicBool::new(false),
                 numbers,
                 level: AtomicU16::new(payload::LEVEL),
                 unknown: OnceLock::new(),
@@ -84,6 +93,9 @@ impl MemoryMachine {
     /// Writes what waits and frees the files. Blocks. Nothing may be applied
     /// afterwards.
     pub fn close(&self) {
+        self.inner.closed.store(true, Ordering::Relaxed);
+        // One that is being made is made to its end.
+        drop(self.inner.making());
         self.inner.behind.close();
     }
 }
@@ -93,23 +105,37 @@ impl Inner {
         self.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take_snapshot(&self) -> Result<Snapshot, MachineFault> {
+    fn making(&self) -> MutexGuard<'_, ()> {
+        self.making.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `None`: the disk has no room for it.
+    fn take_snapshot(&self) -> Result<Option<Snapshot>, MachineFault> {
         let began = Instant::now();
-        let _one_at_a_time = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self.making();
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(MachineFault::because("no snapshot is taken any more, the machine is closed"));
+        }
         let (frozen, applied) = {
             let replicated = self.view.read();
             (replicated.state.freeze(), replicated.applied.clone())
         };
-        let failed = |error: SnapshotError| MachineFault::new("cannot take a snapshot", error);
-        let snapshot = self.files.write(&applied, frozen.rows()).map_err(failed)?;
+        step_back();
+        let snapshot = match self.files.write(&applied, frozen.rows()) {
+            Err(error) if error.is_for_want_of_room() => {
+                tracing::error!(error = chain(&error), again = ?AGAIN, "no room for a snapshot, the log grows on");
+                return Ok(None);
+            }
+            written => written.map_err(|error| MachineFault::new("cannot take a snapshot", error))?,
+        };
         *self.newest() = Some(snapshot.clone());
         self.numbers.snapshot.observe(began.elapsed().as_secs_f64());
         tracing::debug!(id = snapshot.meta.id, bytes = snapshot.source.len(), took = ?began.elapsed(), "took a snapshot");
-        Ok(snapshot)
+        Ok(Some(snapshot))
     }
 
     fn install_snapshot(&self, snapshot: &Snapshot) -> Result<(), MachineFault> {
-        let _one_at_a_time = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self.making();
         let failed = |error: SnapshotError| MachineFault::new("cannot install a snapshot", error);
         // The file is what makes it durable. The rows follow behind; a crash
         // before or while they are replaced is repaired from it.
@@ -141,7 +167,16 @@ impl Machine for MemoryMachine {
 
     fn take_snapshot(&self) -> BoxFuture<'_, Result<Snapshot, MachineFault>> {
         let inner = self.inner.clone();
-        blocking("taking a snapshot", move || inner.take_snapshot())
+        async move {
+            loop {
+                let inner = inner.clone();
+                if let Some(taken) = aside("taking a snapshot", move || inner.take_snapshot()).await? {
+                    return Ok(taken);
+                }
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+        .boxed()
     }
 
     fn newest_snapshot(&self) -> Result<Option<Snapshot>, MachineFault> {

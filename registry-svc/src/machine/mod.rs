@@ -14,6 +14,7 @@
 //! | [`MemoryMachine`] | implements [`registry_consensus::Machine`] |
 //! | [`payload`] | a batch of commands as bytes |
 //! | [`Volatile`], `apply` | entries → state, without a disk |
+//! | `aside` | a thread for what may take longer |
 //! | `dirty`, `keys`, `store` | what has yet to be written; the thread that writes it |
 //! | `opening` | rows or snapshot, whichever is newer and sound |
 //! | `signals` | which node has to be told |
@@ -21,6 +22,7 @@
 //! | `numbers` | metrics |
 
 mod apply;
+mod aside;
 mod dirty;
 pub mod feed;
 mod keys;

@@ -12,7 +12,8 @@
 //! What follows for whoever changes a type that is part of a command, for ever:
 //!
 //! * A new field goes to the **end** of its struct, with `#[serde(default)]`. None is moved, removed, given another
-//!   type, or left out when it is empty (`skip_serializing_if`, `flatten`).
+//!   type, or left out when it is empty (`skip_serializing_if`, `flatten`). One that is written at all levels is more than
+//!   earlier versions read: `ProcessSpec` and `NodeHello` leave out what they did not know.
 //! * A new variant may stand anywhere; variants are written by name, so none is renamed.
 //! * What an earlier version must not apply (a new order, a new field that matters) gets a higher [`LEVEL`], named in
 //!   `level`; it is proposed once every voter knows it. A replica that meets a higher level, or anything else that it
@@ -20,9 +21,11 @@
 //! * `tests/fixtures/commands-v2` holds every order as it was once written; they read back for ever.
 
 use bytes::Bytes;
+use process_model::Timestamp;
 use registry_consensus::Payload;
-use registry_domain::{Command, Order};
+use registry_domain::{Command, Header, Order};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// The highest level that this version knows.
 pub const LEVEL: u16 = 3;
@@ -30,6 +33,8 @@ pub const LEVEL: u16 = 3;
 /// The form; those below are the consensus' own records in the same log.
 const VERSION: u8 = Payload::FIRST_FORMAT;
 const HEAD: usize = 1 + 2 + 4 + 4;
+/// Clocks that are kept right differ by less, and a batch waits less unless there is no leader.
+const TOLERATED: Duration = Duration::from_secs(1);
 /// Bytes of a command, about.
 const GUESS: usize = 256;
 
@@ -176,6 +181,28 @@ pub fn decode_up_to(payload: &Payload, known: u16) -> Result<Vec<Command>, Paylo
         Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(commands),
         Ok(_) | Err(_) => Err(PayloadError::Damaged("bytes follow its last command")),
     }
+}
+
+/// A batch that another replica sends, as the leader takes it in: its time is
+/// the leader's, since all that is due is measured by that. One that is off by
+/// less than `TOLERATED` is left as it is: to read and write a batch again
+/// takes some microseconds for each command.
+pub(crate) fn taken_in(batch: Payload, now: Timestamp) -> Payload {
+    let fits = |time: Timestamp| time.0.abs_diff(now.0) <= TOLERATED.as_nanos().try_into().unwrap_or(u64::MAX);
+    // What cannot be read is of a later version, or damaged: who applies it says so.
+    let Some(sent) = time_of_first(&batch).filter(|sent| !fits(*sent)) else { return batch };
+    let Ok(mut commands) = decode(&batch) else { return batch };
+    tracing::debug!(?sent, ?now, "a replica whose clock differs sent commands, or they waited for long");
+    commands.iter_mut().for_each(|command| command.header.time = now);
+    encode(&commands).unwrap_or(batch)
+}
+
+/// When the first command of a batch was made, by the clock of whoever made it.
+fn time_of_first(batch: &Payload) -> Option<Timestamp> {
+    // Header and order.
+    const PAIR: u8 = 0x92;
+    let rest = batch.bytes().get(HEAD..)?.strip_prefix(&[PAIR])?;
+    Some(Header::deserialize(&mut rmp_serde::Deserializer::from_read_ref(rest)).ok()?.time)
 }
 
 /// Of everything but the checksum itself.

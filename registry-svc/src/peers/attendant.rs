@@ -12,6 +12,7 @@ pub trait Attendant: Send + Sync + 'static {
         &self,
         request: v1::EnrollMemberRequest,
         forwarded: bool,
+        certificate: Option<String>,
     ) -> BoxFuture<'static, Result<v1::EnrollMemberResponse, Status>>;
 
     /// How this replica fares.

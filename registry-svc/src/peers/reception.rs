@@ -143,7 +143,8 @@ impl PeerService for Reception {
         request: Request<v1::EnrollMemberRequest>,
     ) -> Result<Response<v1::EnrollMemberResponse>, Status> {
         let forwarded = request.metadata().contains_key(FORWARDED);
-        self.attendant()?.enroll(request.into_inner(), forwarded).await.map(Response::new)
+        let certificate = certificate(&request);
+        self.attendant()?.enroll(request.into_inner(), forwarded, certificate).await.map(Response::new)
     }
 
     async fn get_replica_status(

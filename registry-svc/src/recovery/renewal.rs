@@ -8,10 +8,11 @@ use crate::driver::OWN_ACTOR;
 use crate::home::{Home, Identity};
 use crate::io::snapshot::SnapshotFiles;
 use registry_consensus::{Applied, Members, Position, Voters};
-use registry_domain::members::MemberGone;
-use registry_domain::{Command, Header, Order, State, step};
+use registry_domain::members::{Member, MemberGone};
+use registry_domain::{Command, Header, Order, Row, State, step};
 use registry_log::{Vote, Write};
 use registry_quorum::recovery::Recovery;
+use std::sync::Arc;
 
 /// Makes it complete and durable, but for its place.
 pub(super) fn renew(home: &Home, old: &Identity, evidence: Evidence, recovery: &Recovery) -> Result<(), RecoveryError> {
@@ -24,7 +25,7 @@ pub(super) fn renew(home: &Home, old: &Identity, evidence: Evidence, recovery: &
     let at = recovery.keeps;
     let members = Members { voters: Voters::of([recovery.member]), learners: Default::default() };
     let applied = Applied { at: Some(at), members_at: Some(at), members };
-    SnapshotFiles::open(&renewed.snapshots())?.write(&applied, state.freeze().rows())?;
+    SnapshotFiles::open(&renewed.snapshots())?.write(&applied, state.freeze().rows().map(|row| free(row, recovery)))?;
     begin_log(&renewed, &identity, at, recovery.term)?;
     renewed.unlock();
     swap::make_ready(home.path(), old.epoch)
@@ -42,6 +43,17 @@ fn fence(state: &mut State, recovery: &Recovery) {
     }
 }
 
+/// Their certificates are free: each of them may come back with its own, as a
+/// new replica. The epoch keeps out what they were.
+fn free(row: Row, recovery: &Recovery) -> Row {
+    if let Row::Member(member) = &row
+        && recovery.fenced.iter().any(|id| id.0 == member.id)
+    {
+        return Row::Member(Arc::new(Member { certificate: String::new(), ..(**member).clone() }));
+    }
+    row
+}
+
 fn begin_log(renewed: &Home, identity: &Identity, at: Position, term: u64) -> Result<(), RecoveryError> {
     let (log, _) = renewed.open_log(identity, &crate::log_settings(), None)?;
     let upto = registry_log::Position { term: at.term, index: at.index };
@@ -50,4 +62,34 @@ fn begin_log(renewed: &Home, identity: &Identity, at: Position, term: u64) -> Re
     let lsn = log.submit(Write::Vote(vote), drop).map_err(RecoveryError::Write)?;
     log.wait(lsn).map_err(RecoveryError::Disk)?;
     log.close().map_err(RecoveryError::Disk)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use registry_consensus::ReplicaId;
+
+    #[test]
+    fn the_certificates_of_those_who_are_fenced_are_free_and_no_other_ones() {
+        let recovery = Recovery {
+            from: ReplicaId(1),
+            cluster: "c".into(),
+            epoch: 2,
+            term: 9,
+            member: ReplicaId(4),
+            next: 5,
+            keeps: Position { term: 1, index: 1 },
+            newest: None,
+            unconfirmed: 0,
+            missing: [2, 3].map(ReplicaId).into(),
+            fenced: [1, 2, 3].map(ReplicaId).into(),
+        };
+        let freed = |id| {
+            let member = Member { id, certificate: format!("registry-{id}"), ..Member::default() };
+            let Row::Member(member) = free(Row::Member(Arc::new(member)), &recovery) else { panic!("another row") };
+            member.certificate.is_empty()
+        };
+        // One that was removed long before stays out.
+        assert_eq!([1, 2, 3, 7].map(freed), [true, true, true, false]);
+    }
 }

@@ -10,6 +10,7 @@ use registry_consensus::{
 };
 use registry_domain::{Row, RowKey, State};
 use registry_svc::Options;
+use registry_svc::clock::Clock;
 use registry_svc::door::ServiceDoor;
 use registry_svc::machine::{Volatile, payload};
 use registry_svc::office::{Ground, Office};
@@ -38,6 +39,7 @@ pub(crate) struct Replica {
 pub(crate) struct Served {
     pub(crate) office: Arc<Office>,
     consensus: Consensus,
+    clock: Clock,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -182,22 +184,23 @@ impl Subject for Replica {
 
     fn serve(stand: Stand<Self>) -> Served {
         let Stand { life: (id, _), consensus, machine, peers, common: town } = stand;
+        let clock = town.clocks.of(id);
         let (office, tasks) = Office::open(Ground {
             consensus: consensus.clone(),
             peers,
             book: address_book(),
             view: machine.machine.view().clone(),
             metrics: Metrics::new("registry-svc"),
-            clock: town.clocks.of(id),
+            clock: clock.clone(),
             options: options(id, &town.dice),
             cluster: "the-cluster".to_owned(),
             epoch: 0,
         });
-        Served { office: Arc::new(office), consensus, tasks: Mutex::new(tasks) }
+        Served { office: Arc::new(office), consensus, clock, tasks: Mutex::new(tasks) }
     }
 
     fn door(service: &Served) -> Arc<dyn Door> {
-        Arc::new(ServiceDoor(service.consensus.clone()))
+        Arc::new(ServiceDoor { consensus: service.consensus.clone(), clock: service.clock.clone() })
     }
 
     fn end(service: &Served) {

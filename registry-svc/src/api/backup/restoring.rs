@@ -30,7 +30,10 @@ pub(super) async fn restore(
     let id = uuid::Uuid::new_v4().to_string();
     let begin = begin(registry, wish, &manifest, &id);
     registry.levels.permit(&Order::Restore(RestoreStep::Begin(begin.clone()))).await?;
-    mutation.step(registry, &id, 0, RestoreStep::Begin(begin), 0).await?;
+    if let Err(told) = mutation.step(registry, &id, 0, RestoreStep::Begin(begin), 0).await {
+        mutation.note_refusal(registry, "restore", &[], &told).await;
+        return Err(told);
+    }
     match replace(registry, &mutation, &id, file).await {
         Ok(Reply::Restored { digest, cluster_id, epoch, backup_revision, processes, instances, revision }) => {
             tracing::warn!(backup_revision, revision, "a backup took the place of the state; the cluster looks on");

@@ -1,7 +1,7 @@
 //! Why a snapshot cannot be used.
 
 use crate::codec::CodecError;
-use std::io;
+use std::io::{self, ErrorKind};
 
 /// Why a snapshot cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -34,4 +34,14 @@ pub enum SnapshotError {
         #[source]
         source: io::Error,
     },
+}
+
+impl SnapshotError {
+    /// Whether the disk has no room for it, or its user may have no more.
+    pub(crate) fn is_for_want_of_room(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded),
+            Self::Damaged { .. } | Self::Format { .. } | Self::Codec(_) => false,
+        }
+    }
 }

@@ -37,18 +37,29 @@ impl SnapshotFiles {
     pub fn open(dir: &Path) -> Result<Self, SnapshotError> {
         let files = Self { dir: dir.to_owned() };
         std::fs::create_dir_all(dir).map_err(|e| files.io(dir, e))?;
+        // Of a start that ended before it was whole: nobody goes on with it, and it takes room.
+        if let Err(error) = std::fs::remove_file(files.aside())
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(files.io(&files.aside(), error));
+        }
         sync_dir(dir.parent().unwrap_or(Path::new("/"))).map_err(|e| files.io(dir, e))?;
         Ok(files)
+    }
+
+    fn aside(&self) -> PathBuf {
+        self.dir.join("writing.tmp")
     }
 
     fn io(&self, path: &Path, source: io::Error) -> SnapshotError {
         SnapshotError::Io { path: path.display().to_string(), source }
     }
 
-    /// Writes a snapshot; it counts on return.
+    /// Writes a snapshot; it counts on return. What could not be written to its
+    /// end leaves nothing that takes room.
     pub(crate) fn write(&self, applied: &Applied, rows: impl Iterator<Item = Row>) -> Result<Snapshot, SnapshotError> {
-        let aside = self.dir.join("writing.tmp");
-        let (meta, file) = writer::write(&aside, applied, rows)?;
+        let aside = self.aside();
+        let (meta, file) = writer::write(&aside, applied, rows).inspect_err(|_| drop(std::fs::remove_file(&aside)))?;
         let source = OpenFile::new(file).map_err(|e| self.io(&aside, e))?;
         // Read back before the log in front of it may go.
         let meta_read = reader::verify("that was just written", &source)?.meta;

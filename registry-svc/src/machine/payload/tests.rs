@@ -1,7 +1,7 @@
 use super::*;
+use process_model::ProcessSpec;
 use process_model::spec::Command as Program;
-use process_model::{ProcessSpec, Timestamp};
-use registry_domain::{Apply, Header};
+use registry_domain::Apply;
 
 fn commands(count: u32) -> Vec<Command> {
     let command = |n| {
@@ -35,6 +35,25 @@ fn every_flipped_bit_and_every_missing_byte_is_noticed() {
     }
     for len in 0..whole.len() {
         assert!(is_refused(whole.slice(..len)), "cut to {len}");
+    }
+}
+
+#[test]
+fn a_batch_from_a_replica_with_another_clock_gets_the_leaders_time_and_nothing_else_changes() {
+    let sent = encode(&commands(3)).unwrap();
+    let second = i64::try_from(TOLERATED.as_nanos()).unwrap();
+    for near in [7, 7 + second, 7 - second] {
+        assert_eq!(taken_in(sent.clone(), Timestamp(near)), sent);
+    }
+    for far in [8 + second, 6 - second, i64::MAX, i64::MIN] {
+        let mut expected = commands(3);
+        expected.iter_mut().for_each(|command| command.header.time = Timestamp(far));
+        assert_eq!(decode(&taken_in(sent.clone(), Timestamp(far))).unwrap(), expected);
+    }
+    // What cannot be read is passed on: who applies it says why.
+    let body = sent.bytes().slice(HEAD..);
+    for strange in [with(LEVEL + 1, 3, &body), with(LEVEL, 9, &body), with(1, 1, &[0x92]), with(1, 0, &[])] {
+        assert_eq!(taken_in(strange.clone(), Timestamp(i64::MAX)), strange);
     }
 }
 
