@@ -45,7 +45,7 @@ mod units;
 
 pub use io::boot::boot_id;
 pub use notice::{Notice, NoticeKind};
-pub use options::{InvalidOptions, Options};
+pub use options::{InvalidOptions, Options, PolicyFile};
 pub use runner::{Hurry, Reload, Runner, StartError};
 pub use runner_keeper::{give_back_code, keeper_lives};
 
@@ -56,12 +56,6 @@ pub use runner_keeper::{give_back_code, keeper_lives};
 pub fn host_name() -> anyhow::Result<process_model::NodeName> {
     let name = nix::unistd::gethostname()?.to_string_lossy().into_owned();
     Ok(name.parse()?)
-}
-
-/// The policy of a node that names none: the system's, if it is there.
-#[must_use]
-pub fn default_policy_file() -> Option<std::path::PathBuf> {
-    Some(std::path::PathBuf::from(io::policy::DEFAULT_PATH)).filter(|path| path.exists())
 }
 
 /// Becomes a keeper, and never returns, if this process was started as one.

@@ -13,7 +13,7 @@ use anyhow::Context;
 use clap::{CommandFactory as _, Parser, ValueEnum};
 use process_model::NodeName;
 use runner_svc::identity::{JoinOptions, Kept};
-use runner_svc::{Hurry, Options, Reload, Runner};
+use runner_svc::{Hurry, Options, PolicyFile, Reload, Runner};
 use service_host::config::{LogArgs, RemoteArgs, TokenArgs};
 use service_host::identity::{Clients, Identity, Role, TlsArgs};
 use service_host::metrics::Metrics;
@@ -68,7 +68,7 @@ struct Args {
     /// What programs may be on this node, whatever the registry says [default: /etc/pm/node-policy.yaml, if it is there]
     #[arg(long, env = "PM_RUNNER_POLICY_FILE", value_name = "FILE")]
     policy_file: Option<PathBuf>,
-    /// Bytes of all log files of this node, as 10GiB; the oldest rotated ones go first [default: no limit]
+    /// Bytes of all log files of this node, as 10GiB; the oldest that nobody writes to go first [default: no limit]
     #[arg(long, env = "PM_RUNNER_LOG_QUOTA", value_name = "SIZE", value_parser = size)]
     log_quota: Option<u64>,
     /// Time between measurements, as 500ms or 10s
@@ -308,7 +308,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         log_dir: args.log_dir,
         types_dir: Some(args.types_dir),
         plugins_dir: Some(args.plugins_dir),
-        policy_file: args.policy_file.or_else(runner_svc::default_policy_file),
+        policy_file: args.policy_file.map_or_else(|| PolicyFile::Usual(PolicyFile::USUAL.into()), PolicyFile::Named),
         log_quota: args.log_quota,
         node,
         labels: labels(args.labels)?,

@@ -21,10 +21,9 @@ pub struct Options {
     /// Executables and sockets that serve more types (`proto/pm/v1/plugin.proto`).
     /// A directory that is not there is no fault.
     pub plugins_dir: Option<PathBuf>,
-    /// What programs may be on this node, whatever the registry says; `None`:
-    /// nothing is forbidden. A file that is named has to be there.
-    pub policy_file: Option<PathBuf>,
-    /// Bytes of all log files of this node: the oldest rotated ones go first.
+    /// What programs may be on this node, whatever the registry says.
+    pub policy_file: PolicyFile,
+    /// Bytes of all log files of this node: the oldest that nobody writes to go first.
     /// `None`: no limit.
     pub log_quota: Option<u64>,
     /// This node's name.
@@ -40,6 +39,29 @@ pub struct Options {
     pub token: Secret,
     /// Time between measurements.
     pub sample_interval: Duration,
+}
+
+/// Where a node's own policy is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PolicyFile {
+    /// Nowhere: nothing is forbidden.
+    Nowhere,
+    /// Here, as somebody said: it has to be there.
+    Named(PathBuf),
+    /// Here, if anywhere: nothing is forbidden as long as it is not there.
+    Usual(PathBuf),
+}
+
+impl PolicyFile {
+    /// Where a system runner looks when it is told nothing.
+    pub const USUAL: &str = "/etc/pm/node-policy.yaml";
+
+    pub(crate) fn path(&self) -> Option<&PathBuf> {
+        match self {
+            Self::Nowhere => None,
+            Self::Named(path) | Self::Usual(path) => Some(path),
+        }
+    }
 }
 
 /// Why options cannot be used.
@@ -68,7 +90,7 @@ impl Options {
             ("log_dir", Some(&self.log_dir)),
             ("types_dir", self.types_dir.as_ref()),
             ("plugins_dir", self.plugins_dir.as_ref()),
-            ("policy_file", self.policy_file.as_ref()),
+            ("policy_file", self.policy_file.path()),
         ];
         for (name, path) in paths.into_iter().filter_map(|(name, path)| Some((name, path?))) {
             if !path.is_absolute() {

@@ -138,8 +138,7 @@ impl Runner {
         make_dir(&options.state_dir, 0o700)?;
         make_dir(&options.log_dir, 0o755)?;
         let lock = lock(&options.state_dir)?;
-        let policy = options.policy_file.as_deref().map_or_else(|| Ok(NodePolicy::default()), NodePolicy::load);
-        let policy = policy.map_err(InvalidPolicy)?;
+        let policy = NodePolicy::of(&options.policy_file).map_err(InvalidPolicy)?;
         let journal = Journal::open(&options.state_dir).map_err(JournalError)?;
         let boot_id = boot::boot_id()
             .map_err(|source| StartError::Directory { path: "/proc/sys/kernel/random/boot_id".into(), source })?;

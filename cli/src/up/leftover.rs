@@ -24,7 +24,7 @@ pub async fn stop(runner_state: PathBuf, log_dir: PathBuf, terminal: &Terminal) 
         types_dir: None,
         plugins_dir: None,
         labels: [].into(),
-        policy_file: None,
+        policy_file: runner_svc::PolicyFile::Nowhere,
         log_quota: None,
         node,
         registry: None,

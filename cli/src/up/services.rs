@@ -89,7 +89,7 @@ impl Services {
             log_dir: home.state().logs(),
             types_dir: types_dir(),
             plugins_dir: plugins_dir(),
-            policy_file: None,
+            policy_file: runner_svc::PolicyFile::Nowhere,
             log_quota: None,
             node: home.node().clone(),
             labels: [].into(),

@@ -117,7 +117,7 @@ async fn watch(context: &Context, args: &Args, log: &Path, spec: ProcessSpec, de
         types_dir: None,
         plugins_dir: None,
         labels: [].into(),
-        policy_file: None,
+        policy_file: runner_svc::PolicyFile::Nowhere,
         log_quota: None,
         node,
         registry: None,

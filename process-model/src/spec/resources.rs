@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Limits of one instance's whole tree. Where the node cannot enforce one
-/// (no writable cgroup controller), it says so in an event and observes.
+/// (no writable cgroup controller), it says so in an event.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ResourceLimits {

@@ -82,8 +82,8 @@ impl Machine {
         }
         let limits = self.spec().limits.as_ref().filter(|limits| limits.mode == LimitMode::Enforce);
         match limits.and_then(|limits| limits.memory) {
-            Some(limit) => format!("killed by the kernel: out of memory (limit {})", words::bytes(limit)),
-            None => "killed by the kernel: out of memory (of the machine)".to_owned(),
+            Some(limit) => format!("killed by the kernel: out of memory (its limit is {})", words::bytes(limit)),
+            None => "killed by the kernel: out of memory (no limit of its own is in force)".to_owned(),
         }
     }
 
@@ -144,11 +144,11 @@ impl Machine {
             }
             AfterStop::Restart => self.start_as_restart(ctx),
             AfterStop::Delay { delay, .. } if delay.is_zero() => self.start_as_restart(ctx),
-            AfterStop::Delay { delay, why } => {
-                self.state = State::Backoff { due: ctx.wall.plus(delay), why: why.clone() };
+            AfterStop::Delay { delay, ended } => {
+                let message = format!("{}; next start in {:.1} s", ended.why, delay.as_secs_f64());
+                self.state = State::Backoff { due: ctx.wall.plus(delay), ended };
                 self.push(Effect::Arm { timer: Timer::Restart, after: delay });
-                let seconds = delay.as_secs_f64();
-                self.report(event_type::INSTANCE_BACKOFF, format!("{why}; next start in {seconds:.1} s"));
+                self.report(event_type::INSTANCE_BACKOFF, message);
             }
         }
     }

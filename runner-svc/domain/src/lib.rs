@@ -71,7 +71,7 @@ pub use input::{Context, Input, Notification, RunId, SpawnError};
 pub use leadership::Leadership;
 pub use machine::Machine;
 pub use order::{Order, Verdict};
-pub use state::{AfterStop, Rest, State, Stop, StopStage};
+pub use state::{AfterStop, Ended, Rest, State, Stop, StopStage};
 pub use view::View;
 pub use {memo::Memo, moment::Moment, recent::Recent};
 

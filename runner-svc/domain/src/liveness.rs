@@ -48,7 +48,7 @@ impl Machine {
     /// it does not do any more is no fault.
     pub(crate) fn is_watched(&self, run: RunId) -> bool {
         match &self.state {
-            State::Running { run: current, health, .. } => *current == run && !health.leaving,
+            State::Running { run: current, health, .. } => *current == run && health.leaving.is_none(),
             // Not yet, or not any more: the news came late.
             State::AtRest(_)
             | State::Waiting { .. }
@@ -101,14 +101,14 @@ impl Machine {
             | State::Stopping(_)
             | State::Cleaning { .. }
             | State::Backoff { .. }
-            | State::Stuck { .. } => (false, false),
+            | State::Stuck { .. } => (false, None),
         };
         let reload = self.rare.as_mut().map(|rare| take(&mut rare.reload)).unwrap_or_default();
         if settling || matches!(reload, crate::rare::Reload::Hook { .. }) {
             self.push(Effect::CancelHooks);
         }
         self.push(Effect::Unobserve);
-        if leaving {
+        if leaving.is_some() {
             self.push(Effect::Disarm { timer: Timer::Stop });
         }
         if self.watchdog_interval().is_some() {

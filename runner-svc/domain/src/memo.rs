@@ -4,7 +4,7 @@
 use crate::adopting::Interrupted;
 use crate::recent::Recent;
 use crate::runs::{Current, Occasion};
-use crate::state::{AfterStop, Rest, StopStage};
+use crate::state::{AfterStop, Ended, Rest, StopStage};
 use crate::{Machine, RunId, State};
 use process_model::{ExitStatus, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,9 @@ pub struct Memo {
     pub rest: Option<Rest>,
     /// When the next restart is due, and why.
     pub backoff: Option<(Timestamp, String)>,
+    /// How the run before that ended by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<ExitStatus>,
     /// Newest request to restart that was carried out.
     pub restarts_asked: u64,
     /// Restarts since it was last started on request.
@@ -108,7 +111,10 @@ impl From<&Machine> for Memo {
                 memo.after_stop = Some(then.clone());
                 memo.cleaning = Some(*run);
             }
-            State::Backoff { due, why } => memo.backoff = Some((*due, why.clone())),
+            State::Backoff { due, ended } => {
+                memo.backoff = Some((*due, ended.why.clone()));
+                memo.ended.clone_from(&ended.status);
+            }
             State::Stuck { then, .. } => {
                 memo.after_stop = Some(then.clone());
                 memo.stop_stage = Some(StopStage::Killed);
@@ -166,7 +172,9 @@ impl Memo {
                 State::Starting { run, preparing: self.preparing }
             }
             (None, Some(rest), ..) => State::AtRest(rest.clone()),
-            (None, None, Some((due, why)), ..) => State::Backoff { due: *due, why: why.clone() },
+            (None, None, Some((due, why)), ..) => {
+                State::Backoff { due: *due, ended: Ended { why: why.clone(), status: self.ended.clone() } }
+            }
             (None, None, None, Some(run), _) => {
                 // Without a word of what comes after it, what is wanted decides.
                 let then = self.after_stop.clone().unwrap_or(AfterStop::Start);

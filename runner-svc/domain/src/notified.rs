@@ -1,5 +1,6 @@
 //! What a program says of itself (sd_notify(3)), and its own watchdog.
 
+use crate::health::Leaving;
 use crate::rare::Reload;
 use crate::words;
 use crate::{Context, Effect, Machine, Notification, RunId, State, Timer};
@@ -21,7 +22,7 @@ impl Machine {
         match word {
             Notification::Ready => self.said_ready(),
             Notification::Reloading => self.said_reloading(),
-            Notification::Stopping => self.said_stopping(),
+            Notification::Stopping => self.said_stopping(ctx),
             Notification::Status(status) => {
                 if status.is_empty() && self.rare.is_none() {
                     return;
@@ -41,6 +42,7 @@ impl Machine {
             }
             Notification::ExtendTimeout(more) => {
                 self.extend_stop(more, ctx);
+                self.extend_leaving(more, ctx);
                 self.extend_run(more, ctx);
                 self.extend_reload(more);
             }
@@ -69,26 +71,33 @@ impl Machine {
     }
 
     /// An end is expected, within the time of a stop.
-    fn said_stopping(&mut self) {
+    fn said_stopping(&mut self, ctx: &Context) {
         let State::Running { health, .. } = &self.state else { return };
-        if health.leaving {
+        if health.leaving.is_some() {
             return;
         }
         let after = self.spec().stop.timeout;
-        self.change_health("it is about to end (STOPPING=1)", |health| health.leaving = true);
+        let leaving = Leaving::within(after, ctx);
+        self.change_health("it is about to end (STOPPING=1)", |health| health.leaving = Some(leaving));
         if self.watchdog_interval().is_some() {
             self.push(Effect::Disarm { timer: Timer::Watchdog });
         }
         self.push(Effect::Arm { timer: Timer::Stop, after });
     }
 
-    pub(crate) fn did_not_leave(&mut self, ctx: &Context) {
+    /// The program asks for more time for the end that it announced.
+    fn extend_leaving(&mut self, more: Duration, ctx: &Context) {
         let State::Running { health, .. } = &mut self.state else { return };
-        // The timer was armed before something else happened.
-        if !health.leaving {
-            return;
+        if let Some(after) = health.leaving.as_mut().and_then(|leaving| leaving.extend(more, ctx)) {
+            self.push(Effect::Arm { timer: Timer::Stop, after });
         }
-        let within = words::duration(self.spec().stop.timeout);
+    }
+
+    pub(crate) fn did_not_leave(&mut self, ctx: &Context) {
+        let State::Running { health, .. } = &self.state else { return };
+        // The timer was armed before something else happened.
+        let Some(leaving) = health.leaving else { return };
+        let within = words::duration(leaving.began.elapsed(ctx));
         let why = format!("said STOPPING=1 and did not end within {within}");
         self.end_by_policy(event_type::INSTANCE_UNHEALTHY, why, ctx);
     }

@@ -1,7 +1,7 @@
 //! When an action counts as done: a judgement over the machine, made after
 //! each step.
 
-use crate::{Input, Machine, State, rare::Reload, state::Rest};
+use crate::{Input, Machine, State, rare::Reload, state::Ended, state::Rest};
 use process_model::ActionVerb;
 use process_model::spec::Signal;
 
@@ -80,7 +80,9 @@ fn judge_start(order: &Order, machine: &Machine) -> Verdict {
         State::Running { health, .. } if health.is_ready() => Verdict::Done,
         // It has run, or its schedule is followed.
         State::AtRest(Rest::Exited | Rest::Scheduled) => Verdict::Done,
-        State::Backoff { why, .. } | State::AtRest(Rest::Failed(why)) => Verdict::Failed(why.clone()),
+        State::Backoff { ended: Ended { why, .. }, .. } | State::AtRest(Rest::Failed(why)) => {
+            Verdict::Failed(why.clone())
+        }
         State::Stuck { .. } => Verdict::Failed("processes of the run before survived SIGKILL".to_owned()),
         State::Running { .. }
         | State::Waiting { .. }

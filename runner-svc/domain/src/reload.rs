@@ -19,7 +19,7 @@ impl Machine {
                 let (run, pid) = (*run, *pid);
                 if matches!(self.reload(), Reload::Hook { .. }) {
                     self.set_reload(Reload::Hook { again: true });
-                } else if health.leaving {
+                } else if health.leaving.is_some() {
                     self.set_reload(Reload::Failed("it is about to end".to_owned()));
                 } else if !self.has_hook(HookKind::Reload) {
                     self.push(Effect::SignalMain { run, signal: Signal::HUP });

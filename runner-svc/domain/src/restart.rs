@@ -2,7 +2,7 @@
 //! and when to give up.
 
 use crate::words;
-use crate::{Context, Machine, moment::Moment, state::AfterStop, state::Rest};
+use crate::{Context, Effect, Machine, State, Timer, moment::Moment, state::AfterStop, state::Ended, state::Rest};
 use process_model::ExitStatus;
 use process_model::spec::RestartMode;
 use std::time::Duration;
@@ -21,7 +21,7 @@ impl Machine {
             return AfterStop::Rest(rest);
         }
         if is_in(&codes.always_restart) || self.is_restarted_after(success) {
-            return self.restart_or_give_up(why, ctx);
+            return self.restart_or_give_up(Ended { why, status: Some(status.clone()) }, ctx);
         }
         AfterStop::Rest(rest)
     }
@@ -30,7 +30,7 @@ impl Machine {
     /// it should.
     pub(crate) fn after_failure(&self, why: String, ctx: &Context) -> AfterStop {
         if self.is_restarted_after(false) {
-            self.restart_or_give_up(why, ctx)
+            self.restart_or_give_up(Ended { why, status: None }, ctx)
         } else {
             AfterStop::Rest(Rest::Failed(why))
         }
@@ -45,8 +45,8 @@ impl Machine {
         }
     }
 
-    fn restart_or_give_up(&self, why: String, ctx: &Context) -> AfterStop {
-        let policy = &self.spec().restart;
+    fn restart_or_give_up(&self, ended: Ended, ctx: &Context) -> AfterStop {
+        let (policy, why) = (&self.spec().restart, &ended.why);
         if policy.max_restarts > 0 && self.streak >= policy.max_restarts {
             let restarts = words::restarts(self.streak);
             return AfterStop::Rest(Rest::Failed(format!("{why}; gave up after {restarts} in a row")));
@@ -59,7 +59,39 @@ impl Machine {
                 return AfterStop::Rest(Rest::Failed(format!("{why}; gave up after {restarts} within {within}")));
             }
         }
-        AfterStop::Delay { delay, why }
+        AfterStop::Delay { delay, ended }
+    }
+
+    /// The policy was edited while a restart is waited for: what follows is
+    /// what would if the run had ended now. A wait that is no other than before
+    /// goes on.
+    pub(crate) fn judge_anew(&mut self, delays_differ: bool, ctx: &Context) {
+        match &self.state {
+            State::Backoff { ended, .. } => {
+                let then = self.after(ended.clone(), ctx);
+                if delays_differ || matches!(then, AfterStop::Rest(_)) {
+                    self.push(Effect::Disarm { timer: Timer::Restart });
+                    self.proceed(then, ctx);
+                }
+            }
+            // It is not over yet; what comes then was decided at its end.
+            State::Stopping(_) | State::Cleaning { .. } | State::Stuck { .. } => {
+                let Some(AfterStop::Delay { ended, .. }) = self.state.aim().cloned() else { return };
+                let then = self.after(ended, ctx);
+                if let Some(aim) = self.state.aim_mut() {
+                    *aim = then;
+                }
+            }
+            State::AtRest(_) | State::Waiting { .. } | State::Starting { .. } | State::Running { .. } => {}
+        }
+    }
+
+    /// What follows such an end.
+    fn after(&self, ended: Ended, ctx: &Context) -> AfterStop {
+        match ended.status {
+            Some(status) => self.after_exit(&status, ended.why, ctx),
+            None => self.after_failure(ended.why, ctx),
+        }
     }
 
     pub(crate) fn note_restart(&mut self, ctx: &Context) {

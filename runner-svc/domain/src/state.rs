@@ -2,7 +2,7 @@
 //! public phases.
 
 use crate::{RunId, health::Health, moment::Moment};
-use process_model::Phase;
+use process_model::{ExitStatus, Phase};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -48,8 +48,8 @@ pub enum State {
     Backoff {
         /// When it is due, by the wall clock: for people.
         due: process_model::Timestamp,
-        /// Why the last run ended, in words.
-        why: String,
+        /// What is waited after.
+        ended: Ended,
     },
     /// Somebody of the tree survived SIGKILL. Not started again until the
     /// kernel says that nobody is left.
@@ -111,9 +111,21 @@ pub enum AfterStop {
     Delay {
         /// The delay.
         delay: Duration,
-        /// Why the last run ended, in words.
-        why: String,
+        /// After what.
+        #[serde(flatten)]
+        ended: Ended,
     },
+}
+
+/// How a run ended that is followed by another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// Why, in words.
+    pub why: String,
+    /// How the program ended by itself; `None`: it could not be started, or did
+    /// not do what it should.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<ExitStatus>,
 }
 
 /// Why nothing runs.
@@ -135,6 +147,32 @@ pub enum Rest {
 }
 
 impl State {
+    /// What comes when what goes on is over.
+    pub(crate) fn aim(&self) -> Option<&AfterStop> {
+        match self {
+            Self::Stopping(stop) => Some(&stop.then),
+            Self::Cleaning { then, .. } | Self::Stuck { then, .. } => Some(then),
+            Self::AtRest(_)
+            | Self::Waiting { .. }
+            | Self::Starting { .. }
+            | Self::Running { .. }
+            | Self::Backoff { .. } => None,
+        }
+    }
+
+    /// The same, to change it.
+    pub(crate) fn aim_mut(&mut self) -> Option<&mut AfterStop> {
+        match self {
+            Self::Stopping(stop) => Some(&mut stop.then),
+            Self::Cleaning { then, .. } | Self::Stuck { then, .. } => Some(then),
+            Self::AtRest(_)
+            | Self::Waiting { .. }
+            | Self::Starting { .. }
+            | Self::Running { .. }
+            | Self::Backoff { .. } => None,
+        }
+    }
+
     /// The public phase of this state.
     #[must_use]
     pub fn phase(&self) -> Phase {

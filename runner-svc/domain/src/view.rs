@@ -35,7 +35,7 @@ impl Machine {
             State::Running { pid, health, .. } => (health.is_ready(), *pid, None, String::new()),
             State::Stopping(stop) => (false, stop.pid.unwrap_or(0), None, String::new()),
             State::Waiting { why } => (false, 0, None, format!("waits for {why}")),
-            State::Backoff { due, why } => (false, 0, Some(*due), why.clone()),
+            State::Backoff { due, ended } => (false, 0, Some(*due), ended.why.clone()),
             State::AtRest(rest) => (false, 0, self.next_run(), self.at_rest_in_words(rest)),
             State::Starting { .. } | State::Cleaning { .. } => (false, 0, None, String::new()),
             State::Stuck { .. } => (false, 0, None, "processes survived SIGKILL".to_owned()),

@@ -96,6 +96,11 @@ impl Machine {
             // From now on it runs all the time.
             State::AtRest(Rest::Exited | Rest::Failed(_)) if edit.unscheduled => self.start_on_request(ctx),
             State::Waiting { .. } if self.waiting_for().is_none() => self.start_now(ctx),
+            State::Backoff { .. } | State::Stopping(_) | State::Cleaning { .. } | State::Stuck { .. }
+                if edit.restarts =>
+            {
+                self.judge_anew(edit.delays, ctx);
+            }
             State::Running { run, .. } if edit.watching => {
                 let run = *run;
                 self.watch_anew(edit);

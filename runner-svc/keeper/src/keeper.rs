@@ -16,6 +16,7 @@ mod runner;
 mod start;
 mod upgrade;
 
+use crate::casualties::Casualties;
 use crate::connection::Connection;
 use crate::diary::say;
 use crate::epoll::{Epoll, Source};
@@ -46,6 +47,7 @@ pub(crate) struct Keeper {
     /// Runs whose main process ended and whose tree is not known to be empty.
     pub(crate) orphaned: BTreeSet<u64>,
     pub(crate) orphans: Orphans,
+    pub(crate) casualties: Casualties,
     /// Runs that were taken over from a keeper that was lost.
     foreign: BTreeMap<u64, Foreign>,
     /// Their main processes, which are no children of ours.
@@ -101,6 +103,7 @@ impl Keeper {
             by_pid: BTreeMap::new(),
             orphaned: BTreeSet::new(),
             orphans: Orphans::new(marks),
+            casualties: Casualties::watch(),
             foreign: BTreeMap::new(),
             foreign_mains: BTreeMap::new(),
             to_hand: BTreeSet::new(),

@@ -268,8 +268,10 @@ fn cpu_bits(cpus: &[u16]) -> Vec<u64> {
 }
 
 /// Where a program may be: itself when it has a slash, else each directory of
-/// the environment's `PATH` (execvp(3)).
-fn candidates(program: &str, env: &[(String, String)]) -> Vec<String> {
+/// the environment's `PATH` (execvp(3)), which is never the working directory
+/// by way of an empty one. Tried in this order.
+#[must_use]
+pub fn candidates(program: &str, env: &[(String, String)]) -> Vec<String> {
     if program.contains('/') {
         return vec![program.to_owned()];
     }

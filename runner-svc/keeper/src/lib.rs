@@ -16,6 +16,7 @@
 //! | [`protocol`] | the messages, versioned |
 //! | [`frame`], [`passing`] | messages on a byte stream, and descriptors with them |
 //! | `keeper` | the loop: one event in, what follows done |
+//! | `casualties` | whom the kernel killed for lack of memory |
 //! | `reap` | endings in, what is left of a tree out; signals to trees |
 //! | `run` | one run |
 //! | [`log`] | its outputs, from pipe to file |
@@ -35,6 +36,7 @@
 #![deny(clippy::print_stderr, clippy::print_stdout)]
 
 mod build_name;
+mod casualties;
 mod cgroup;
 mod connection;
 mod diary;
@@ -61,4 +63,5 @@ mod tree;
 
 pub use build_name::build;
 pub use entry::{RunMarks, keeper_lives, main_if_asked, socket_path, spawn_keeper, wait_until_gone};
+pub use launch::candidates;
 pub use sys::code_pages::give_back_code;

@@ -42,6 +42,7 @@ struct Lasting {
     stopping: bool,
     status: Option<String>,
     main_pid: Option<String>,
+    watchdog: Option<String>,
 }
 
 /// Who sent a datagram.
@@ -144,6 +145,10 @@ impl Lasting {
                 Some(("STOPPING", "1")) => self.stopping = true,
                 Some(("STATUS", status)) => self.status = Some(status.to_owned()),
                 Some(("MAINPID", pid)) => self.main_pid = Some(pid.to_owned()),
+                // What is no time changes nothing: the one before holds.
+                Some(("WATCHDOG_USEC", interval)) if interval.parse::<u64>().is_ok_and(|usec| usec > 0) => {
+                    self.watchdog = Some(interval.to_owned());
+                }
                 Some(_) | None => {}
             }
         }
@@ -155,6 +160,7 @@ impl Lasting {
             self.stopping.then(|| "STOPPING=1".to_owned()),
             self.status.as_ref().map(|status| format!("STATUS={status}")),
             self.main_pid.as_ref().map(|pid| format!("MAINPID={pid}")),
+            self.watchdog.as_ref().map(|interval| format!("WATCHDOG_USEC={interval}")),
         ];
         lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
     }
@@ -201,11 +207,11 @@ mod tests {
     #[test]
     fn what_lasts_survives_being_handed_on() {
         let mut notify = Notify::open().unwrap();
-        say(&notify, b"READY=1\nWATCHDOG=1\nMAINPID=77");
+        say(&notify, b"READY=1\nWATCHDOG=1\nMAINPID=77\nWATCHDOG_USEC=60000000");
         say(&notify, b"RELOADING=1\nSTATUS=one");
         say(&notify, b"STATUS=two\nSTOPPING=1");
         assert_eq!(notify.receive(|_| true).len(), 3);
-        assert_eq!(notify.lasting(), "STOPPING=1\nSTATUS=two\nMAINPID=77");
+        assert_eq!(notify.lasting(), "STOPPING=1\nSTATUS=two\nMAINPID=77\nWATCHDOG_USEC=60000000");
         let (lasting, name) = (notify.lasting(), notify.name().to_owned());
         let mut restored = Notify::restore(notify.socket, name, &lasting);
         assert_eq!(restored.lasting(), lasting);

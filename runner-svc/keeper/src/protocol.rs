@@ -307,7 +307,7 @@ pub struct RunRecord {
     /// How it ended; `None` while it lives.
     pub ending: Option<Ending>,
     /// What it said on its `NOTIFY_SOCKET` and still holds: `READY`, `STATUS`,
-    /// `STOPPING`, `MAINPID`, as lines.
+    /// `STOPPING`, `MAINPID`, `WATCHDOG_USEC`, as lines.
     #[serde(default)]
     pub notified: String,
     /// Whether it is a hook or a probe.

@@ -21,6 +21,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How soon after SIGKILL, and how often, to look who is left.
 const SURVIVING: Duration = Duration::from_millis(500);
 
+/// SIGKILL.
+const KILL: i32 = 9;
+
 impl Keeper {
     /// Collects every child that ended, then looks which trees are empty.
     pub(crate) fn reap(&mut self) {
@@ -76,6 +79,7 @@ impl Keeper {
             let Some(run) = self.runs.get_mut(id) else { continue };
             let (killed, news) = run.held.group.as_mut().map(|group| group.ended()).unwrap_or_default();
             // Whoever was killed on request was not killed for lack of memory; whoever ended well was not killed.
+            let killed = killed || status == ExitStatus::Signal(KILL) && self.casualties.has(run.pid);
             let out_of_memory = killed && !run.condemned && status != ExitStatus::Code(0);
             let ending = Ending { status, at: wall_nanos(), tree_empty, out_of_memory };
             run.end(ending.clone());

@@ -348,8 +348,7 @@ impl Instance {
             let started = view.started.filter(|_| matches!(check, Some(Check::Log { .. })) && !view.ready)?;
             Some(Position::since(&self.log_files(), started))
         });
-        let id = self.machine.instance();
-        self.observer = Observer::begin(&self.deps, id, assignment, run, &self.own, position);
+        self.observer = Observer::begin(&self.deps, assignment, run, view.ready, &self.own, position);
         let main = self.main.map(|main| main.pid);
         self.observer.weigh(&self.deps, &assignment.spec, run, main, &self.own);
     }

@@ -11,8 +11,8 @@ use crate::io::memory::Weighing;
 use crate::io::probe::{Prober, Purpose};
 use crate::io::program::LogFiles;
 use crate::mailbox;
-use process_model::spec::{LogWatchdog, Probe};
-use process_model::{Assignment, InstanceId, ProcessSpec};
+use process_model::spec::LogWatchdog;
+use process_model::{Assignment, ProcessSpec};
 use runner_domain::RunId;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -57,22 +57,32 @@ impl Observer {
     }
 
     /// Begins what the spec asks for. A machine ignores what comes late from
-    /// an older run, so an observer need not be waited for. Without a
-    /// `position`, output counts from now on.
+    /// an older run, so an observer need not be waited for. A run that is
+    /// `ready` already was ready before. Without a `position`, output counts
+    /// from now on.
     pub(super) fn begin(
         deps: &Arc<Deps>,
-        instance: &InstanceId,
         assignment: &Arc<Assignment>,
         run: RunId,
+        ready: bool,
         inbox: &mailbox::Sender<Message>,
         position: Option<Position>,
     ) -> Self {
-        let spec = &assignment.spec;
+        let (spec, instance) = (&assignment.spec, &assignment.instance);
         let mut this = Self::default();
         let probes = [(&spec.readiness, Purpose::Readiness), (&spec.liveness, Purpose::Liveness)];
         for (probe, purpose) in probes.into_iter().filter_map(|(probe, purpose)| Some((probe.as_ref()?, purpose))) {
             if Prober::asks(probe) {
-                this.watching().tasks.spawn(prober(deps, assignment, probe, purpose, run, inbox).run());
+                let prober = Prober {
+                    deps: deps.clone(),
+                    assignment: assignment.clone(),
+                    probe: probe.clone(),
+                    purpose,
+                    starting: purpose == Purpose::Readiness && !ready,
+                    run,
+                    inbox: inbox.clone(),
+                };
+                this.watching().tasks.spawn(prober.run());
             }
         }
         let files = || LogFiles::of(spec, instance, &deps.surroundings.log_dir);
@@ -127,24 +137,6 @@ impl Observer {
 
     fn watching(&mut self) -> &mut Watching {
         self.0.get_or_insert_default()
-    }
-}
-
-fn prober(
-    deps: &Arc<Deps>,
-    assignment: &Arc<Assignment>,
-    probe: &Probe,
-    purpose: Purpose,
-    run: RunId,
-    inbox: &mailbox::Sender<Message>,
-) -> Prober {
-    Prober {
-        deps: deps.clone(),
-        assignment: assignment.clone(),
-        probe: probe.clone(),
-        purpose,
-        run,
-        inbox: inbox.clone(),
     }
 }
 

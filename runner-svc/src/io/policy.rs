@@ -4,11 +4,14 @@
 //! | file | what |
 //! |---|---|
 //! | `policy` | the rules, and reading them |
+//! | `places` | where the keeper may listen for programs |
 //! | `judge` | the rules and one start → allowed, or why not |
 
 mod judge;
+mod places;
 
 use super::users;
+use crate::options::PolicyFile;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -18,8 +21,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 pub(crate) use judge::Start;
 
-/// Where a system runner looks for its policy when it is told nothing.
-pub(crate) const DEFAULT_PATH: &str = "/etc/pm/node-policy.yaml";
+use places::Places;
 
 /// Longest policy file.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -38,6 +40,7 @@ struct Rules {
     working_dirs: Option<Vec<PathBuf>>,
     log_files: Option<Vec<PathBuf>>,
     env_files: Option<Vec<PathBuf>>,
+    sockets: Option<Places>,
     shell: bool,
     privileged: bool,
     units: Vec<String>,
@@ -61,6 +64,7 @@ struct Written {
     working_dirs: Option<Vec<PathBuf>>,
     log_files: Option<Vec<PathBuf>>,
     env_files: Option<Vec<PathBuf>>,
+    sockets: Option<Vec<String>>,
     #[serde(default = "yes")]
     shell: bool,
     #[serde(default)]
@@ -110,12 +114,41 @@ pub(crate) enum PolicyError {
 }
 
 impl NodePolicy {
+    /// The policy of a runner that begins.
+    ///
+    /// # Errors
+    /// As of [`NodePolicy::load`].
+    pub(crate) fn of(file: &PolicyFile) -> Result<Self, PolicyError> {
+        match file {
+            PolicyFile::Nowhere => Ok(Self::default()),
+            PolicyFile::Named(path) => Self::load(path),
+            PolicyFile::Usual(path) => match Self::load(path) {
+                Err(PolicyError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                    Ok(Self::default())
+                }
+                read => read,
+            },
+        }
+    }
+
+    /// The policy that comes after this one. Rules are not taken back by a file
+    /// that is gone: whoever wants none leaves an empty one.
+    ///
+    /// # Errors
+    /// As of [`NodePolicy::load`].
+    pub(crate) fn renewed(&self, file: &PolicyFile) -> Result<Self, PolicyError> {
+        match file {
+            PolicyFile::Usual(path) if self.0.is_some() => Self::load(path),
+            PolicyFile::Nowhere | PolicyFile::Named(_) | PolicyFile::Usual(_) => Self::of(file),
+        }
+    }
+
     /// Reads a policy. It holds for every start from the moment at which a
     /// runner is given it; what runs goes on.
     ///
     /// # Errors
     /// The file's first fault, with its place; keep the policy before, then.
-    pub(crate) fn load(path: &Path) -> Result<Self, PolicyError> {
+    fn load(path: &Path) -> Result<Self, PolicyError> {
         let text = text(path).map_err(|source| PolicyError::Unreadable { path: path.to_owned(), source })?;
         let written: Written = serde_saphyr::from_str(&text).map_err(|e| {
             let place = e.location().map_or((1, 1), |place| (place.line(), place.column()));
@@ -156,12 +189,14 @@ impl Rules {
         };
         Ok(Self {
             file: file.to_owned(),
-            users,
-            groups,
             programs: paths("programs", written.programs)?,
             working_dirs: paths("working_dirs", written.working_dirs)?,
             log_files: paths("log_files", written.log_files)?,
             env_files: paths("env_files", written.env_files)?,
+            sockets: Places::of_rules(written.sockets, users.as_ref())
+                .map_err(|problem| invalid("sockets", problem))?,
+            users,
+            groups,
             shell: written.shell,
             privileged: written.privileged,
             units: units(written.units).map_err(|problem| invalid("units", problem))?,
@@ -254,11 +289,29 @@ mod tests {
             ("version: 2\n", "/node-policy.yaml: version: 2 is not known here; write 1"),
             ("version: 1\nusers: [no-such-user]\n", "users: \"no-such-user\" does not exist on this node"),
             ("version: 1\nprograms: [bin]\n", "programs: bin is no absolute path; begin with /"),
+            ("version: 1\nsockets: [run]\n", "sockets: \"run\" is no absolute path, port or range of ports"),
+            ("version: 1\nsockets: [80-70]\n", "sockets: \"80-70\" is no"),
             ("version: 1\nunits: [nginx]\n", "units: \"nginx\" does not end in the kind of a unit"),
         ] {
             let error = load(text).unwrap_err();
             assert!(error.contains(expected), "{text:?}: {error}");
         }
+    }
+
+    #[test]
+    fn a_usual_file_may_come_later_and_rules_are_not_taken_back_by_one_that_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("node-policy.yaml");
+        let file = PolicyFile::Usual(path.clone());
+        let none = NodePolicy::of(&file).unwrap();
+        assert_eq!(none, NodePolicy::default());
+        assert_eq!(none.renewed(&file).unwrap(), none);
+        std::fs::write(&path, "version: 1\nshell: false\n").unwrap();
+        let some = none.renewed(&file).unwrap();
+        assert_eq!(some, NodePolicy::load(&path).unwrap());
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(some.renewed(&file), Err(PolicyError::Unreadable { .. })));
+        assert!(matches!(NodePolicy::of(&PolicyFile::Named(path)), Err(PolicyError::Unreadable { .. })));
     }
 
     #[test]

@@ -25,8 +25,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Tries again this soon while an instance is not ready yet, when the spec's
-/// interval is longer: a start is not to wait for half an interval.
+/// Asks again this soon until an instance says for the first time that it is
+/// ready, when the spec's interval is longer: a start is not to wait for half
+/// an interval. From then on what the spec asks for holds: thresholds count
+/// probes at its interval.
 const EAGER: Duration = Duration::from_millis(100);
 
 /// The same for commands: each is a process of its own.
@@ -45,6 +47,8 @@ pub(crate) struct Prober {
     pub(crate) assignment: Arc<Assignment>,
     pub(crate) probe: Probe,
     pub(crate) purpose: Purpose,
+    /// Whether a start waits for the first success.
+    pub(crate) starting: bool,
     pub(crate) run: RunId,
     pub(crate) inbox: mailbox::Sender<Message>,
 }
@@ -62,7 +66,7 @@ impl Prober {
         let mut due = Instant::now() + self.probe.initial_delay;
         // Whatever a program that has just been woken fails to do is not held against it.
         let mut excused = None;
-        let mut successes = 0_u32;
+        let mut starting = self.starting;
         loop {
             if slumber.until(due).await {
                 excused = Some(Instant::now() + self.grace());
@@ -74,25 +78,19 @@ impl Prober {
                 excused = Some(Instant::now() + self.grace());
             }
             let is_excused = excused.is_some_and(|until| Instant::now() < until);
-            successes = if answer == Answer::Yes { successes.saturating_add(1) } else { 0 };
+            starting &= answer != Answer::Yes;
             if let Some(input) = self.input(answer, is_excused)
                 && self.inbox.send(input.into()).is_err()
             {
                 return;
             }
-            due = begun + self.interval(&question, successes);
+            due = begun + self.interval(&question, starting);
         }
     }
 
-    /// Until it has been ready once, it is asked more often.
-    fn interval(&self, question: &Question, successes: u32) -> Duration {
-        match self.purpose {
-            Purpose::Readiness if successes < self.probe.success_threshold => {
-                let eager = if question.is_command() { EAGER_COMMAND } else { EAGER };
-                self.probe.interval.min(eager)
-            }
-            Purpose::Readiness | Purpose::Liveness => self.probe.interval,
-        }
+    fn interval(&self, question: &Question, starting: bool) -> Duration {
+        let eager = if question.is_command() { EAGER_COMMAND } else { EAGER };
+        if starting { self.probe.interval.min(eager) } else { self.probe.interval }
     }
 
     fn grace(&self) -> Duration {

@@ -82,6 +82,7 @@ impl Surroundings {
         let mut prepared = self.prepare(assignment, traceparent)?;
         let argv = std::mem::take(&mut prepared.program.argv);
         self.judge(spec, &argv, &prepared)?;
+        self.policy.get().allow_sockets(spec)?;
         let files = LogFiles::of(spec, &assignment.instance, &self.log_dir);
         if let Some(longest) = spec.notify_watchdog {
             prepared.env.push(("WATCHDOG_USEC".to_owned(), longest.as_micros().to_string()));
@@ -137,20 +138,20 @@ impl Surroundings {
         let spec = &assignment.spec;
         let account = users::account(spec.user.as_deref(), spec.execution.as_deref())?;
         let working_dir = spec.working_dir.clone().unwrap_or_else(|| "/".to_owned());
-        let subject = Subject { spec, instance: &assignment.instance, working_dir: &working_dir };
+        self.policy.get().allow_env_files(spec)?;
+        let own = environment::own(spec)?;
+        let subject = Subject { spec, env: &own, instance: &assignment.instance, working_dir: &working_dir };
         let program = self
             .types
             .resolve(subject, &Disk)
             .map_err(|error| SpawnError { stage: "type".to_owned(), message: error.to_string() })?;
-        self.policy.get().allow_env_files(spec)?;
-        let env = environment::of(assignment, &self.node, &account, &program, traceparent)?;
+        let env = environment::of(assignment, &self.node, &account, &program, own, traceparent);
         Ok(Prepared { account, working_dir, program, env })
     }
 
     fn judge(&self, spec: &ProcessSpec, argv: &[String], prepared: &Prepared) -> Result<(), SpawnError> {
         let Prepared { account, working_dir, env, .. } = prepared;
-        let search = env.iter().find(|(name, _)| name == "PATH").map_or("", |(_, value)| value);
-        self.policy.get().allow(Start { spec, argv, account, working_dir, search })
+        self.policy.get().allow(Start { spec, argv, account, working_dir, env })
     }
 }
 

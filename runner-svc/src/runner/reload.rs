@@ -4,9 +4,8 @@
 
 use super::Runner;
 use crate::clock;
-use crate::io::policy::NodePolicy;
 use crate::io::types;
-use crate::options::Options;
+use crate::options::{Options, PolicyFile};
 use crate::roster::Roster;
 use process_model::Timestamp;
 use std::path::PathBuf;
@@ -16,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug)]
 pub(super) struct Reloads {
     types_dir: Option<PathBuf>,
-    policy_file: Option<PathBuf>,
+    policy_file: PolicyFile,
     last: Mutex<Option<Reloaded>>,
 }
 
@@ -66,11 +65,9 @@ impl Reload {
         } else {
             faults.extend(loaded.left_out.into_iter().map(|fault| format!("types stay as they were: {fault}")));
         }
-        if let Some(file) = &self.reloads.policy_file {
-            match NodePolicy::load(file) {
-                Ok(policy) => surroundings.policy.replace(policy),
-                Err(error) => faults.push(format!("the policy stays as it was: {error}")),
-            }
+        match surroundings.policy.get().renewed(&self.reloads.policy_file) {
+            Ok(policy) => surroundings.policy.replace(policy),
+            Err(error) => faults.push(format!("the policy stays as it was: {error}")),
         }
         let reloaded = Reloaded { at: clock::wall(), faults: faults.clone() };
         *self.reloads.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(reloaded);

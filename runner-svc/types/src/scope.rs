@@ -6,6 +6,7 @@ use crate::placeholder::Placeholder;
 use crate::subject::{self, Subject};
 use crate::template::{Piece, Template};
 use process_model::spec::Command;
+use std::collections::BTreeMap;
 
 /// What placeholders are looked up in.
 pub(crate) struct Scope<'a> {
@@ -19,7 +20,7 @@ pub(crate) struct Scope<'a> {
 pub(crate) struct Missing(pub(crate) String);
 
 /// An entry of a list, while its words are made.
-type Entry<'a> = Option<(&'a str, &'a str)>;
+type Entry<'a> = Option<(&'a str, Option<&'a str>)>;
 
 impl Scope<'_> {
     /// One word, its placeholders replaced.
@@ -65,7 +66,13 @@ impl Scope<'_> {
             .ok_or_else(|| Missing("the command is empty".to_owned())),
             Placeholder::Choice(name) => self.choice(name),
             Placeholder::Key => Ok(entry.map(|(key, _)| key.to_owned()).unwrap_or_default()),
-            Placeholder::Value => Ok(entry.map(|(_, value)| value.to_owned()).unwrap_or_default()),
+            Placeholder::Value => match entry {
+                Some((_, Some(value))) => Ok(value.to_owned()),
+                Some((key, None)) => Err(Missing(format!(
+                    "the value of {key} is for the environment alone; use {{{{key}}}}, or write it in the process's env"
+                ))),
+                None => Ok(String::new()),
+            },
             Placeholder::Line => match &spec.command {
                 Command::Shell(line) => Ok(line.clone()),
                 Command::Argv(_) => Err(Missing("it needs a command that is one text, not a list".to_owned())),
@@ -98,14 +105,18 @@ impl Scope<'_> {
     /// The words of a list.
     pub(crate) fn list(&self, name: &str) -> Result<Vec<String>, Missing> {
         let Some(List { each, words }) = self.definition.lists.get(name) else { return Ok(Vec::new()) };
-        let entries: Vec<(String, String)> = match each {
-            Each::Env => self.subject.spec.env.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
-            Each::Ports => self.subject.spec.ports.iter().map(|(key, port)| (key.clone(), port.to_string())).collect(),
+        let Subject { spec, env, .. } = self.subject;
+        let entries: BTreeMap<&str, Option<String>> = match each {
+            Each::Env => {
+                let others = env.keys().map(|key| (key.as_str(), None));
+                others.chain(spec.env.iter().map(|(key, value)| (key.as_str(), Some(value.clone())))).collect()
+            }
+            Each::Ports => spec.ports.iter().map(|(key, port)| (key.as_str(), Some(port.to_string()))).collect(),
         };
         let mut made = Vec::new();
         for (key, value) in &entries {
             for word in words {
-                made.push(self.joined(word, Some((key, value)), str::to_owned)?);
+                made.push(self.joined(word, Some((key, value.as_deref())), str::to_owned)?);
             }
         }
         Ok(made)

@@ -1,12 +1,17 @@
 //! What a type is applied to: one instance of a process in its folder.
 
 use process_model::{InstanceId, ProcessSpec};
+use std::collections::BTreeMap;
 
 /// One instance of a process in its folder.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
     /// Its process.
     pub spec: &'a ProcessSpec,
+    /// What it gives to its program beside its own variables: its file's, and
+    /// those of its `env_files`. Only their names are used: values of files are
+    /// for nobody who lists processes.
+    pub env: &'a BTreeMap<String, String>,
     /// Which instance.
     pub instance: &'a InstanceId,
     /// Absolute folder that relative paths start from.

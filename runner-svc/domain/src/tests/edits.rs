@@ -4,6 +4,7 @@ use super::world::{S, World, hooks, running, spec};
 use crate::Timer;
 use process_model::Phase;
 use process_model::spec::*;
+use std::time::Duration;
 
 /// What an edit does to an instance that runs.
 fn after(change: impl FnOnce(&mut ProcessSpec)) -> World {
@@ -60,6 +61,49 @@ fn policies_are_taken_in_without_a_restart() {
         assert_eq!((world.phase(), world.spawns, world.log_changes), (Phase::Running, 1, 0), "edit {number}");
         assert!(world.machine.view().ready, "edit {number}");
     }
+}
+
+#[test]
+fn a_restart_that_is_waited_for_follows_the_new_policy() {
+    let waiting = |code| {
+        let mut world = running(spec(RestartMode::Always));
+        world.exits(code, true);
+        assert_eq!(world.left(Timer::Restart), S);
+        world.now += S / 4;
+        world
+    };
+    for (code, mode, phase) in [
+        (1, RestartMode::Never, Phase::Failed),
+        (0, RestartMode::Never, Phase::Exited),
+        (0, RestartMode::OnFailure, Phase::Exited),
+        (1, RestartMode::OnFailure, Phase::Backoff),
+    ] {
+        let mut world = waiting(code);
+        world.edit(|s| s.restart.mode = mode);
+        assert_eq!((world.phase(), world.spawns), (phase, 1), "{mode:?} after {code}");
+        // What the next runner knows is enough.
+        let mut world = waiting(code);
+        world.runner_dies();
+        world.edit(|s| s.restart.mode = mode);
+        assert_eq!((world.phase(), world.spawns), (phase, 1), "{mode:?} after {code}, by the next runner");
+    }
+    // Also while the hook after the run goes on.
+    let mut spec = spec(RestartMode::Always);
+    spec.hooks = hooks(&[HookKind::PostStop]);
+    let mut world = running(spec);
+    world.exits(1, true);
+    world.edit(|s| s.restart.mode = RestartMode::Never);
+    world.command_ends(Ok(()));
+    assert_eq!((world.phase(), world.spawns), (Phase::Failed, 1));
+    let mut world = waiting(1);
+    world.edit(|s| s.restart.limit = Some(RestartLimit { restarts: 9, within: S }));
+    assert_eq!(world.left(Timer::Restart), S * 3 / 4, "the wait is the same");
+    world.edit(|s| s.restart.backoff.initial = S * 10);
+    assert_eq!(world.left(Timer::Restart), S * 10);
+    world.edit(|s| s.restart.backoff.initial = S / 10);
+    assert_eq!(world.left(Timer::Restart), S / 10);
+    world.edit(|s| s.restart.backoff = Backoff { initial: Duration::ZERO, max: Duration::ZERO, ..s.restart.backoff });
+    assert_eq!((world.spawns, world.machine.view().restarts), (2, 1), "now");
 }
 
 #[test]

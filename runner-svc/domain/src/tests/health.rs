@@ -138,6 +138,24 @@ fn a_program_that_announces_its_end_is_not_ill_and_has_the_time_of_a_stop() {
 }
 
 #[test]
+fn a_program_on_its_way_out_gets_the_time_that_it_asks_for_within_an_hour() {
+    let mut world = running(spec(RestartMode::Always));
+    world.says(Notification::ExtendTimeout(S * 30));
+    assert!(!world.timers.contains_key(&Timer::Stop), "it has not said that it ends");
+    world.says(Notification::Stopping);
+    assert_eq!(world.left(Timer::Stop), S * 5);
+    world.says(Notification::ExtendTimeout(S * 30));
+    assert_eq!(world.left(Timer::Stop), S * 30);
+    world.says(Notification::ExtendTimeout(S));
+    assert_eq!(world.left(Timer::Stop), S * 30, "nothing is taken back");
+    world.says(Notification::ExtendTimeout(S * 7200));
+    assert_eq!(world.left(Timer::Stop), S * 3600, "it is to end");
+    world.timer_fires(Timer::Stop);
+    assert_eq!(world.phase(), Phase::Stopping);
+    assert!(world.told(event_type::INSTANCE_UNHEALTHY).unwrap().contains("did not end within"));
+}
+
+#[test]
 fn too_much_memory_restarts_gracefully() {
     let mut spec = spec(RestartMode::Always);
     spec.restart.max_memory = Some(256 << 20);

@@ -159,16 +159,19 @@ fn killed_for_want_of_memory_is_told_from_killed_by_hand() {
     assert_eq!(by_hand.machine.view().message, "ended with signal SIGKILL");
     let mut machines = running(spec.clone());
     machines.ends(ExitStatus::Signal(9), true, true);
-    assert_eq!(machines.machine.view().message, "killed by the kernel: out of memory (of the machine)");
+    assert_eq!(
+        machines.machine.view().message,
+        "killed by the kernel: out of memory (no limit of its own is in force)"
+    );
     spec.limits = Some(Box::new(ResourceLimits { memory: Some(64 << 20), ..ResourceLimits::default() }));
     let mut limited = running(spec.clone());
     limited.ends(ExitStatus::Signal(9), true, true);
-    assert_eq!(limited.machine.view().message, "killed by the kernel: out of memory (limit 64.0 MiB)");
+    assert_eq!(limited.machine.view().message, "killed by the kernel: out of memory (its limit is 64.0 MiB)");
     spec.limits =
         Some(Box::new(ResourceLimits { mode: LimitMode::Observe, memory: Some(1), ..ResourceLimits::default() }));
     let mut observed = running(spec);
     observed.ends(ExitStatus::Signal(9), true, true);
-    assert!(observed.machine.view().message.contains("of the machine"), "nobody enforced the limit");
+    assert!(observed.machine.view().message.contains("no limit of its own"), "nobody enforced the limit");
 }
 
 #[test]

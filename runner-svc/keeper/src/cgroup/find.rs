@@ -226,7 +226,6 @@ fn make(dir: &Path) -> io::Result<()> {
     }
 }
 
-/// Switches a controller on for the runs in `dir` (version 2).
 /// Makes a directory and locks it. Somebody who sweeps up may remove it until
 /// it is locked.
 fn make_and_hold(dir: &Path) -> io::Result<OwnedFd> {
@@ -248,6 +247,7 @@ fn make_and_hold(dir: &Path) -> io::Result<OwnedFd> {
     }
 }
 
+/// Switches a controller on for the runs in `dir` (version 2).
 fn switch_on(dir: &Path, controller: &str) -> io::Result<()> {
     for parent in dir.parent().into_iter().chain([dir]) {
         let has = |file: &str| {
@@ -262,6 +262,8 @@ fn switch_on(dir: &Path, controller: &str) -> io::Result<()> {
         let write = || fs::write(parent.join("cgroup.subtree_control"), format!("+{controller}"));
         match write() {
             Err(e) if e.raw_os_error() == Some(libc::EBUSY) && is_delegated(parent) => {
+                let others = fs::read_to_string(parent.join(SUPERVISOR).join("cgroup.procs")).unwrap_or_default();
+                may_step_aside(parent, &others)?;
                 step_aside(parent)?;
                 write()?;
             }
@@ -276,6 +278,21 @@ fn switch_on(dir: &Path, controller: &str) -> io::Result<()> {
 fn is_delegated(dir: &Path) -> bool {
     let marked = |name: &str| rustix::fs::getxattr(dir, name, &mut [0_u8; 8][..]).is_ok();
     marked("trusted.delegate") || marked("user.delegate")
+}
+
+/// Whether nobody is hurt by that. systemd starts a service again in the
+/// service's own cgroup, which it cannot enter once controllers are switched on
+/// there, unless the unit names a group below (`DelegateSubgroup=`): then the
+/// runner is in it. A scope is not started again.
+fn may_step_aside(dir: &Path, aside: &str) -> io::Result<()> {
+    let own = std::process::id().to_string();
+    if dir.extension().is_none_or(|kind| kind != "service") || aside.lines().any(|pid| pid != own) {
+        return Ok(());
+    }
+    Err(io::Error::other(format!(
+        "systemd could not start the runner again; its unit needs DelegateSubgroup={SUPERVISOR}, which is known to \
+         systemd from 254 on"
+    )))
 }
 
 /// Moves this process and its runner into a cgroup of their own: where
@@ -332,6 +349,17 @@ mod tests {
         assert_eq!(find(Some("memory")), Some("/sys/fs/cgroup/memory/app".into()));
         assert_eq!(find(Some("pids")), None, "not mounted");
         assert_eq!(find(Some("freezer")), None);
+    }
+
+    #[test]
+    fn a_service_is_left_as_it_is_unless_its_runner_is_started_below() {
+        let own = std::process::id().to_string();
+        let may = |dir: &str, aside: &str| may_step_aside(Path::new(dir), aside).is_ok();
+        let service = "/sys/fs/cgroup/system.slice/pm-runner.service";
+        assert!(!may(service, ""), "systemd starts the runner there again");
+        assert!(!may(service, &format!("{own}\n")), "we alone have moved before");
+        assert!(may(service, &format!("{own}\n1\n")), "somebody was started below");
+        assert!(may("/sys/fs/cgroup/user.slice/run-7.scope", ""), "a scope is not started again");
     }
 
     #[test]

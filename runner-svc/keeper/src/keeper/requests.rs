@@ -51,6 +51,7 @@ impl Keeper {
             Ok((run, notes)) => {
                 let spawned = run.spawned(id);
                 self.by_pid.insert(run.pid, id);
+                self.casualties.forget(run.pid);
                 self.runs.insert(id, run);
                 self.read_along(id);
                 // First what a keeper after this one needs: whoever knows that it runs can have it taken over.

@@ -1,7 +1,7 @@
 use super::*;
-use process_model::ActionState;
-use process_model::ProcessSpec;
 use process_model::spec::Command;
+use process_model::{ActionState, ExitStatus, ProcessSpec};
+use std::time::Duration;
 
 /// A journal without its thread: the test does that work, when it wants to.
 fn open(dir: &Path) -> (Journal, std::sync::mpsc::Receiver<()>) {
@@ -153,6 +153,36 @@ struct FirstMemo {
     after_stop: Option<runner_domain::AfterStop>,
     removing: bool,
     generation: u64,
+}
+
+/// What comes after a stop, as it was before it said how the run had ended.
+#[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum FirstAfterStop {
+    Delay { delay: Duration, why: String },
+}
+
+#[test]
+fn what_comes_after_a_stop_is_read_by_the_version_before_and_the_one_after() {
+    let first = FirstAfterStop::Delay { delay: Duration::from_millis(1_500), why: "ended with exit code 3".into() };
+    let delayed = |status| runner_domain::AfterStop::Delay {
+        delay: Duration::from_millis(1_500),
+        ended: runner_domain::Ended { why: "ended with exit code 3".into(), status },
+    };
+    let written = rmp_serde::to_vec_named(&first).unwrap();
+    assert_eq!(rmp_serde::from_slice::<runner_domain::AfterStop>(&written).unwrap(), delayed(None));
+    for status in [None, Some(ExitStatus::Code(3)), Some(ExitStatus::Unknown("nobody saw it".into()))] {
+        let memo = Memo {
+            after_stop: Some(delayed(status.clone())),
+            backoff: Some((process_model::Timestamp(5), "why".into())),
+            ended: status.clone(),
+            ..Memo::default()
+        };
+        let written = rmp_serde::to_vec_named(&memo).unwrap();
+        assert_eq!(rmp_serde::from_slice::<Memo>(&written).unwrap(), memo);
+        let written = rmp_serde::to_vec_named(&delayed(status)).unwrap();
+        assert_eq!(rmp_serde::from_slice::<FirstAfterStop>(&written).unwrap(), first);
+    }
 }
 
 #[test]

@@ -88,7 +88,7 @@ impl Inventory {
 }
 
 /// When the writer of an active file closed it.
-fn closed(active: &Path) -> Option<i64> {
+pub(crate) fn closed(active: &Path) -> Option<i64> {
     let index = Index::read(&index_of(active));
     index.last().filter(|record| matches!(record.kind, Kind::Closed)).map(|record| record.time)
 }

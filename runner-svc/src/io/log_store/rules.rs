@@ -1,5 +1,6 @@
-//! Which log files go: those that were kept long enough, and of those that were
-//! rotated away the oldest ones where there are too many bytes. Pure.
+//! Which log files go: those that were kept long enough, and where there are
+//! too many bytes the oldest ones, first of those that were rotated away, then
+//! of those whose writer has ended. Pure.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -73,20 +74,21 @@ pub(crate) fn judge(files: &[Kept], node_quota: Option<u64>, now: i64) -> Verdic
             verdict.next = Some(verdict.next.map_or(due, |next| next.min(due)));
         }
     }
-    // The oldest first; never one that is not rotated away.
-    let mut rotated: Vec<(i64, usize)> = files
+    // The oldest first; never one that is written to.
+    let mut spare: Vec<(bool, i64, usize)> = files
         .iter()
         .enumerate()
         .filter_map(|(i, file)| match file.state {
-            State::Rotated(at) => Some((at, i)),
-            State::Active | State::Closed(_) => None,
+            State::Rotated(at) => Some((false, at, i)),
+            State::Closed(at) => Some((true, at, i)),
+            State::Active => None,
         })
         .collect();
-    rotated.sort_unstable();
+    spare.sort_unstable();
     let mut enforce = |quota: u64, of: &dyn Fn(&Kept) -> bool| {
         let counted = files.iter().enumerate().filter(|(i, file)| of(file) && !gone.get(*i).copied().unwrap_or(true));
         let mut bytes: u64 = counted.map(|(_, file)| file.bytes).sum();
-        for (_, i) in &rotated {
+        for (_, _, i) in &spare {
             let (Some(file), Some(gone)) = (files.get(*i), gone.get_mut(*i)) else { continue };
             if bytes > quota && of(file) && !*gone {
                 *gone = true;

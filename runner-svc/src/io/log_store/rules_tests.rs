@@ -54,3 +54,16 @@ fn retention_is_by_the_newest_rule_and_outlives_the_instance() {
     assert_eq!(verdict.next, Some(22 * second));
     assert_eq!(judge(&files, None, 22 * second).gone, [0, 1, 2]);
 }
+
+#[test]
+fn when_no_rotated_file_is_left_those_of_ended_instances_go_and_never_one_that_is_written_to() {
+    let files = vec![
+        file("job-1.out", State::Closed(5), 10),
+        file("old-1.out", State::Closed(1), 10),
+        file("web-1.out", State::Active, 10),
+        file("web-1.out", State::Rotated(9), 10),
+    ];
+    assert_eq!(judge(&files, Some(30), 99).gone, [3], "what was rotated goes first, however new");
+    assert_eq!(judge(&files, Some(20), 99).gone, [3, 1]);
+    assert_eq!(judge(&files, Some(0), 99).gone, [3, 1, 0]);
+}

@@ -117,6 +117,10 @@ fn tidy(found: &inventory::Inventory, quota: Option<u64>) -> Duration {
     let verdict = rules::judge(&found.files, quota, now);
     for i in &verdict.gone {
         let (Some(file), Some(parts)) = (found.files.get(*i), found.parts.get(*i)) else { continue };
+        // Its instance was started since it was looked at.
+        if matches!(file.state, rules::State::Closed(_)) && inventory::closed(Path::new(&file.output)).is_none() {
+            continue;
+        }
         if let Err(e) = inventory::delete(parts) {
             tracing::warn!(log = %file.output, error = %e, "cannot delete an old log file");
         }

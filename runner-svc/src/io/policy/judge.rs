@@ -4,11 +4,11 @@
 
 use super::{Allowed, NodePolicy, Rules};
 use crate::io::users::{self, Account};
-use process_model::spec::{Execution, IoClass, Resource};
+use process_model::spec::{Execution, IoClass, Listen, Resource};
 use process_model::{ProcessSpec, Selector};
 use runner_domain::SpawnError;
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt;
+use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
 /// Programs whose argument is a program of its own in a shell's language.
@@ -22,8 +22,8 @@ pub(crate) struct Start<'a> {
     pub(crate) argv: &'a [String],
     pub(crate) account: &'a Account,
     pub(crate) working_dir: &'a str,
-    /// `PATH` of its environment.
-    pub(crate) search: &'a str,
+    /// Its environment: `PATH` decides what is started.
+    pub(crate) env: &'a [(String, String)],
 }
 
 impl NodePolicy {
@@ -46,6 +46,11 @@ impl NodePolicy {
         };
         let listed = rules.units.iter().any(|pattern| Selector::new(pattern.as_str()).matches(unit));
         if listed { Ok(()) } else { Err(rules.forbids("units", unit).message) }
+    }
+
+    /// Whether the keeper may listen on what `spec` asks for.
+    pub(crate) fn allow_sockets(&self, spec: &ProcessSpec) -> Result<(), SpawnError> {
+        self.0.as_ref().map_or(Ok(()), |rules| rules.allow_sockets(spec))
     }
 
     /// Whether a start is allowed.
@@ -98,20 +103,35 @@ impl Rules {
         if self.shell && self.programs.is_none() {
             return Ok(());
         }
-        let found = find(name, start.working_dir, start.search);
+        let found = find(name, start).map_err(|(path, error)| {
+            self.forbids("programs", &format!("{}, where nobody can look ({error}),", path.display()))
+        })?;
         if !self.shell {
-            let names = [Some(Path::new(name)), found.as_deref()];
-            let mut names = names.into_iter().flatten().filter_map(|path| path.file_name()?.to_str());
+            let names = std::iter::once(Path::new(name)).chain(found.iter().map(PathBuf::as_path));
+            let mut names = names.filter_map(|path| path.file_name()?.to_str());
             if let Some(shell) = names.find(|name| SHELLS.contains(name)) {
                 return Err(self.forbids("shell", &format!("a command line for {shell}")));
             }
         }
-        match (&self.programs, found) {
-            (None, _) => Ok(()),
-            (Some(_), Some(found)) => self.below("programs", self.programs.as_deref(), &found),
+        if self.programs.is_some() && found.is_empty() {
             // What is not there cannot be judged by where it is; it would not start anyway.
-            (Some(_), None) => Err(self.forbids("programs", &format!("{name:?}, which is not found,"))),
+            return Err(self.forbids("programs", &format!("{name:?}, which is not found,")));
         }
+        found.iter().try_for_each(|found| self.below("programs", self.programs.as_deref(), found))
+    }
+
+    fn allow_sockets(&self, spec: &ProcessSpec) -> Result<(), SpawnError> {
+        let Some(places) = &self.sockets else { return Ok(()) };
+        for socket in &spec.sockets {
+            match &socket.listen {
+                Listen::Unix { path, .. } => self.below("sockets", Some(&places.paths), Path::new(path))?,
+                listen @ (Listen::Tcp(address) | Listen::Udp(address)) if !places.has_port_of(listen) => {
+                    return Err(self.forbids("sockets", &format!("port {}", address.port())));
+                }
+                Listen::Tcp(_) | Listen::Udp(_) => {}
+            }
+        }
+        Ok(())
     }
 
     /// Whether a path is one of the allowed ones, or below.
@@ -151,17 +171,22 @@ fn real(path: &Path) -> PathBuf {
     }
 }
 
-/// The program that execvp(3) would find, with every link resolved.
-fn find(name: &str, working_dir: &str, search: &str) -> Option<PathBuf> {
-    if name.contains('/') {
-        return Path::new(working_dir).join(name).canonicalize().ok();
+/// Every file that the keeper may come to, with every link resolved: it goes on
+/// to the next where one may not be run, which depends on more than its mode.
+fn find(name: &str, start: Start<'_>) -> Result<Vec<PathBuf>, (PathBuf, io::Error)> {
+    let mut found = Vec::new();
+    for place in runner_keeper::candidates(name, start.env) {
+        let path = Path::new(start.working_dir).join(place);
+        match path.canonicalize().and_then(|file| Ok((file.metadata()?.is_file(), file))) {
+            Ok((true, file)) => found.push(file),
+            Ok((false, _)) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+            // Another user may get further than we do, and then nobody knows where.
+            Err(error) if start.account.identity.is_some() => return Err((path, error)),
+            Err(_) => {}
+        }
     }
-    let is_program = |path: &PathBuf| {
-        path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
-    };
-    let places = search.split(':').map(|place| if place.is_empty() { "." } else { place });
-    let mut found = places.map(|place| Path::new(working_dir).join(place).join(name));
-    found.find(is_program)?.canonicalize().ok()
+    Ok(found)
 }
 
 /// What a spec asks for that puts its program before others.
@@ -189,7 +214,7 @@ fn privilege(execution: &Execution) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use process_model::spec::{Command, IoPriority, LogWatchdog, Rlimit};
+    use process_model::spec::{Command, IoPriority, LogWatchdog, Rlimit, Socket};
     use runner_keeper::protocol::Identity;
 
     fn policy(dir: &Path, rules: &str) -> NodePolicy {
@@ -203,6 +228,7 @@ mod tests {
         argv: Vec<String>,
         account: Account,
         working_dir: String,
+        search: String,
     }
 
     fn case(argv: &[&str]) -> Case {
@@ -210,15 +236,17 @@ mod tests {
         let mut spec = ProcessSpec::new("web".parse().unwrap(), Command::Argv(argv.clone()));
         spec.execution = Some(Box::default());
         let account = users::account(None, None).unwrap();
-        Case { spec, argv, account, working_dir: "/".to_owned() }
+        Case { spec, argv, account, working_dir: "/".to_owned(), search: "/usr/bin:/bin".to_owned() }
     }
 
     impl Case {
         /// The rule that forbids it.
         fn rule(&self, policy: &NodePolicy) -> Option<String> {
-            let Self { spec, argv, account, working_dir } = self;
-            let start = Start { spec, argv, account, working_dir, search: "/usr/bin:/bin" };
-            let error = policy.allow_env_files(spec).and_then(|()| policy.allow(start)).err()?;
+            let Self { spec, argv, account, working_dir, .. } = self;
+            let env = [("PATH".to_owned(), self.search.clone())];
+            let start = Start { spec, argv, account, working_dir, env: &env };
+            let judged = policy.allow_env_files(spec).and_then(|()| policy.allow_sockets(spec));
+            let error = judged.and_then(|()| policy.allow(start)).err()?;
             assert_eq!(error.stage, "policy");
             assert!(error.message.ends_with("node-policy.yaml"), "{error}");
             let rule = error.message.split("rule ").nth(1).unwrap().split(' ').next().unwrap();
@@ -268,6 +296,76 @@ mod tests {
         let mut relative = case(&["./own"]);
         relative.working_dir = apps.to_string_lossy().into_owned();
         assert_eq!(relative.rule(&policy), None);
+    }
+
+    #[test]
+    fn every_file_that_a_search_may_come_to_is_judged_and_none_that_it_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let (good, bad) = (dir.path().join("good"), dir.path().join("bad"));
+        for folder in [&good, &bad] {
+            std::fs::create_dir(folder).unwrap();
+            // May not be run, or by some only: the keeper would go on to the next.
+            std::fs::write(folder.join("tool"), "").unwrap();
+        }
+        std::os::unix::fs::symlink("/bin/sh", bad.join("innocent")).unwrap();
+        std::fs::write(good.join("innocent"), "").unwrap();
+        let (good, bad) = (good.to_string_lossy(), bad.to_string_lossy());
+        let programs = policy(dir.path(), &format!("programs: [{good}]"));
+        let shells = policy(dir.path(), "shell: false");
+        let mut case = case(&["tool"]);
+        case.working_dir = bad.clone().into_owned();
+        for (search, rule) in [
+            (format!("{good}"), None),
+            (format!("{good}:{bad}"), Some("programs")),
+            (format!("{bad}:{good}"), Some("programs")),
+            (format!("{good}:."), Some("programs")),
+            // The keeper passes over what is empty.
+            (format!(":{good}:"), None),
+        ] {
+            case.search = search;
+            assert_eq!(case.rule(&programs).as_deref(), rule, "{}", case.search);
+        }
+        // A loop of links, as a place that only the program's user may enter: what is there cannot be judged.
+        std::os::unix::fs::symlink("tool", dir.path().join("tool")).unwrap();
+        case.search = format!("{}:{good}", dir.path().display());
+        assert_eq!(case.rule(&programs), None, "nor can it be run, by the same user");
+        case.account.identity = Some(Identity { uid: 12_345, gid: 77, groups: Vec::new() });
+        assert_eq!(case.rule(&programs).as_deref(), Some("programs"));
+        case.account.identity = None;
+        case.argv = vec!["innocent".into()];
+        case.search = format!("{good}:{bad}");
+        assert_eq!(case.rule(&shells).as_deref(), Some("shell"));
+    }
+
+    #[test]
+    fn what_the_keeper_listens_on_is_listed_or_what_users_may_have_by_themselves() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = dir.path().join("run");
+        std::fs::create_dir(&run).unwrap();
+        std::os::unix::fs::symlink("/", run.join("link")).unwrap();
+        let unix = |name: &str| Listen::Unix { path: run.join(name).to_string_lossy().into_owned(), mode: 0o666 };
+        let tcp = |port| Listen::Tcp(([0, 0, 0, 0], port).into());
+        let rule = |listen: Listen, rules: &str| {
+            let mut case = case(&["true"]);
+            case.spec.sockets = vec![Socket { name: "x".into(), listen, backlog: 1 }];
+            case.rule(&policy(dir.path(), rules))
+        };
+        let users = format!("users: [{}]", users::account(None, None).unwrap().uid);
+        let listed = format!("{users}\nsockets: [{}, 80, 8000-8001]", run.display());
+        for (listen, by_users, by_list) in [
+            (tcp(80), true, false),
+            (tcp(79), true, true),
+            (tcp(8001), false, false),
+            (tcp(8002), false, true),
+            (tcp(0), false, true),
+            (Listen::Udp(([127, 0, 0, 1], 53).into()), true, true),
+            (unix("a.sock"), true, false),
+            (unix("link/run/b.sock"), true, true),
+        ] {
+            assert_eq!(rule(listen.clone(), ""), None, "{listen:?}");
+            assert_eq!(rule(listen.clone(), &users), by_users.then(|| "sockets".into()), "{listen:?}");
+            assert_eq!(rule(listen.clone(), &listed), by_list.then(|| "sockets".into()), "{listen:?}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use crate::io::env_files;
 use crate::io::users::Account;
-use process_model::{Assignment, NodeName};
+use process_model::{Assignment, NodeName, ProcessSpec};
 use runner_domain::SpawnError;
 use runner_types::Program;
 use std::collections::BTreeMap;
@@ -16,13 +16,26 @@ use std::collections::BTreeMap;
 /// inherited.
 const INHERITED: [&str; 5] = ["PATH", "LANG", "LC_ALL", "TZ", "TMPDIR"];
 
+/// What a spec and its files say.
+pub(super) fn own(spec: &ProcessSpec) -> Result<BTreeMap<String, String>, SpawnError> {
+    let mut env = BTreeMap::new();
+    if let Some(execution) = &spec.execution {
+        env.extend(execution.base_env.clone());
+        env.extend(env_files::read(&execution.env_files)?);
+    }
+    env.extend(spec.env.clone());
+    Ok(env)
+}
+
+/// All of it, with what was read of its `own`.
 pub(super) fn of(
     assignment: &Assignment,
     node: &NodeName,
     account: &Account,
     program: &Program,
+    own: BTreeMap<String, String>,
     traceparent: Option<String>,
-) -> Result<Vec<(String, String)>, SpawnError> {
+) -> Vec<(String, String)> {
     let (spec, instance) = (&assignment.spec, &assignment.instance);
     let mut env = BTreeMap::new();
     for name in INHERITED {
@@ -36,11 +49,7 @@ pub(super) fn of(
     env.insert("SHELL".to_owned(), account.shell.clone());
     env.extend(traceparent.map(|value| ("TRACEPARENT".to_owned(), value)));
     env.extend(program.env.clone());
-    if let Some(execution) = &spec.execution {
-        env.extend(execution.base_env.clone());
-        env.extend(env_files::read(&execution.env_files)?);
-    }
-    env.extend(spec.env.clone());
+    env.extend(own);
     env.insert("PM_PROCESS".to_owned(), instance.process.to_string());
     env.insert("PM_INSTANCE".to_owned(), instance.to_string());
     env.insert("PM_INSTANCE_INDEX".to_owned(), instance.index.to_string());
@@ -48,5 +57,5 @@ pub(super) fn of(
     if spec.singleton.is_some() {
         env.insert("PM_FENCING_TOKEN".to_owned(), assignment.fencing_token.to_string());
     }
-    Ok(env.into_iter().collect())
+    env.into_iter().collect()
 }

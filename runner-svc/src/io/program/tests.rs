@@ -92,6 +92,24 @@ fn what_a_type_sets_is_under_what_files_set_and_that_is_under_what_the_process_s
 }
 
 #[test]
+fn a_container_gets_the_variables_of_files_too_and_none_by_an_argument() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("db.env");
+    std::fs::write(&file, "SECRET=hunter2\nOWN=file\n").unwrap();
+    let mut spec = ProcessSpec::new("web".parse().unwrap(), Command::Argv(vec!["redis:8".into()]));
+    spec.runtime = "docker".parse().unwrap();
+    spec.env.insert("OWN".into(), "process".into());
+    let base_env = [("ALL".to_owned(), "of all".to_owned())].into();
+    let env_files = vec![file.to_string_lossy().into_owned()];
+    spec.execution = Some(Box::new(Execution { env_files, base_env, ..Execution::default() }));
+    let request = request(&spec);
+    let passed: Vec<&str> = request.argv.iter().skip_while(|word| *word != "--env").map(String::as_str).collect();
+    assert_eq!(passed, ["--env", "ALL", "--env", "OWN", "--env", "SECRET", "redis:8"]);
+    let env = environment(request);
+    assert_eq!((env["SECRET"].as_str(), env["OWN"].as_str(), env["ALL"].as_str()), ("hunter2", "process", "of all"));
+}
+
+#[test]
 fn the_environment_holds_what_was_asked_for_and_nothing_by_accident() {
     let mut spec = shell();
     spec.env.insert("TZ".into(), "Asia/Tokyo".into());
@@ -179,7 +197,7 @@ fn the_policy_of_the_node_has_the_last_word_also_over_hooks() {
     let path = dir.path().join("policy.yaml");
     std::fs::write(&path, "version: 1\nshell: false\n").unwrap();
     let here = surroundings();
-    here.policy.replace(NodePolicy::load(&path).unwrap());
+    here.policy.replace(NodePolicy::of(&crate::options::PolicyFile::Named(path.clone())).unwrap());
     let refused = here.request(&assignment(shell()), RunId(1), None).unwrap_err();
     assert_eq!(refused.stage, "policy");
     assert!(refused.message.contains("rule shell of"), "{refused}");

@@ -28,7 +28,7 @@ impl Folder {
     }
 
     pub(crate) fn subject<'a>(&'a self, spec: &'a ProcessSpec) -> Subject<'a> {
-        Subject { spec, instance: &self.instance, working_dir: self.dir }
+        Subject { spec, env: &spec.env, instance: &self.instance, working_dir: self.dir }
     }
 
     pub(crate) fn program(&self, spec: &ProcessSpec) -> Result<Program, ResolveError> {
