@@ -76,7 +76,7 @@ impl Machine {
             }
             // It is not over yet; what comes then was decided at its end.
             State::Stopping(_) | State::Cleaning { .. } | State::Stuck { .. } => {
-                let Some(AfterStop::Delay { ended, .. }) = self.state.aim().cloned() else { return };
+                let Some(AfterStop::Delay { ended, .. }) = self.state.aim_mut().cloned() else { return };
                 let then = self.after(ended, ctx);
                 if let Some(aim) = self.state.aim_mut() {
                     *aim = then;

@@ -147,20 +147,7 @@ pub enum Rest {
 }
 
 impl State {
-    /// What comes when what goes on is over.
-    pub(crate) fn aim(&self) -> Option<&AfterStop> {
-        match self {
-            Self::Stopping(stop) => Some(&stop.then),
-            Self::Cleaning { then, .. } | Self::Stuck { then, .. } => Some(then),
-            Self::AtRest(_)
-            | Self::Waiting { .. }
-            | Self::Starting { .. }
-            | Self::Running { .. }
-            | Self::Backoff { .. } => None,
-        }
-    }
-
-    /// The same, to change it.
+    /// What comes when what goes on is over, to be changed.
     pub(crate) fn aim_mut(&mut self) -> Option<&mut AfterStop> {
         match self {
             Self::Stopping(stop) => Some(&mut stop.then),
